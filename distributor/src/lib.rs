@@ -1,0 +1,1 @@
+//! The distributor: it orders, stores and streams what edges and operators publish.

@@ -1,0 +1,225 @@
+//! The words the responder and its caller exchange.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Secret;
+
+/// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// Ten bits: they are the high bits of every inbound ESP SPI of the edge.
+    pub const MAX: u16 = 1023;
+
+    /// `None` for 0 (whose SPIs RFC 4303 section 2.1 reserves in part) and for numbers above [`Slot::MAX`].
+    pub fn new(number: u16) -> Option<Self> {
+        (1..=Self::MAX).contains(&number).then_some(Self(number))
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0
+    }
+
+    /// The slot that an inbound ESP SPI carries, `None` for an SPI that no edge issues.
+    pub fn of_esp_spi(spi: u32) -> Option<Self> {
+        Self::new((spi >> 22) as u16)
+    }
+}
+
+/// What the responder needs from outside itself at the moment it acts.
+pub trait Host {
+    /// Fills `buffer` with unpredictable bytes.
+    fn fill_random(&mut self, buffer: &mut [u8]);
+
+    /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
+    fn is_esp_spi_taken(&self, spi: u32) -> bool;
+}
+
+/// The addresses a datagram travelled between. The local port, 500 or 4500, decides whether the non-ESP marker
+/// (RFC 3948 section 2.2) precedes the IKE header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Path {
+    /// The anycast address and port that the peer sent to.
+    pub local: SocketAddr,
+    /// The peer's address and port as the edge saw them.
+    pub peer: SocketAddr,
+}
+
+/// A datagram to send, the non-ESP marker included where the path wants one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// From `path.local` to `path.peer`.
+    pub path: Path,
+    /// The whole UDP payload.
+    pub payload: Vec<u8>,
+}
+
+/// Both SPIs of an IKE SA (RFC 7296 section 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IkeSpis {
+    /// The initiator's.
+    pub initiator: u64,
+    /// The responder's, which tells every edge who issued it; see [`crate::route`].
+    pub responder: u64,
+}
+
+/// A name one side proves to be its own (RFC 7296 section 3.5).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Identity {
+    /// ID_IPV4_ADDR or ID_IPV6_ADDR.
+    Address(IpAddr),
+    /// ID_FQDN, compared without regard to ASCII case.
+    Fqdn(String),
+    /// ID_RFC822_ADDR.
+    Rfc822(String),
+    /// ID_KEY_ID, opaque bytes.
+    KeyId(Vec<u8>),
+}
+
+/// One range of addresses, protocol and ports (RFC 7296 section 3.13.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TrafficSelector {
+    /// 0 for any.
+    pub protocol: u8,
+    /// First and last port, both included; 0 to 65535 for any.
+    pub ports: (u16, u16),
+    /// First address; of the same family as `last`.
+    pub first: IpAddr,
+    /// Last address, included.
+    pub last: IpAddr,
+}
+
+/// A customer's configuration, as far as IKE is concerned.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// The operator's name for it, unique in the fleet.
+    pub name: String,
+    /// What the customer must prove to be.
+    pub remote_id: Identity,
+    /// What we prove to be; `None` for the anycast address the customer reached.
+    pub local_id: Option<Identity>,
+    /// The pre-shared key.
+    pub psk: Secret,
+    /// ESP suites the customer may use, most wanted first.
+    pub esp: Vec<EspSuite>,
+    /// What lies behind the fleet.
+    pub local_ts: Vec<TrafficSelector>,
+    /// What lies behind the customer.
+    pub remote_ts: Vec<TrafficSelector>,
+}
+
+/// The encryption of a child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EspSuite {
+    /// ENCR_AES_GCM_16 (RFC 4106) with a 128-bit key.
+    Aes128Gcm16,
+    /// ENCR_AES_GCM_16 (RFC 4106) with a 256-bit key.
+    Aes256Gcm16,
+}
+
+impl EspSuite {
+    /// Octets of keying material for one direction: the key and, for GCM, the 4 octets of salt behind it (RFC 4106 section 8.1).
+    pub fn key_len(self) -> usize {
+        match self {
+            Self::Aes128Gcm16 => 16 + 4,
+            Self::Aes256Gcm16 => 32 + 4,
+        }
+    }
+}
+
+/// Names a commit until its end is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u64);
+
+/// What must be true in the whole fleet before the reply that waits for it may leave.
+#[derive(Debug)]
+pub struct Commit {
+    /// To be given back to [`crate::Responder::handle_commit`].
+    pub id: CommitId,
+    /// The IKE SA it belongs to.
+    pub ike: IkeSpis,
+    /// All of them take effect together or none does.
+    pub changes: Vec<Change>,
+}
+
+/// One change to what the fleet knows.
+#[derive(Debug)]
+pub enum Change {
+    /// The IKE SA is new or has changed.
+    PutIke(IkeSa),
+    /// A child SA to install at every edge.
+    PutChild(Box<ChildSa>),
+    /// The child SA with this inbound SPI is gone.
+    RemoveChild(u32),
+    /// The IKE SA is gone and all its children with it.
+    RemoveIke(IkeSpis),
+}
+
+/// What the fleet knows of an IKE SA; enough for another edge to take it over.
+#[derive(Clone, Debug)]
+pub struct IkeSa {
+    /// Its name.
+    pub spis: IkeSpis,
+    /// The [`Tunnel::name`] it authenticated for.
+    pub tunnel: String,
+    /// Who the peer proved to be.
+    pub remote_id: Identity,
+    /// The addresses in use.
+    pub path: Path,
+    /// The peer sent INITIAL_CONTACT (RFC 7296 section 2.4): every other IKE SA of `tunnel` is stale.
+    pub initial_contact: bool,
+    /// For [`crate::Responder::handle_restore`]; holds keys and the cached reply.
+    pub snapshot: Secret,
+}
+
+/// A pair of ESP SAs, both directions, as the kernel needs it.
+#[derive(Clone, Debug)]
+pub struct ChildSa {
+    /// The IKE SA that negotiated it.
+    pub ike: IkeSpis,
+    /// The [`Tunnel::name`] it belongs to.
+    pub tunnel: String,
+    /// Ours: the slot in its high bits.
+    pub inbound_spi: u32,
+    /// The peer's.
+    pub outbound_spi: u32,
+    /// The tunnel's outer addresses (and ports, which matter with `udp_encap` only).
+    pub path: Path,
+    /// ESP travels in UDP between the ports of `path` (RFC 3948).
+    pub udp_encap: bool,
+    /// The cipher of both directions.
+    pub suite: EspSuite,
+    /// [`EspSuite::key_len`] octets, peer to fleet.
+    pub inbound_key: Secret,
+    /// [`EspSuite::key_len`] octets, fleet to peer.
+    pub outbound_key: Secret,
+    /// Narrowed, the fleet's side.
+    pub local_ts: Vec<TrafficSelector>,
+    /// Narrowed, the customer's side.
+    pub remote_ts: Vec<TrafficSelector>,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It is durable, and every live edge has applied it or the deadline has passed: the reply may leave.
+    Done,
+    /// The fleet refuses it (an SPI conflict, a tunnel that is gone): the exchange fails.
+    Refused,
+}
+
+/// Durations and bounds an operator may want to change.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// An IKE SA that is not authenticated by then is dropped.
+    pub half_open_lifetime: Duration,
+    /// Half-open IKE SAs in all.
+    pub half_open_max: usize,
+    /// Silence after which the peer is asked whether it lives (RFC 7296 section 2.4).
+    pub dpd_interval: Duration,
+}

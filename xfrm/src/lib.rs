@@ -1,0 +1,10 @@
+//! The Linux kernel's IPsec stack as desired state.
+//!
+//! The caller says what is [`Wanted`]; an [`Agent`] makes the kernel equal to it. A change is applied at once and in
+//! batches ([`Agent::apply`]); a slow loop compares all of it with the kernel and mends what differs
+//! ([`Agent::reconcile`]). After a crash the first `reconcile` adopts what is there, so that forwarding never stops.
+//! Only what carries our mark, the high half of `if_id` and `reqid`, is ever touched.
+
+mod wanted;
+
+pub use wanted::*;
