@@ -8,7 +8,13 @@
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.
 
 mod api;
+// Both are complete before the responder uses all of them.
+#[allow(dead_code, unused_imports)]
+mod crypto;
 mod secret;
+#[allow(dead_code, unused_imports)]
+mod wire;
 
 pub use api::*;
+pub use crypto::{DhGroup, IkeCipher, IkeSuite, Prf};
 pub use secret::Secret;

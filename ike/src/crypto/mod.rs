@@ -1,0 +1,14 @@
+//! The cryptography of IKEv2. Randomness is never drawn here: whoever calls brings it.
+
+mod dh;
+mod keys;
+mod prf;
+mod sk;
+mod suite;
+
+pub use dh::DhGroup;
+pub(crate) use dh::{DhError, DhKeyPair};
+pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
+pub use prf::Prf;
+pub(crate) use sk::{OpenError, SkKey};
+pub use suite::{IkeCipher, IkeSuite};

@@ -1,0 +1,1 @@
+//! TSi and TSr (RFC 7296 section 3.13).
