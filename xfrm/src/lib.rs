@@ -5,6 +5,12 @@
 //! ([`Agent::reconcile`]). After a crash the first `reconcile` adopts what is there, so that forwarding never stops.
 //! Only what carries our mark, the high half of `if_id` and `reqid`, is ever touched.
 
+mod agent;
+mod events;
+mod failure;
 mod wanted;
 
+pub use agent::{Agent, Error, Report};
+pub use events::{Event, EventKind, Events};
+pub use failure::{Failure, Subject};
 pub use wanted::*;

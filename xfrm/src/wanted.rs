@@ -60,6 +60,9 @@ pub struct Child {
     pub outbound: Cipher,
     /// Pairs of (our prefix, the customer's prefix, ...), a policy each per direction.
     pub selectors: Vec<Selector>,
+    /// Of two children of a tunnel with an equal selector, the one with the higher precedence owns its policies, so that
+    /// it is the one that sends; both receive. The revision of the record that made it the sender does well.
+    pub precedence: u64,
     /// The kernel removes both SAs then, whatever becomes of this process. Moved ahead as the lease is renewed.
     pub expires: SystemTime,
     /// Hard limit of packets this sender may send under the shared outbound key (NIST SP 800-38D); `None`: no limit.
