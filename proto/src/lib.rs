@@ -1,1 +1,53 @@
-//! The fleet's one schema (generated from `proto/anyswan/v1/fleet.proto`) and its conversion to domain types.
+//! The fleet's one schema, and its conversion to domain types.
+//!
+//! [`v1`] is generated from `proto/anyswan/v1/fleet.proto`: what travels. Everything else here is what the programs
+//! work with: a domain type can only hold what the schema's rules allow, so whoever has one need not check again.
+//! Wire to domain is `TryFrom` and fails with [`Invalid`]; domain to wire is `From` and cannot fail.
+
+#![forbid(unsafe_code)]
+
+mod change;
+mod child_sa;
+mod edge;
+mod endpoint;
+mod identity;
+mod ike_sa;
+mod invalid;
+mod key;
+mod keys;
+pub mod limits;
+mod name;
+mod record;
+mod report;
+mod sealed;
+mod selector;
+mod slot;
+mod suite;
+mod sync;
+mod timestamp;
+mod tunnel;
+
+pub use change::{Change, Commit};
+pub use child_sa::{ChildSa, IkeSpis};
+pub use edge::Edge;
+pub use identity::Identity;
+pub use ike_sa::IkeSa;
+pub use invalid::Invalid;
+pub use key::Key;
+pub use keys::ChildSaKeys;
+pub use name::{InterfaceName, Name, NetnsName};
+pub use record::{Body, Record, Tombstone};
+pub use report::{Applied, Failure};
+pub use sealed::{Header, Sealed};
+pub use selector::TrafficSelector;
+pub use slot::{InboundSpi, Slot};
+pub use suite::EspSuite;
+pub use sync::{Delta, FromDistributor, Heartbeat, Hello, Lease, Resume, ToDistributor};
+pub use timestamp::Timestamp;
+pub use tunnel::{Tunnel, TunnelId};
+
+/// The messages and services of `fleet.proto`, as generated.
+#[allow(missing_docs, unreachable_pub, clippy::all)]
+pub mod v1 {
+    tonic::include_proto!("anyswan.v1");
+}

@@ -1,0 +1,48 @@
+//! How large a message may be. Each bound is far above what a real fleet needs and far below what would hurt.
+
+/// Octets of a name of a tunnel or an edge: a DNS label's length, so that an edge's host name always fits.
+pub const NAME: usize = 63;
+
+/// Octets of an interface name: the kernel's IFNAMSIZ without its closing zero.
+pub const INTERFACE_NAME: usize = 15;
+
+/// Octets of a namespace's name: it is a file name under `/run/netns`.
+pub const NETNS_NAME: usize = 255;
+
+/// Octets of an identity: of a DNS name or a mail address, and of an opaque key id.
+pub const IDENTITY: usize = 255;
+
+/// Prefixes of a tunnel, on either side.
+pub const PREFIXES: usize = 64;
+
+/// ESP suites of a tunnel: more than there are.
+pub const SUITES: usize = 16;
+
+/// Traffic selectors of a child SA, on either side: their number is one octet in IKE (RFC 7296 section 3.13).
+pub const SELECTORS: usize = 255;
+
+/// Octets of a record's header: two full lists of selectors fit.
+pub const HEADER: usize = 32 * 1024;
+
+/// Octets of a record's sealed secret: an IKE SA's snapshot with the reply it has cached.
+pub const SECRET: usize = 32 * 1024;
+
+/// Changes in one commit.
+pub const CHANGES: usize = 32;
+
+/// Failures in one report; the rest is only counted.
+pub const FAILURES: usize = 256;
+
+/// Octets of a failure's reason.
+pub const REASON: usize = 512;
+
+/// Octets of one gRPC message in any direction. A full commit fits ([`CHANGES`] times [`HEADER`] and [`SECRET`]).
+pub const MESSAGE: usize = 4 * 1024 * 1024;
+
+/// Octets of records that are put into one Delta before it is sent; the largest record may come on top.
+pub const DELTA: usize = 256 * 1024;
+
+const _: () = assert!(
+    CHANGES * (HEADER + SECRET + 64) < MESSAGE,
+    "a full commit fits one message"
+);

@@ -1,0 +1,150 @@
+//! A customer's configuration.
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use ipnet::IpNet;
+
+use crate::invalid::{list, required};
+use crate::{EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, limits, v1};
+
+/// A tunnel's number, 1 to 65535, unique in the fleet: the low bits of the kernel's `if_id` and `reqid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TunnelId(NonZeroU16);
+
+impl TunnelId {
+    /// `None` for 0.
+    pub fn new(number: u16) -> Option<Self> {
+        NonZeroU16::new(number).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> u16 {
+        self.0.get()
+    }
+}
+
+impl TryFrom<u32> for TunnelId {
+    type Error = Invalid;
+
+    fn try_from(number: u32) -> Result<Self, Invalid> {
+        let id = u16::try_from(number).ok().and_then(Self::new);
+        id.ok_or_else(|| Invalid::new("id", number, "is not a tunnel's number (1 to 65535)"))
+    }
+}
+
+impl fmt::Display for TunnelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A customer's configuration, its pre-shared key apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    /// The operator's name for it, unique in the fleet.
+    pub name: Name,
+    /// Unique in the fleet; a tunnel keeps it for life.
+    pub id: TunnelId,
+    /// What the customer must prove to be; unique in the fleet.
+    pub remote_id: Identity,
+    /// What we prove to be; `None` for the anycast address the customer reached.
+    pub local_id: Option<Identity>,
+    /// Suites the customer may use, most wanted first.
+    pub esp: Vec<EspSuite>,
+    /// Prefixes behind the fleet.
+    pub local_ts: Vec<IpNet>,
+    /// Prefixes behind the customer.
+    pub remote_ts: Vec<IpNet>,
+    /// Named network namespace of the inner side; `None`: the edge's own.
+    pub netns: Option<NetnsName>,
+    /// Name of the xfrm interface.
+    pub interface: InterfaceName,
+    /// Of the xfrm interface, in octets; `None`: the kernel's default.
+    pub mtu: Option<u32>,
+}
+
+/// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
+const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+
+impl TryFrom<v1::Tunnel> for Tunnel {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Tunnel) -> Result<Self, Invalid> {
+        let esp = list("esp", wire.esp, limits::SUITES, |text| text.parse::<EspSuite>())?;
+        if esp.is_empty() {
+            return Err(Invalid::missing("esp"));
+        }
+        Ok(Self {
+            name: wire.name.parse()?,
+            id: TunnelId::try_from(wire.id)?,
+            remote_id: required("remote_id", wire.remote_id)?
+                .try_into()
+                .map_err(|e: Invalid| e.within("remote_id"))?,
+            local_id: wire
+                .local_id
+                .map(Identity::try_from)
+                .transpose()
+                .map_err(|e| e.within("local_id"))?,
+            esp,
+            local_ts: parse_prefixes("local_ts", wire.local_ts)?,
+            remote_ts: parse_prefixes("remote_ts", wire.remote_ts)?,
+            netns: if wire.netns.is_empty() {
+                None
+            } else {
+                Some(wire.netns.parse()?)
+            },
+            interface: wire.interface.parse()?,
+            mtu: parse_mtu(wire.mtu)?,
+        })
+    }
+}
+
+impl From<&Tunnel> for v1::Tunnel {
+    fn from(tunnel: &Tunnel) -> Self {
+        Self {
+            name: String::from(&tunnel.name),
+            id: tunnel.id.get().into(),
+            remote_id: Some(v1::Identity::from(&tunnel.remote_id)),
+            local_id: tunnel.local_id.as_ref().map(v1::Identity::from),
+            esp: tunnel.esp.iter().map(ToString::to_string).collect(),
+            local_ts: tunnel.local_ts.iter().map(ToString::to_string).collect(),
+            remote_ts: tunnel.remote_ts.iter().map(ToString::to_string).collect(),
+            netns: tunnel.netns.as_ref().map(String::from).unwrap_or_default(),
+            interface: String::from(&tunnel.interface),
+            mtu: tunnel.mtu.unwrap_or_default(),
+        }
+    }
+}
+
+impl Header for Tunnel {
+    const NAME: &'static str = "tunnel";
+    type Wire = v1::Tunnel;
+}
+
+fn parse_prefixes(field: &str, texts: Vec<String>) -> Result<Vec<IpNet>, Invalid> {
+    if texts.is_empty() {
+        return Err(Invalid::missing(field));
+    }
+    list(field, texts, limits::PREFIXES, |text| {
+        let prefix = text
+            .parse::<IpNet>()
+            .map_err(|_| Invalid::new("prefix", &text, "is not a prefix"))?;
+        if prefix.trunc() != prefix {
+            return Err(Invalid::new(
+                "prefix",
+                &text,
+                format!("has bits behind its length; {} would do", prefix.trunc()),
+            ));
+        }
+        Ok(prefix)
+    })
+}
+
+fn parse_mtu(mtu: u32) -> Result<Option<u32>, Invalid> {
+    match mtu {
+        0 => Ok(None),
+        mtu if MTU.contains(&mtu) => Ok(Some(mtu)),
+        mtu => Err(Invalid::new("mtu", mtu, "is not an MTU (68 to 65535)")),
+    }
+}
