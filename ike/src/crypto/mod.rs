@@ -10,5 +10,6 @@ pub use dh::DhGroup;
 pub(crate) use dh::{DhError, DhKeyPair};
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
+pub(crate) use prf::PrfKey;
 pub(crate) use sk::{OpenError, SkKey};
 pub use suite::{IkeCipher, IkeSuite};

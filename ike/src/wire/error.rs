@@ -11,7 +11,8 @@ pub(crate) enum WireError {
     /// A major version above 2 (RFC 7296 section 2.5). The header is there to address the answer.
     #[error("major version {} is not supported", .0.version >> 4)]
     MajorVersion(Header),
-    /// A length, count or value is out of range (RFC 7296 section 2.21): INVALID_SYNTAX.
+    /// A type, length or value is out of range: INVALID_SYNTAX, which may be answered only to a message that is
+    /// authentic (RFC 7296 section 3.10.1).
     #[error("invalid syntax: {0}")]
     Syntax(&'static str),
     /// A payload of this type is marked critical and not known here (RFC 7296 section 2.5).
@@ -21,7 +22,8 @@ pub(crate) enum WireError {
 
 impl WireError {
     /// The notification that answers the message; `None`: drop it in silence.
-    /// UNSUPPORTED_CRITICAL_PAYLOAD carries the payload type as its one octet of data.
+    /// UNSUPPORTED_CRITICAL_PAYLOAD carries the payload type, and INVALID_MAJOR_VERSION the highest version
+    /// supported, as their one octet of data.
     pub(crate) fn answer(&self) -> Option<NotifyType> {
         match self {
             Self::NotIke(_) => None,

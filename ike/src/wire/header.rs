@@ -1,17 +1,22 @@
 //! The IKE header (RFC 7296 section 3.1).
 
-use super::WireError;
+use super::{PayloadType, WireError};
 use crate::IkeSpis;
 
 /// Octets of the header.
 pub(crate) const HEADER_LEN: usize = 28;
 
-/// What every message begins with, as received.
+/// Octets from the message's beginning to the length field.
+const LENGTH_AT: usize = 24;
+
+/// Major version 2, minor version 0.
+const VERSION: u8 = 0x20;
+
+/// What a received message begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) spis: IkeSpis,
-    /// Type of the first payload, 0 for none.
-    pub(crate) next_payload: u8,
+    pub(crate) next_payload: PayloadType,
     /// Major version in the high four bits, minor in the low four.
     pub(crate) version: u8,
     pub(crate) exchange: ExchangeType,
@@ -21,7 +26,7 @@ pub(crate) struct Header {
     pub(crate) length: u32,
 }
 
-/// Exchange types (RFC 7296 section 3.1 and the IANA registry).
+/// Exchange types (RFC 7296 section 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExchangeType {
     IkeSaInit,
@@ -31,7 +36,7 @@ pub(crate) enum ExchangeType {
     Other(u8),
 }
 
-/// The header's flags; the reserved bits are ignored on receipt and cleared when sent.
+/// The header's flags. The others are cleared when sent and ignored on receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Flags {
     /// I: sent by the original initiator of the IKE SA.
@@ -41,9 +46,114 @@ pub(crate) struct Flags {
 }
 
 impl Header {
-    /// Reads the header of a whole message (no non-ESP marker) and holds it against the message's length.
+    /// Reads the header of a whole message (without non-ESP marker) and checks what holds for every message.
     pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
-        let _ = message;
-        todo!()
+        const SHORT: WireError = WireError::NotIke("shorter than the header");
+        let (initiator, rest) = message.split_first_chunk().ok_or(SHORT)?;
+        let (responder, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let ([next_payload, version, exchange, flags], rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (message_id, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (length, _) = rest.split_first_chunk().ok_or(SHORT)?;
+        let header = Self {
+            spis: IkeSpis {
+                initiator: u64::from_be_bytes(*initiator),
+                responder: u64::from_be_bytes(*responder),
+            },
+            next_payload: PayloadType(*next_payload),
+            version: *version,
+            exchange: ExchangeType::from(*exchange),
+            flags: Flags::from(*flags),
+            message_id: u32::from_be_bytes(*message_id),
+            length: u32::from_be_bytes(*length),
+        };
+        header.check(message.len())?;
+        Ok(header)
+    }
+
+    fn check(&self, message_len: usize) -> Result<(), WireError> {
+        // The version comes first: it decides what the other fields mean.
+        match self.version >> 4 {
+            0 | 1 => return Err(WireError::NotIke("major version below 2")),
+            2 => {}
+            _ => return Err(WireError::MajorVersion(*self)),
+        }
+        if self.spis.initiator == 0 {
+            return Err(WireError::NotIke("the initiator's SPI is zero"));
+        }
+        if usize::try_from(self.length) != Ok(message_len) {
+            return Err(WireError::NotIke("the length is not the datagram's"));
+        }
+        Ok(())
+    }
+}
+
+/// The header of a message to send: what does not follow from its payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) spis: IkeSpis,
+    pub(crate) exchange: ExchangeType,
+    pub(crate) flags: Flags,
+    pub(crate) message_id: u32,
+}
+
+impl Head {
+    /// Appends the header, with a length of zero until [`patch_length`] knows it.
+    pub(crate) fn encode(&self, next_payload: PayloadType, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.spis.initiator.to_be_bytes());
+        out.extend_from_slice(&self.spis.responder.to_be_bytes());
+        out.extend_from_slice(&[next_payload.0, VERSION, self.exchange.into(), self.flags.into()]);
+        out.extend_from_slice(&self.message_id.to_be_bytes());
+        out.extend_from_slice(&0_u32.to_be_bytes());
+    }
+}
+
+/// Sets the length field of a message that will be `length` octets long. No message is longer than a UDP datagram,
+/// so the field always holds it.
+pub(crate) fn patch_length(message: &mut [u8], length: usize) {
+    message[LENGTH_AT..HEADER_LEN].copy_from_slice(&(length as u32).to_be_bytes());
+}
+
+impl From<u8> for ExchangeType {
+    fn from(number: u8) -> Self {
+        match number {
+            34 => Self::IkeSaInit,
+            35 => Self::IkeAuth,
+            36 => Self::CreateChildSa,
+            37 => Self::Informational,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<ExchangeType> for u8 {
+    fn from(exchange: ExchangeType) -> Self {
+        match exchange {
+            ExchangeType::IkeSaInit => 34,
+            ExchangeType::IkeAuth => 35,
+            ExchangeType::CreateChildSa => 36,
+            ExchangeType::Informational => 37,
+            ExchangeType::Other(other) => other,
+        }
+    }
+}
+
+/// Bit I of the flags.
+const INITIATOR: u8 = 0x08;
+
+/// Bit R of the flags.
+const RESPONSE: u8 = 0x20;
+
+impl From<u8> for Flags {
+    fn from(bits: u8) -> Self {
+        Self {
+            initiator: bits & INITIATOR != 0,
+            response: bits & RESPONSE != 0,
+        }
+    }
+}
+
+impl From<Flags> for u8 {
+    fn from(flags: Flags) -> Self {
+        (if flags.initiator { INITIATOR } else { 0 }) | (if flags.response { RESPONSE } else { 0 })
     }
 }

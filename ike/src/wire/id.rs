@@ -1,27 +1,73 @@
 //! IDi and IDr (RFC 7296 section 3.5).
 
 use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::WireError;
 use crate::Identity;
 
-/// The exact body of an identification payload, which AUTH covers (RFC 7296 section 2.15): type, 3 reserved octets, data.
+const ID_IPV4_ADDR: u8 = 1;
+const ID_FQDN: u8 = 2;
+const ID_RFC822_ADDR: u8 = 3;
+const ID_IPV6_ADDR: u8 = 5;
+const ID_KEY_ID: u8 = 11;
+
+/// Octets in front of the data: the type and three reserved ones.
+const FIXED_LEN: usize = 4;
+
+/// The body of an identification payload, kept as it was sent: AUTH covers it, reserved octets included
+/// (RFC 7296 section 2.15).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IdPayload<'a>(Cow<'a, [u8]>);
 
-impl IdPayload<'_> {
+impl<'a> IdPayload<'a> {
+    pub(super) fn decode(body: &'a [u8]) -> Result<Self, WireError> {
+        let ([kind, _, _, _], data) = body
+            .split_first_chunk()
+            .ok_or(WireError::Syntax("an ID is shorter than its fixed part"))?;
+        match (*kind, data.len()) {
+            (ID_IPV4_ADDR, 4) | (ID_IPV6_ADDR, 16) => {}
+            (ID_IPV4_ADDR | ID_IPV6_ADDR, _) => {
+                return Err(WireError::Syntax("an address in an ID has the wrong length"));
+            }
+            _ => {}
+        }
+        Ok(Self(Cow::Borrowed(body)))
+    }
+
     /// The octets AUTH covers.
     pub(crate) fn body(&self) -> &[u8] {
         &self.0
     }
 
-    /// `None` for a type that is not known here, or text that is not UTF-8: such a peer is nobody's.
+    /// `None` for a type not known here, and for a name that is not UTF-8: such a peer is nobody's customer.
     pub(crate) fn identity(&self) -> Option<Identity> {
-        todo!()
+        let (kind, data) = (*self.0.first()?, self.0.get(FIXED_LEN..)?);
+        let text = || std::str::from_utf8(data).ok().map(str::to_owned);
+        match kind {
+            ID_IPV4_ADDR => <[u8; 4]>::try_from(data)
+                .ok()
+                .map(|octets| Identity::Address(Ipv4Addr::from(octets).into())),
+            ID_IPV6_ADDR => <[u8; 16]>::try_from(data)
+                .ok()
+                .map(|octets| Identity::Address(Ipv6Addr::from(octets).into())),
+            ID_FQDN => text().map(Identity::Fqdn),
+            ID_RFC822_ADDR => text().map(Identity::Rfc822),
+            ID_KEY_ID => Some(Identity::KeyId(data.to_vec())),
+            _ => None,
+        }
     }
 }
 
 impl From<&Identity> for IdPayload<'static> {
-    fn from(_identity: &Identity) -> Self {
-        todo!()
+    fn from(identity: &Identity) -> Self {
+        let with_kind = |kind: u8, data: &[u8]| Self(Cow::Owned([&[kind, 0, 0, 0], data].concat()));
+        match identity {
+            Identity::Address(IpAddr::V4(address)) => with_kind(ID_IPV4_ADDR, &address.octets()),
+            Identity::Address(IpAddr::V6(address)) => with_kind(ID_IPV6_ADDR, &address.octets()),
+            Identity::Fqdn(name) => with_kind(ID_FQDN, name.as_bytes()),
+            Identity::Rfc822(name) => with_kind(ID_RFC822_ADDR, name.as_bytes()),
+            Identity::KeyId(octets) => with_kind(ID_KEY_ID, octets),
+        }
     }
 }

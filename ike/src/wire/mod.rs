@@ -1,23 +1,30 @@
 //! The IKEv2 message format (RFC 7296 section 3): each payload's decoder, encoder and validator side by side.
 //!
-//! Decoding borrows from the datagram; nothing is trusted before its length is known, and no count that a peer
-//! states is used to allocate.
+//! Decoding borrows from the datagram. Nothing is read before its length is known, and no count that a peer states
+//! is used to allocate: memory is bounded by the datagram's own size.
 
-mod cert;
+mod auth;
+mod chain;
 mod delete;
 mod error;
 mod header;
 mod id;
+mod ke;
 mod message;
 mod notify;
+mod payload;
 mod sa;
 mod ts;
 
-pub(crate) use cert::Certificate;
+pub(crate) use auth::{Auth, Certificate};
+pub(crate) use chain::{Encrypted, decode_payloads, encode_payloads, first_of};
 pub(crate) use delete::Delete;
 pub(crate) use error::WireError;
-pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Header};
+pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, patch_length};
 pub(crate) use id::IdPayload;
-pub(crate) use message::{Encrypted, Head, KeyExchange, Message, Payload, decode_payloads, encode};
+pub(crate) use ke::KeyExchange;
+pub(crate) use message::{Message, encode};
 pub(crate) use notify::{Notify, NotifyType};
+pub(crate) use payload::{Payload, PayloadType};
 pub(crate) use sa::{Proposal, Protocol, Transform, TransformType};
+pub(crate) use ts::MAX_SELECTORS;

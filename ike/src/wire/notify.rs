@@ -1,6 +1,6 @@
 //! Notify (RFC 7296 section 3.10).
 
-use super::Protocol;
+use super::{Protocol, WireError};
 
 /// A notification: an error, or a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,32 @@ impl<'a> Notify<'a> {
             kind,
             data,
         }
+    }
+
+    pub(super) fn decode(body: &'a [u8]) -> Result<Self, WireError> {
+        let ([protocol, spi_len, k0, k1], rest) = body
+            .split_first_chunk()
+            .ok_or(WireError::Syntax("a notification is shorter than its fixed part"))?;
+        let (spi, data) = rest
+            .split_at_checked(usize::from(*spi_len))
+            .ok_or(WireError::Syntax(
+                "a notification's SPI is longer than the notification",
+            ))?;
+        let kind = NotifyType(u16::from_be_bytes([*k0, *k1]));
+        Ok(Self {
+            protocol: Protocol::from(*protocol),
+            spi,
+            kind,
+            data,
+        })
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        // Our SPIs have 0, 4 or 8 octets.
+        out.extend_from_slice(&[self.protocol.into(), self.spi.len() as u8]);
+        out.extend_from_slice(&self.kind.0.to_be_bytes());
+        out.extend_from_slice(self.spi);
+        out.extend_from_slice(self.data);
     }
 }
 

@@ -1,17 +1,19 @@
 //! SA: proposals, transforms and their attributes (RFC 7296 section 3.3).
 
+use super::WireError;
+
 /// One proposal (RFC 7296 section 3.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Proposal<'a> {
-    /// Counts from 1; the answer repeats the accepted one's.
+    /// Counts from 1 in an offer; the answer repeats the accepted one's.
     pub(crate) number: u8,
     pub(crate) protocol: Protocol,
-    /// Empty in IKE_SA_INIT, 8 octets for an IKE SA's rekey, 4 for ESP and AH.
+    /// Empty in IKE_SA_INIT, 8 octets when an IKE SA is rekeyed, 4 for ESP and AH.
     pub(crate) spi: &'a [u8],
     pub(crate) transforms: Vec<Transform>,
 }
 
-/// What an SPI, a proposal or a notification is about.
+/// What a proposal, a notification or a deletion is about (RFC 7296 section 3.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     /// 0: in notifications that are about no SA.
@@ -27,13 +29,13 @@ pub(crate) enum Protocol {
 pub(crate) struct Transform {
     pub(crate) kind: TransformType,
     pub(crate) id: u16,
-    /// The key length attribute, in bits.
+    /// The key length attribute, in bits (RFC 7296 section 3.3.5).
     pub(crate) key_bits: Option<u16>,
-    /// It has an attribute not known here, and so is never acceptable (RFC 7296 section 3.3.6).
+    /// It has an attribute not known here and must not be chosen (RFC 7296 section 3.3.6). Never sent.
     pub(crate) unknown_attribute: bool,
 }
 
-/// Transform types (RFC 7296 section 3.3.2).
+/// Transform types (RFC 7296 section 3.3.2). A proposal with one not known here must not be chosen (section 3.3.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TransformType {
     Encryption,
@@ -42,4 +44,213 @@ pub(crate) enum TransformType {
     KeyExchange,
     ExtendedSequenceNumbers,
     Other(u8),
+}
+
+/// "Last Substruc" where another proposal, or another transform, follows.
+const MORE_PROPOSALS: u8 = 2;
+const MORE_TRANSFORMS: u8 = 3;
+
+/// The key length attribute in its short form: AF bit and type 14.
+const KEY_LENGTH: u16 = 0x8000 | 14;
+
+/// The AF bit: the attribute is 4 octets, type and value.
+const SHORT_FORM: u16 = 0x8000;
+
+pub(super) fn decode(body: &[u8]) -> Result<Vec<Proposal<'_>>, WireError> {
+    let mut proposals = Vec::new();
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (proposal, behind) = split_substructure(rest, MORE_PROPOSALS)?;
+        proposals.push(Proposal::decode(proposal)?);
+        rest = behind;
+    }
+    Ok(proposals)
+}
+
+pub(super) fn encode(proposals: &[Proposal<'_>], out: &mut Vec<u8>) {
+    for (index, proposal) in proposals.iter().enumerate() {
+        let more = if index + 1 < proposals.len() {
+            MORE_PROPOSALS
+        } else {
+            0
+        };
+        encode_substructure(more, out, |out| proposal.encode(out));
+    }
+}
+
+impl<'a> Proposal<'a> {
+    /// `proposal` is without the 4 octets that lead a substructure.
+    fn decode(proposal: &'a [u8]) -> Result<Self, WireError> {
+        let ([number, protocol, spi_len, transform_count], rest) = proposal
+            .split_first_chunk()
+            .ok_or(WireError::Syntax("a proposal is shorter than its fixed part"))?;
+        let (spi, mut rest) = rest
+            .split_at_checked(usize::from(*spi_len))
+            .ok_or(WireError::Syntax("a proposal's SPI is longer than the proposal"))?;
+        let mut transforms = Vec::new();
+        while !rest.is_empty() {
+            let (transform, behind) = split_substructure(rest, MORE_TRANSFORMS)?;
+            transforms.push(Transform::decode(transform)?);
+            rest = behind;
+        }
+        if transforms.len() != usize::from(*transform_count) {
+            return Err(WireError::Syntax(
+                "a proposal does not have the transforms it counts",
+            ));
+        }
+        Ok(Self {
+            number: *number,
+            protocol: Protocol::from(*protocol),
+            spi,
+            transforms,
+        })
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        // Our SPIs have 0, 4 or 8 octets, and what we accept has one transform of each type.
+        let (spi_len, transform_count) = (self.spi.len() as u8, self.transforms.len() as u8);
+        out.extend_from_slice(&[self.number, self.protocol.into(), spi_len, transform_count]);
+        out.extend_from_slice(self.spi);
+        for (index, transform) in self.transforms.iter().enumerate() {
+            let more = if index + 1 < self.transforms.len() {
+                MORE_TRANSFORMS
+            } else {
+                0
+            };
+            encode_substructure(more, out, |out| transform.encode(out));
+        }
+    }
+}
+
+impl Transform {
+    /// One without attributes.
+    pub(crate) fn new(kind: TransformType, id: u16) -> Self {
+        Self {
+            kind,
+            id,
+            key_bits: None,
+            unknown_attribute: false,
+        }
+    }
+
+    /// `transform` is without the 4 octets that lead a substructure.
+    fn decode(transform: &[u8]) -> Result<Self, WireError> {
+        let ([kind, _, id0, id1], mut attributes) = transform
+            .split_first_chunk()
+            .ok_or(WireError::Syntax("a transform is shorter than its fixed part"))?;
+        let mut transform = Self::new(TransformType::from(*kind), u16::from_be_bytes([*id0, *id1]));
+        while !attributes.is_empty() {
+            attributes = transform.decode_attribute(attributes)?;
+        }
+        Ok(transform)
+    }
+
+    /// Takes in the first of `attributes` and returns the others (RFC 7296 section 3.3.5).
+    fn decode_attribute<'a>(&mut self, attributes: &'a [u8]) -> Result<&'a [u8], WireError> {
+        let ([t0, t1, v0, v1], behind) = attributes
+            .split_first_chunk()
+            .ok_or(WireError::Syntax("an attribute is shorter than its fixed part"))?;
+        let (kind, value) = (u16::from_be_bytes([*t0, *t1]), u16::from_be_bytes([*v0, *v1]));
+        if kind == KEY_LENGTH && self.key_bits.is_none() {
+            self.key_bits = Some(value);
+            return Ok(behind);
+        }
+        self.unknown_attribute = true;
+        let value_len = if kind & SHORT_FORM != 0 {
+            0
+        } else {
+            usize::from(value)
+        };
+        behind
+            .get(value_len..)
+            .ok_or(WireError::Syntax("an attribute is longer than its transform"))
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.kind.into(), 0]);
+        out.extend_from_slice(&self.id.to_be_bytes());
+        if let Some(bits) = self.key_bits {
+            out.extend_from_slice(&KEY_LENGTH.to_be_bytes());
+            out.extend_from_slice(&bits.to_be_bytes());
+        }
+    }
+}
+
+/// Takes a proposal or a transform off what holds it: its content behind the first 4 octets, and what follows it.
+/// They begin alike: whether another follows (`more`, or 0), a reserved octet, and the length.
+fn split_substructure(list: &[u8], more: u8) -> Result<(&[u8], &[u8]), WireError> {
+    let ([last, _, l0, l1], _) = list
+        .split_first_chunk()
+        .ok_or(WireError::Syntax("a proposal or transform is cut short"))?;
+    let length = usize::from(u16::from_be_bytes([*l0, *l1]));
+    let (substructure, behind) = list.split_at_checked(length).ok_or(WireError::Syntax(
+        "a proposal or transform is longer than what holds it",
+    ))?;
+    let content = substructure
+        .get(4..)
+        .ok_or(WireError::Syntax("a proposal's or transform's length is below 4"))?;
+    if *last != if behind.is_empty() { 0 } else { more } {
+        return Err(WireError::Syntax(
+            "a proposal or transform is wrong about being the last",
+        ));
+    }
+    Ok((content, behind))
+}
+
+fn encode_substructure(more: u8, out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[more, 0, 0, 0]);
+    content(out);
+    let length = (out.len() - start) as u16;
+    out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+impl From<u8> for Protocol {
+    fn from(number: u8) -> Self {
+        match number {
+            0 => Self::None,
+            1 => Self::Ike,
+            2 => Self::Ah,
+            3 => Self::Esp,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<Protocol> for u8 {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::None => 0,
+            Protocol::Ike => 1,
+            Protocol::Ah => 2,
+            Protocol::Esp => 3,
+            Protocol::Other(other) => other,
+        }
+    }
+}
+
+impl From<u8> for TransformType {
+    fn from(number: u8) -> Self {
+        match number {
+            1 => Self::Encryption,
+            2 => Self::Prf,
+            3 => Self::Integrity,
+            4 => Self::KeyExchange,
+            5 => Self::ExtendedSequenceNumbers,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<TransformType> for u8 {
+    fn from(kind: TransformType) -> Self {
+        match kind {
+            TransformType::Encryption => 1,
+            TransformType::Prf => 2,
+            TransformType::Integrity => 3,
+            TransformType::KeyExchange => 4,
+            TransformType::ExtendedSequenceNumbers => 5,
+            TransformType::Other(other) => other,
+        }
+    }
 }
