@@ -1,0 +1,71 @@
+//! `edge.toml`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::tls::TlsFiles;
+use super::values;
+
+/// What `anyswan edge` needs.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EdgeConfig {
+    /// The anycast addresses that customers send to.
+    #[serde(deserialize_with = "values::anycast")]
+    pub(crate) addresses: Vec<IpAddr>,
+    /// `https://host:port`.
+    #[serde(deserialize_with = "values::https")]
+    pub(crate) distributor: String,
+    /// This edge's unicast address and UDP port, where other edges pass it the IKE messages that it owns.
+    #[serde(deserialize_with = "values::reachable")]
+    pub(crate) forward: SocketAddr,
+    /// Loopback address of `/health` and `/metrics`.
+    #[serde(deserialize_with = "values::loopback")]
+    pub(crate) health: SocketAddr,
+    /// `fleet.key`.
+    pub(crate) fleet_key: PathBuf,
+    /// An edge's certificate.
+    pub(crate) tls: TlsFiles,
+    /// Optional.
+    #[serde(default)]
+    pub(crate) limits: EdgeLimits,
+}
+
+/// The section `[limits]`: durations and bounds with a default each.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EdgeLimits {
+    /// How long the kernel keeps an SA after this edge was last in sync with the distributor.
+    #[serde(rename = "sa_lease_seconds", deserialize_with = "values::seconds")]
+    pub(crate) sa_lease: Duration,
+    /// How long a child SA lives when nobody ends it before.
+    #[serde(rename = "sa_lifetime_seconds", deserialize_with = "values::seconds")]
+    pub(crate) sa_lifetime: Duration,
+    /// How often the whole kernel state is compared and mended.
+    #[serde(rename = "reconcile_seconds", deserialize_with = "values::seconds")]
+    pub(crate) reconcile: Duration,
+    /// How long a customer may take from its first message to its authentication.
+    #[serde(rename = "half_open_seconds", deserialize_with = "values::seconds")]
+    pub(crate) half_open_lifetime: Duration,
+    /// IKE SAs that may be half open at once.
+    pub(crate) half_open_max: usize,
+    /// Silence after which a customer's router is asked whether it lives.
+    #[serde(rename = "dpd_seconds", deserialize_with = "values::seconds")]
+    pub(crate) dpd: Duration,
+}
+
+impl Default for EdgeLimits {
+    fn default() -> Self {
+        Self {
+            sa_lease: Duration::from_secs(3600),
+            sa_lifetime: Duration::from_secs(86_400),
+            reconcile: Duration::from_secs(5),
+            half_open_lifetime: Duration::from_secs(30),
+            half_open_max: 10_000,
+            dpd: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The one secret that all edges share, and the keys derived from it.
+
+use std::path::Path;
+
+use ike::Secret;
+use ring::hkdf::{self, HKDF_SHA256};
+use ring::rand::{SecureRandom, SystemRandom};
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::files::{self, FileError};
+
+/// Octets of the fleet key and of every key derived from it.
+pub(crate) const KEY_LEN: usize = 32;
+
+/// 32 random octets; `fleet.key` holds them as 64 hexadecimal digits. Edges and operators have it, the distributor
+/// never.
+#[derive(Debug)]
+pub(crate) struct FleetKey(Secret);
+
+/// Why there is no fleet key. Never shows a part of it.
+#[derive(Debug, Error)]
+pub(crate) enum FleetKeyError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file holds something else.
+    #[error("{0}: not a fleet key; it has to hold the 64 hexadecimal digits that `anyswan pki init` wrote")]
+    Malformed(String),
+    /// The system gives no random octets.
+    #[error("the system's random number generator fails")]
+    NoRandomness,
+}
+
+impl FleetKey {
+    /// A new one.
+    pub(crate) fn generate() -> Result<Self, FleetKeyError> {
+        let mut octets = vec![0; KEY_LEN];
+        SystemRandom::new()
+            .fill(&mut octets)
+            .map_err(|_| FleetKeyError::NoRandomness)?;
+        Ok(Self(Secret::new(octets)))
+    }
+
+    /// Reads `fleet.key`.
+    pub(crate) fn load(path: &Path) -> Result<Self, FleetKeyError> {
+        let text = Zeroizing::new(files::read_text(path)?);
+        let malformed = || FleetKeyError::Malformed(path.display().to_string());
+        from_hex(text.trim_end()).map(Self).ok_or_else(malformed)
+    }
+
+    /// The text of `fleet.key`.
+    pub(crate) fn to_file_text(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * KEY_LEN + 1));
+        for octet in self.0.expose() {
+            for nibble in [octet >> 4, octet & 15] {
+                text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
+            }
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Masks the slot in IKE responder SPIs: see `ike::Config::spi_key`.
+    pub(crate) fn spi_key(&self) -> Secret {
+        self.derive(&[], "anyswan spi v1")
+    }
+
+    /// Tells which fleet key sealed something, and nothing about it.
+    pub(crate) fn id(&self) -> [u8; 4] {
+        let derived = self.derive(&[], "anyswan key id v1");
+        let mut id = [0; 4];
+        id.copy_from_slice(&derived.expose()[..4]);
+        id
+    }
+
+    /// HKDF-SHA-256 (RFC 5869) of the fleet key, 32 octets; `info` names the purpose.
+    pub(crate) fn derive(&self, salt: &[u8], info: &str) -> Secret {
+        let info = [info.as_bytes()];
+        let mut octets = vec![0; KEY_LEN];
+        hkdf::Salt::new(HKDF_SHA256, salt)
+            .extract(self.0.expose())
+            .expand(&info, HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut octets))
+            .expect("32 octets are far below HKDF's limit of 255 blocks (RFC 5869 section 2.3)");
+        Secret::new(octets)
+    }
+}
+
+/// 64 hexadecimal digits as 32 octets.
+fn from_hex(text: &str) -> Option<Secret> {
+    if text.len() != 2 * KEY_LEN {
+        return None;
+    }
+    let mut octets = Vec::with_capacity(KEY_LEN);
+    for pair in text.as_bytes().chunks_exact(2) {
+        let (Some(high), Some(low)) = (char::from(pair[0]).to_digit(16), char::from(pair[1]).to_digit(16))
+        else {
+            octets.zeroize();
+            return None;
+        };
+        octets.push((high << 4 | low) as u8);
+    }
+    Some(Secret::new(octets))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_gives_the_key_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fleet.key");
+        let key = FleetKey::generate().unwrap();
+        files::write_new(&path, key.to_file_text().as_bytes(), files::PRIVATE).unwrap();
+
+        let loaded = FleetKey::load(&path).unwrap();
+        assert_eq!(loaded.0, key.0);
+        assert_eq!(loaded.id(), key.id());
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_and_salt() {
+        let key = FleetKey::generate().unwrap();
+        let derived = [
+            key.spi_key(),
+            key.derive(&[], "a"),
+            key.derive(&[], "b"),
+            key.derive(&[1], "b"),
+        ];
+        for (i, one) in derived.iter().enumerate() {
+            assert!(derived[i + 1..].iter().all(|other| other != one));
+        }
+    }
+
+    #[test]
+    fn a_file_with_something_else_is_refused_without_showing_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("short", "abcdef"),
+            ("not-hex", &"g".repeat(64)),
+            ("long", &"a".repeat(66)),
+        ] {
+            let path = dir.path().join(name);
+            files::write_new(&path, text.as_bytes(), files::PRIVATE).unwrap();
+            let error = FleetKey::load(&path).unwrap_err().to_string();
+            assert!(
+                error.contains(name) && error.contains("pki init") && !error.contains(text),
+                "{error}"
+            );
+        }
+    }
+}
