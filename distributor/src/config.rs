@@ -1,0 +1,62 @@
+//! What a distributor has to be told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a distributor has to be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where edges and operators connect; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The store's file; made when it is not there.
+    pub store: PathBuf,
+    /// Its certificate, and who signs those of its callers.
+    pub tls: TlsFiles,
+    /// What an operator may want to change.
+    pub limits: Limits,
+}
+
+/// PEM files. They are read again when they change.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The fleet's own certificate authority.
+    pub ca: PathBuf,
+    /// The distributor's certificate, with any intermediate ones behind it.
+    pub certificate: PathBuf,
+    /// The key of the first certificate.
+    pub key: PathBuf,
+}
+
+/// Durations and bounds.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// For how long an edge that falls silent keeps its right to act.
+    pub lease: Duration,
+    /// How long a commit waits for the edges when it does not say so itself.
+    pub barrier: Duration,
+    /// How long a commit can ask to wait.
+    pub barrier_max: Duration,
+    /// How long a tombstone keeps its key from being used again, and so how long an edge may be away and still resume.
+    pub tombstones: Duration,
+    /// Connections in all, those in the middle of their handshake included.
+    pub connections: usize,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// Calls in progress on one connection: an edge's session and the commits it waits for.
+    pub calls: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            barrier: Duration::from_secs(1),
+            barrier_max: Duration::from_secs(10),
+            tombstones: Duration::from_secs(24 * 60 * 60),
+            connections: 4096,
+            handshake: Duration::from_secs(5),
+            calls: 1024,
+        }
+    }
+}
