@@ -1,40 +1,146 @@
 //! Tells when SAs go, so that the caller can reconcile before the slow loop's next turn.
 
+use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-/// An SA of ours that the kernel dropped, or is about to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// What became of it.
-    pub kind: EventKind,
-    /// Of the SA: inbound or outbound.
-    pub spi: u32,
-    /// Whose it is.
-    pub tunnel: crate::TunnelId,
-}
+use netlink_packet_core::NlasIterator;
+use netlink_packet_xfrm::constants::{
+    IPPROTO_ESP, XFRM_INF, XFRM_MSG_DELSA, XFRM_MSG_EXPIRE, XFRMA_SA, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA,
+};
+use netlink_packet_xfrm::{UserExpire, UserSaInfo, XFRM_USER_SA_ID_LEN};
+use netlink_sys::SocketAddr;
+use netlink_sys::protocols::NETLINK_XFRM;
+use rustix::io::Errno;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::TunnelId;
+use crate::codec::ip;
+use crate::netlink::{Message, messages, receive};
+use crate::state::SaId;
+
+/// No event of the kernel's is longer.
+const RECEIVE_OCTETS: usize = 32 * 1024;
 
 /// What became of an SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventKind {
-    /// A limit of time, bytes or packets was reached and the kernel removed the SA.
-    Expired,
-    /// Somebody deleted the SA: this process, or a stranger.
-    Deleted,
-    /// Events came faster than they were read and some are lost.
+pub enum Event {
+    /// The kernel removed an SA of ours, whose lifetime was over or whose packet limit was reached.
+    Expired(Gone),
+    /// Somebody deleted an SA of ours: this process or another.
+    Deleted(Gone),
+    /// Events came faster than they were read; which ones, nobody knows.
     Lost,
 }
 
-/// A subscription to the SA events of the network namespace it was opened in.
-pub struct Events {}
+/// An SA that is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Whose it was.
+    pub tunnel: TunnelId,
+    /// Inbound or outbound.
+    pub spi: u32,
+    /// It had carried all the packets it may.
+    pub exhausted: bool,
+    pub(crate) id: SaId,
+    pub(crate) packet_limit: Option<u64>,
+}
+
+/// A subscription to the SA events of the network namespace it was opened in. A socket apart from the agent's, so that
+/// no event can be taken for an answer.
+pub struct Events {
+    socket: netlink_sys::Socket,
+    /// Events about SAs carry their keys.
+    buffer: Zeroizing<Vec<u8>>,
+    pending: VecDeque<Event>,
+}
 
 impl Events {
-    /// Subscribes.
+    /// Subscribes to deletions and expiries. The caller's own changes show up as well: reconcile only for an SPI that is
+    /// still wanted.
     pub fn open() -> io::Result<Self> {
-        Ok(Self {})
+        Self::subscribe(&[XFRMNLGRP_EXPIRE, XFRMNLGRP_SA])
+    }
+
+    /// Expiries only, for the agent itself.
+    pub(crate) fn expiries() -> io::Result<Self> {
+        let events = Self::subscribe(&[XFRMNLGRP_EXPIRE])?;
+        events.socket.set_non_blocking(true)?;
+        Ok(events)
+    }
+
+    fn subscribe(groups: &[u32]) -> io::Result<Self> {
+        let mut socket = netlink_sys::Socket::new(NETLINK_XFRM)?;
+        socket.bind(&SocketAddr::new(0, 0))?;
+        for group in groups {
+            socket.add_membership(*group)?;
+        }
+        Ok(Self { socket, buffer: Zeroizing::new(vec![0; RECEIVE_OCTETS]), pending: VecDeque::new() })
     }
 
     /// Waits for the next event.
+    #[expect(clippy::should_implement_trait, reason = "an iterator's next cannot fail")]
     pub fn next(&mut self) -> io::Result<Event> {
-        unimplemented!()
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Ok(event);
+            }
+            self.receive()?;
+        }
     }
+
+    /// Reads one datagram of events.
+    fn receive(&mut self) -> io::Result<()> {
+        match receive(&self.socket, &mut self.buffer) {
+            Ok(datagram) => {
+                let events = messages(datagram).map_while(Result::ok).filter_map(|message| parse(&message));
+                self.pending.extend(events);
+                self.buffer.as_mut_slice().zeroize();
+                Ok(())
+            }
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOBUFS) => {
+                self.pending.push_back(Event::Lost);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl AsFd for Events {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// `None` for what is not about the end of an SA of ours.
+fn parse(message: &Message) -> Option<Event> {
+    match message.header.message_type {
+        XFRM_MSG_EXPIRE => {
+            let expire = UserExpire::parse(message.payload).ok()?;
+            // A soft limit only warns.
+            (expire.hard != 0).then(|| gone(&expire.state).map(Event::Expired))?
+        }
+        // `struct xfrm_usersa_id`, then the SA itself as an attribute.
+        XFRM_MSG_DELSA => {
+            let attributes = NlasIterator::new(message.payload.get(XFRM_USER_SA_ID_LEN..)?);
+            let sa = attributes.map_while(Result::ok).find(|attribute| attribute.kind() == XFRMA_SA)?;
+            gone(&UserSaInfo::parse(sa.value()).ok()?).map(Event::Deleted)
+        }
+        _ => None,
+    }
+}
+
+fn gone(info: &UserSaInfo) -> Option<Gone> {
+    if info.id.proto != IPPROTO_ESP {
+        return None;
+    }
+    let limit = info.lifetime_cfg.hard_packet_limit;
+    Some(Gone {
+        tunnel: TunnelId::from_if_id(info.reqid)?,
+        spi: info.id.spi,
+        exhausted: info.lifetime_cur.packets >= limit,
+        id: SaId { destination: ip(&info.id.daddr, info.family)?, spi: info.id.spi },
+        packet_limit: (limit != XFRM_INF).then_some(limit),
+    })
 }

@@ -1,6 +1,14 @@
 //! What the kernel refused, in words an operator can act on.
 
-use crate::TunnelId;
+use std::fmt::{self, Write};
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::diff::{Action, Step};
+use crate::netlink::Refusal;
+use crate::state::{LinkId, PolicyId, Sa, SaId};
+use crate::{Cipher, TunnelId};
 
 /// What a failure concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +21,16 @@ pub enum Subject {
     Kernel,
 }
 
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tunnel(id) => write!(f, "tunnel {}", id.0),
+            Self::Child(spi) => write!(f, "child SA {spi:#010x}"),
+            Self::Kernel => f.write_str("the kernel"),
+        }
+    }
+}
+
 /// Something the kernel refuses at present. It is tried again at every [`Agent::reconcile`](crate::Agent::reconcile).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -22,4 +40,91 @@ pub struct Failure {
     pub errno: i32,
     /// What failed, why, and the remedy where one is known. Holds no key.
     pub text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(step: &Step, refusal: &Refusal) -> Self {
+        let errno = refusal.errno.raw_os_error();
+        let mut text = format!("cannot {}: {}", describe(&step.action), io::Error::from(refusal.errno));
+        if let Some(reason) = &refusal.text {
+            let _ = write!(text, ": {reason}");
+        }
+        if let Some(remedy) = remedy(&step.action, refusal.errno) {
+            let _ = write!(text, "; {remedy}");
+        }
+        Self { subject: step.subject, errno, text }
+    }
+}
+
+fn describe(action: &Action) -> String {
+    match action {
+        Action::CreateLink(_, link) => format!("create the xfrm interface {}", link.name),
+        Action::MoveLink(id, link) => format!("move the interface {} to {}", link.name, place(id)),
+        Action::SetLink(id, link) => format!("set up the interface {} in {}", link.name, place(id)),
+        Action::RemoveLink(id) => format!("remove the interface of tunnel {} from {}", id.tunnel.0, place(id)),
+        Action::AddRoute(route) => format!("add the route to {} in {}", route.prefix, place(&route.link)),
+        Action::RemoveRoute(route) => format!("remove the route to {} in {}", route.prefix, place(&route.link)),
+        Action::AddSa(id, sa) => format!("add the SA {} with {}", name(*id), algorithm(sa)),
+        Action::UpdateSa(id, _) => format!("update the SA {}", name(*id)),
+        Action::RemoveSa(id) => format!("remove the SA {}", name(*id)),
+        Action::PutPolicy(id, _) => format!("add the policy for {}", pair(*id)),
+        Action::RemovePolicy(id) => format!("remove the policy for {}", pair(*id)),
+    }
+}
+
+fn place(id: &LinkId) -> String {
+    id.netns.as_ref().map_or_else(|| "the edge's namespace".into(), |name| format!("network namespace {name}"))
+}
+
+fn name(id: SaId) -> String {
+    format!("{:#010x} towards {}", id.spi, id.destination)
+}
+
+fn algorithm(sa: &Sa) -> &str {
+    match &sa.cipher {
+        Some(Cipher::Aead { name, .. }) => name,
+        None => "no algorithm",
+    }
+}
+
+fn pair(id: PolicyId) -> String {
+    format!("{} to {}", id.selector.local, id.selector.remote)
+}
+
+/// What the operator can do about it.
+fn remedy(action: &Action, errno: Errno) -> Option<String> {
+    let remedy = match (action, errno) {
+        (_, Errno::PERM | Errno::ACCESS) => "run with CAP_NET_ADMIN".into(),
+        (Action::CreateLink(id, _), Errno::NOENT) if id.netns.is_some() => {
+            format!("create it with `ip netns add {}`", id.netns.as_deref().unwrap_or_default())
+        }
+        (Action::CreateLink(..), Errno::OPNOTSUPP) => "load the kernel module xfrm_interface".into(),
+        (Action::CreateLink(..) | Action::MoveLink(..), Errno::EXIST | Errno::BUSY) => {
+            "another interface has the name or the index; remove or rename it".into()
+        }
+        (Action::AddRoute(_), Errno::EXIST) => {
+            "another route to the prefix is there; give overlapping customers a namespace each".into()
+        }
+        // The crypto API has no such algorithm, or none that its modules can build.
+        (Action::AddSa(_, sa), Errno::NOSYS | Errno::NOENT) => {
+            format!("load the kernel modules that provide {} ({})", algorithm(sa), modules(algorithm(sa)))
+        }
+        (Action::AddSa(id, _), Errno::PROTONOSUPPORT) => {
+            format!("load the kernel module {}", if id.destination.is_ipv4() { "esp4" } else { "esp6" })
+        }
+        (Action::AddSa(..), Errno::EXIST) => {
+            "another program holds an SA with that SPI and destination; remove it with `ip xfrm state delete`".into()
+        }
+        (Action::AddSa(..) | Action::PutPolicy(..), Errno::NOMEM) => "the kernel has no memory left".into(),
+        _ => return None,
+    };
+    Some(remedy)
+}
+
+fn modules(algorithm: &str) -> &'static str {
+    match algorithm {
+        "rfc4106(gcm(aes))" => "seqiv, gcm, ctr, ghash_generic and an AES such as aesni_intel",
+        "rfc7539esp(chacha20,poly1305)" => "seqiv, chacha20poly1305, chacha_generic and poly1305_generic",
+        _ => "is the name right?",
+    }
 }

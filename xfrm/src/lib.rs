@@ -6,11 +6,18 @@
 //! Only what carries our mark, the high half of `if_id` and `reqid`, is ever touched.
 
 mod agent;
+mod codec;
+mod desired;
+mod diff;
 mod events;
 mod failure;
+mod kernel;
+mod netlink;
+mod netns;
+mod state;
 mod wanted;
 
 pub use agent::{Agent, Error, Report};
-pub use events::{Event, EventKind, Events};
+pub use events::{Event, Events, Gone};
 pub use failure::{Failure, Subject};
 pub use wanted::*;

@@ -1,5 +1,6 @@
 //! What the kernel ought to hold.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
@@ -84,7 +85,7 @@ pub enum Cipher {
     /// XFRMA_ALG_AEAD, e.g. `rfc4106(gcm(aes))` with an ICV of 128 bits; the key ends with the 4 octets of salt.
     Aead {
         /// As the kernel's crypto API says it.
-        name: &'static str,
+        name: Cow<'static, str>,
         /// Octets for the kernel; zeroized on drop.
         key: Zeroizing<Vec<u8>>,
         /// Length of the integrity check value, in bits.
@@ -100,7 +101,7 @@ impl std::fmt::Debug for Cipher {
 }
 
 /// What a policy selects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Selector {
     /// Behind the fleet.
     pub local: IpNet,

@@ -1,0 +1,169 @@
+//! SAs: `struct xfrm_usersa_info` and its attributes (linux/xfrm.h).
+
+use std::borrow::Cow;
+
+use netlink_packet_core::{NlaBuffer, NlasIterator, Parseable, parse_u32};
+use netlink_packet_xfrm::constants::{
+    IPPROTO_ESP, XFRM_INF, XFRM_MODE_TUNNEL, XFRM_STATE_AF_UNSPEC, XFRMA_ALG_AEAD, XFRMA_ENCAP, XFRMA_IF_ID,
+};
+use netlink_packet_xfrm::state::{DelGetMessage, GetDumpMessage, ModifyMessage};
+use netlink_packet_xfrm::{
+    Address, AlgAead, EncapTmpl, UserSaInfo, XFRM_ALG_AEAD_HEADER_LEN, XFRM_ALG_AEAD_NAME_LEN,
+    XFRM_USER_SA_INFO_LEN, XfrmAttrs, XfrmMessage,
+};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{family, ip};
+use crate::netlink::Request;
+use crate::state::{Ports, Sa, SaId};
+use crate::{Cipher, Subject, TunnelId};
+
+/// UDP_ENCAP_ESPINUDP (linux/udp.h).
+const ESP_IN_UDP: u16 = 2;
+
+pub(crate) fn add(id: SaId, sa: &Sa) -> Request {
+    modify(XfrmMessage::AddSa, id, sa)
+}
+
+/// Takes limits and ports over into the SA that is there; counters, sequence number and keys stay.
+pub(crate) fn update(id: SaId, sa: &Sa) -> Request {
+    modify(XfrmMessage::UpdateSa, id, sa)
+}
+
+pub(crate) fn remove(id: SaId) -> Request {
+    let mut message = DelGetMessage::default();
+    message.user_sa_id.daddr = Address::from_ip(&id.destination);
+    message.user_sa_id.family = family(id.destination);
+    message.user_sa_id.spi = id.spi;
+    message.user_sa_id.proto = IPPROTO_ESP;
+    Request::new(0, &XfrmMessage::DeleteSa(message))
+}
+
+pub(crate) fn dump() -> Request {
+    Request::new(0, &XfrmMessage::GetDumpSa(GetDumpMessage::default()))
+}
+
+fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa) -> Request {
+    let mut info = UserSaInfo::default();
+    info.destination(&id.destination);
+    info.source(&sa.source);
+    info.id.spi = id.spi;
+    info.id.proto = IPPROTO_ESP;
+    info.mode = XFRM_MODE_TUNNEL;
+    info.reqid = sa.tunnel.if_id();
+    // Any family inside, whatever the one outside.
+    info.flags = XFRM_STATE_AF_UNSPEC;
+    // RFC 4303 section 2.2: no anti-replay where many senders share an SA.
+    info.replay_window = 0;
+    info.lifetime_cfg.hard_packet_limit = sa.packet_limit.unwrap_or(XFRM_INF);
+    info.lifetime_cfg.hard_add_expires_seconds =
+        sa.expires.map_or(0, |expires| expires.saturating_sub(sa.added).max(1));
+
+    let mut nlas = vec![XfrmAttrs::IfId(sa.tunnel.if_id())];
+    if let Some(Cipher::Aead { name, key, icv_bits }) = &sa.cipher {
+        nlas.push(XfrmAttrs::EncryptionAlgAead(AlgAead {
+            alg_name: fixed_name(name),
+            alg_key_len: 8 * key.len() as u32,
+            alg_icv_len: *icv_bits,
+            alg_key: key.to_vec(),
+        }));
+    }
+    if let Some(ports) = sa.encap {
+        nlas.push(XfrmAttrs::EncapsulationTemplate(EncapTmpl {
+            encap_type: ESP_IN_UDP,
+            encap_sport: ports.source,
+            encap_dport: ports.destination,
+            encap_oa: Address::default(),
+        }));
+    }
+    let message = kind(ModifyMessage { user_sa_info: info, nlas });
+    let request = Request::new(0, &message);
+    wipe(message);
+    request
+}
+
+/// The packet crate keeps the key in a plain vector.
+fn wipe(message: XfrmMessage) {
+    if let XfrmMessage::AddSa(mut message) | XfrmMessage::UpdateSa(mut message) = message {
+        for nla in &mut message.nlas {
+            if let XfrmAttrs::EncryptionAlgAead(algorithm) = nla {
+                algorithm.alg_key.zeroize();
+            }
+        }
+    }
+}
+
+/// Cut to what the kernel's field holds with its terminating zero; the kernel then refuses the unknown name.
+fn fixed_name(name: &str) -> [u8; XFRM_ALG_AEAD_NAME_LEN] {
+    let mut fixed = [0; XFRM_ALG_AEAD_NAME_LEN];
+    let length = name.len().min(XFRM_ALG_AEAD_NAME_LEN - 1);
+    fixed[..length].copy_from_slice(&name.as_bytes()[..length]);
+    fixed
+}
+
+/// Reads XFRM_MSG_NEWSA. `None` for an SA that is not ours, or not understood and therefore not ours.
+pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
+    let info = UserSaInfo::parse(payload).ok()?;
+    let tunnel = TunnelId::from_if_id(info.reqid)?;
+    if info.id.proto != IPPROTO_ESP {
+        return None;
+    }
+    let id = SaId { destination: ip(&info.id.daddr, info.family)?, spi: info.id.spi };
+    let mut sa = Sa {
+        owner: Subject::Tunnel(tunnel),
+        tunnel,
+        source: ip(&info.saddr, info.family)?,
+        encap: None,
+        cipher: None,
+        added: info.lifetime_cur.add_time,
+        expires: None,
+        packet_limit: None,
+    };
+    if info.lifetime_cfg.hard_add_expires_seconds != 0 {
+        sa.expires = Some(sa.added.saturating_add(info.lifetime_cfg.hard_add_expires_seconds));
+    }
+    if info.lifetime_cfg.hard_packet_limit != XFRM_INF {
+        sa.packet_limit = Some(info.lifetime_cfg.hard_packet_limit);
+    }
+    let mut if_id = 0;
+    for nla in NlasIterator::new(payload.get(XFRM_USER_SA_INFO_LEN..)?) {
+        let nla = nla.ok()?;
+        match nla.kind() {
+            XFRMA_ALG_AEAD => sa.cipher = Some(parse_aead(nla.value())?),
+            XFRMA_ENCAP => sa.encap = Some(parse_encap(&nla)?),
+            XFRMA_IF_ID => if_id = parse_u32(nla.value()).ok()?,
+            _ => {}
+        }
+    }
+    if if_id != tunnel.if_id() {
+        return None;
+    }
+    let is_our_form = info.mode == XFRM_MODE_TUNNEL
+        && info.replay_window == 0
+        && info.flags == XFRM_STATE_AF_UNSPEC
+        && info.lifetime_cfg.hard_byte_limit == XFRM_INF;
+    if !is_our_form {
+        sa.cipher = None;
+    }
+    Some((id, sa))
+}
+
+/// Not by the packet crate, which would leave a copy of the key in memory.
+fn parse_aead(value: &[u8]) -> Option<Cipher> {
+    let (header, key) = value.split_at_checked(XFRM_ALG_AEAD_HEADER_LEN)?;
+    let (name, lengths) = header.split_at(XFRM_ALG_AEAD_NAME_LEN);
+    let name = std::ffi::CStr::from_bytes_until_nul(name).ok()?.to_str().ok()?;
+    let key_bits = parse_u32(&lengths[..4]).ok()?;
+    let icv_bits = parse_u32(&lengths[4..]).ok()?;
+    let key = key.get(..key_bits as usize / 8)?;
+    Some(Cipher::Aead { name: Cow::Owned(name.to_owned()), key: Zeroizing::new(key.to_vec()), icv_bits })
+}
+
+fn parse_encap(nla: &NlaBuffer<&[u8]>) -> Option<Ports> {
+    match XfrmAttrs::parse(nla).ok()? {
+        XfrmAttrs::EncapsulationTemplate(encap) => {
+            Some(Ports { source: encap.encap_sport, destination: encap.encap_dport })
+        }
+        _ => None,
+    }
+}

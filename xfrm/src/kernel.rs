@@ -1,0 +1,150 @@
+//! The kernel of the edge: reads its tables, carries steps out.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use netlink_packet_route::AddressFamily;
+use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
+use rustix::io::Errno;
+
+use crate::codec::{link, policy, route, sa};
+use crate::diff::{Action, Step};
+use crate::netlink::{Refusal, Request, Socket};
+use crate::netns::Netns;
+use crate::state::{LinkId, Route, State};
+
+/// The named namespaces of a pass, open, or why they are not.
+pub(crate) type Namespaces = BTreeMap<String, Result<Netns, Refusal>>;
+
+/// Sockets of the edge's own network namespace.
+pub(crate) struct Kernel {
+    /// SAs and policies; they stay here wherever their interface goes.
+    xfrm: Socket,
+    /// Interfaces and routes.
+    route: Socket,
+}
+
+/// Which socket a step goes to.
+#[derive(PartialEq)]
+enum Place<'a> {
+    Xfrm,
+    Route(Option<&'a str>),
+}
+
+impl Kernel {
+    /// Of the network namespace of the calling thread.
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self { xfrm: Socket::open(NETLINK_XFRM)?, route: Socket::open(NETLINK_ROUTE)? })
+    }
+
+    /// Everything that is ours, in the edge's namespace and the given ones.
+    pub(crate) fn dump(&mut self, namespaces: &mut Namespaces) -> io::Result<State> {
+        let mut state = State {
+            sas: self.xfrm.dump(&sa::dump(), sa::parse)?.into_iter().collect(),
+            policies: self.xfrm.dump(&policy::dump(), policy::parse)?.into_iter().collect(),
+            ..State::default()
+        };
+        dump_links(&mut self.route, None, &mut state)?;
+        for (name, namespace) in namespaces {
+            if let Ok(netns) = namespace
+                && let Err(error) = dump_links(&mut netns.socket, Some(name), &mut state)
+            {
+                *namespace = Err(error.into());
+            }
+        }
+        Ok(state)
+    }
+
+    /// Carries the steps out in their order, neighbours of one place in one send. One result for each.
+    pub(crate) fn run(&mut self, steps: &[Step], namespaces: &mut Namespaces) -> Vec<Result<(), Refusal>> {
+        let mut results = Vec::with_capacity(steps.len());
+        for neighbours in steps.chunk_by(|a, b| place(&a.action) == place(&b.action)) {
+            let mut requests = Vec::with_capacity(neighbours.len());
+            let prepared = results.len();
+            for step in neighbours {
+                results.push(request(&step.action, namespaces).map(|request| requests.push(request)));
+            }
+            let socket = match place(&neighbours[0].action) {
+                Place::Xfrm => &mut self.xfrm,
+                Place::Route(None) => &mut self.route,
+                Place::Route(Some(name)) => match namespaces.get_mut(name) {
+                    Some(Ok(netns)) => &mut netns.socket,
+                    _ => continue,
+                },
+            };
+            let sent = results[prepared..].iter_mut().filter(|result| result.is_ok());
+            for (result, answer) in sent.zip(socket.execute(&requests)) {
+                *result = answer;
+            }
+        }
+        results
+    }
+}
+
+fn dump_links(socket: &mut Socket, netns: Option<&String>, state: &mut State) -> io::Result<()> {
+    let id = |tunnel| LinkId { tunnel, netns: netns.cloned() };
+    let links = socket.dump(&link::dump(), link::parse)?;
+    state.links.extend(links.into_iter().map(|(tunnel, link)| (id(tunnel), link)));
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        let routes = socket.dump(&route::dump(family), route::parse)?;
+        state.routes.extend(routes.into_iter().map(|(tunnel, prefix)| Route { link: id(tunnel), prefix }));
+    }
+    Ok(())
+}
+
+fn place(action: &Action) -> Place<'_> {
+    match action {
+        Action::CreateLink(..) | Action::MoveLink(..) => Place::Route(None),
+        Action::SetLink(id, _) | Action::RemoveLink(id) => Place::Route(id.netns.as_deref()),
+        Action::AddRoute(route) | Action::RemoveRoute(route) => Place::Route(route.link.netns.as_deref()),
+        Action::AddSa(..)
+        | Action::UpdateSa(..)
+        | Action::RemoveSa(..)
+        | Action::PutPolicy(..)
+        | Action::RemovePolicy(..) => Place::Xfrm,
+    }
+}
+
+fn request(action: &Action, namespaces: &Namespaces) -> Result<Request, Refusal> {
+    Ok(match action {
+        Action::CreateLink(id, wanted) => {
+            reach(id, namespaces)?;
+            link::create(id, wanted)
+        }
+        Action::MoveLink(id, wanted) => match reach(id, namespaces)? {
+            Some(netns) => link::relocate(id, wanted, netns.as_fd()),
+            None => return Err(Errno::INVAL.into()),
+        },
+        Action::SetLink(id, wanted) => {
+            reach(id, namespaces)?;
+            link::set(id, wanted)
+        }
+        Action::RemoveLink(id) => {
+            reach(id, namespaces)?;
+            link::remove(id.tunnel)
+        }
+        Action::AddRoute(route) => {
+            reach(&route.link, namespaces)?;
+            route::add(route.link.tunnel, route.prefix)
+        }
+        Action::RemoveRoute(route) => {
+            reach(&route.link, namespaces)?;
+            route::remove(route.link.tunnel, route.prefix)
+        }
+        Action::AddSa(id, wanted) => sa::add(*id, wanted),
+        Action::UpdateSa(id, wanted) => sa::update(*id, wanted),
+        Action::RemoveSa(id) => sa::remove(*id),
+        Action::PutPolicy(id, wanted) => policy::put(*id, wanted),
+        Action::RemovePolicy(id) => policy::remove(*id),
+    })
+}
+
+/// The namespace of an interface, `None` for the edge's own.
+fn reach<'a>(id: &LinkId, namespaces: &'a Namespaces) -> Result<Option<&'a Netns>, Refusal> {
+    match id.netns.as_ref().map(|name| namespaces.get(name)) {
+        None => Ok(None),
+        Some(Some(Ok(netns))) => Ok(Some(netns)),
+        Some(Some(Err(refusal))) => Err(refusal.clone()),
+        Some(None) => Err(Errno::NOENT.into()),
+    }
+}

@@ -1,0 +1,55 @@
+//! Network namespaces with a name, as `ip netns` keeps them.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::thread;
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+use rustix::io::Errno;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::netlink::Socket;
+
+/// Where iproute2 binds them.
+const DIRECTORY: &str = "/run/netns";
+
+/// A namespace that is open: it lives at least as long as this, so do not keep it for longer than a pass.
+pub(crate) struct Netns {
+    file: File,
+    /// For its interfaces and routes.
+    pub(crate) socket: Socket,
+}
+
+impl Netns {
+    pub(crate) fn open(name: &str) -> io::Result<Self> {
+        // A name is one component of a path.
+        if Path::new(name).file_name().is_none_or(|file_name| file_name != name) {
+            return Err(Errno::INVAL.into());
+        }
+        let file = File::open(Path::new(DIRECTORY).join(name))?;
+        // A thread belongs to a namespace and a socket to that of the thread that opened it: a thread of its own leaves
+        // this one where it is.
+        let socket = thread::scope(|scope| {
+            let opener = thread::Builder::new().spawn_scoped(scope, || {
+                move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Socket::open(NETLINK_ROUTE)
+            })?;
+            opener.join().unwrap_or_else(|_| Err(io::Error::other("the thread that opens a namespace panicked")))
+        })?;
+        Ok(Self { file, socket })
+    }
+
+    /// To tell the kernel which one is meant.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// The names of all there are; none when the directory is missing.
+pub(crate) fn names() -> BTreeSet<String> {
+    let entries = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
