@@ -1,0 +1,89 @@
+//! The way to the distributor: gRPC over mutual TLS.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use crate::config::TlsFiles;
+use crate::files::{self, FileError};
+
+/// For the TCP connection and the TLS handshake together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection whose other end vanished without a word is given up after both.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no connection.
+#[derive(Debug, Error)]
+pub(crate) enum ChannelError {
+    /// A file of section `[tls]` cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file of section `[tls]` holds something else.
+    #[error("{certificate} and {key} are no certificate and key: {reason}")]
+    BadIdentity {
+        /// Path of the certificate.
+        certificate: String,
+        /// Path of the key.
+        key: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The distributor does not answer, or one side does not accept the other's certificate.
+    #[error("no connection to the distributor at {url}: {reason}")]
+    Unreachable {
+        /// As configured.
+        url: String,
+        /// Every cause, the outermost first.
+        reason: String,
+    },
+}
+
+/// Connects; the certificate files are read anew each time, so that a replaced one is used from then on.
+pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, ChannelError> {
+    let unreachable = |error: tonic::transport::Error| ChannelError::Unreachable {
+        url: url.to_owned(),
+        reason: causes(&error),
+    };
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(unreachable)?;
+    let endpoint = endpoint
+        .tls_config(tls_config(tls)?)
+        .map_err(|error| ChannelError::BadIdentity {
+            certificate: tls.certificate.display().to_string(),
+            key: tls.key.display().to_string(),
+            reason: causes(&error),
+        })?;
+    endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .tcp_nodelay(true)
+        .connect()
+        .await
+        .map_err(unreachable)
+}
+
+fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, FileError> {
+    let ca = Certificate::from_pem(files::read_text(&files.ca)?);
+    let identity = Identity::from_pem(
+        files::read_text(&files.certificate)?,
+        files::read_text(&files.key)?,
+    );
+    Ok(ClientTlsConfig::new().ca_certificate(ca).identity(identity))
+}
+
+/// An error and what caused it, in one line. Causes that say the same again are left out.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !line.ends_with(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    line
+}

@@ -1,0 +1,115 @@
+//! How a command fails: a message for people and an exit code for scripts.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+
+use crate::channel::{self, ChannelError};
+use crate::config::ConfigError;
+use crate::fleet_key::FleetKeyError;
+use crate::pki::PkiError;
+
+/// Shown at the end of `anyswan --help`.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not found, \
+                                     4 not every edge did it in time, 5 distributor unreachable or it refused the caller";
+
+/// A command's failure. Its message never holds a key.
+#[derive(Debug)]
+pub(super) struct Failure {
+    kind: Kind,
+    message: String,
+}
+
+/// The exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// It was tried and did not work.
+    Failed = 1,
+    /// The command line, a config file or a file that it names is wrong.
+    Usage = 2,
+    /// What the command names does not exist.
+    NotFound = 3,
+    /// It is done, but not every edge had it before the deadline.
+    Late = 4,
+    /// The distributor cannot be reached, or it does not let this caller do that.
+    Unreachable = 5,
+}
+
+impl Failure {
+    pub(super) fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        Self {
+            kind,
+            message: message.to_string(),
+        }
+    }
+
+    /// Says what went wrong on standard error.
+    pub(super) fn report(self) -> ExitCode {
+        // When even that is closed, the exit code is all that is left to tell.
+        let _ = writeln!(io::stderr(), "anyswan: {}", self.message);
+        ExitCode::from(self.kind as u8)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}
+
+impl From<FleetKeyError> for Failure {
+    fn from(error: FleetKeyError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}
+
+impl From<PkiError> for Failure {
+    fn from(error: PkiError) -> Self {
+        let kind = if matches!(error, PkiError::NoAddress) {
+            Kind::Usage
+        } else {
+            Kind::Failed
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<ChannelError> for Failure {
+    fn from(error: ChannelError) -> Self {
+        let kind = match error {
+            ChannelError::File(_) | ChannelError::BadIdentity { .. } => Kind::Usage,
+            ChannelError::Unreachable { .. } => Kind::Unreachable,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        let kind = match status.code() {
+            Code::NotFound => Kind::NotFound,
+            Code::Unavailable | Code::PermissionDenied | Code::Unauthenticated | Code::DeadlineExceeded => {
+                Kind::Unreachable
+            }
+            // A refused certificate shows only here: TLS 1.3 tells the client after the handshake.
+            _ if std::error::Error::source(&status).is_some() => Kind::Unreachable,
+            _ => Kind::Failed,
+        };
+        match std::error::Error::source(&status) {
+            Some(cause) => Self::new(
+                kind,
+                format_args!("the distributor does not answer: {}", channel::causes(cause)),
+            ),
+            None => Self::new(kind, status.message()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(Kind::Failed, error)
+    }
+}

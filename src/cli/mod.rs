@@ -1,0 +1,54 @@
+//! The command line: what can be said, and who does it.
+
+mod failure;
+mod fleet;
+mod operator;
+mod output;
+mod pki;
+mod progress;
+mod sa;
+mod tunnel;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+
+/// One IPsec tunnel to one anycast address, taken by every edge of a fleet.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = failure::EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The customers' tunnels.
+    #[command(subcommand)]
+    Tunnel(tunnel::TunnelCommand),
+    /// Security associations: IKE SAs and their child SAs.
+    #[command(subcommand)]
+    Sa(sa::SaCommand),
+    /// The edges.
+    #[command(subcommand)]
+    Fleet(fleet::FleetCommand),
+    /// The fleet's own certificates and key.
+    #[command(subcommand)]
+    Pki(pki::PkiCommand),
+}
+
+/// Does what the command line says; its end is the process's exit code.
+pub(crate) fn run() -> ExitCode {
+    let ended = match Cli::parse().command {
+        Command::Tunnel(command) => tunnel::run(command),
+        Command::Sa(command) => sa::run(command),
+        Command::Fleet(command) => fleet::run(command),
+        Command::Pki(command) => pki::run(command),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,131 @@
+//! `anyswan tunnel`: the customers' tunnels.
+
+mod add;
+mod psk;
+
+use clap::Subcommand;
+use proto::{Name, Tunnel, v1};
+use serde::Serialize;
+
+use super::failure::{Failure, Kind};
+use super::operator::{self, Client, OperatorArgs};
+use super::output;
+use super::sa::{self, Revoked};
+
+/// `anyswan tunnel ...`
+#[derive(Debug, Subcommand)]
+pub(super) enum TunnelCommand {
+    /// Let a customer set up a tunnel.
+    Add(Box<add::AddArgs>),
+    /// Show all tunnels.
+    List {
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+    /// End a tunnel: its SAs are gone on every edge, and the customer cannot come back.
+    Remove {
+        /// The tunnel's name.
+        name: Name,
+        #[command(flatten)]
+        operator: OperatorArgs,
+    },
+}
+
+pub(super) fn run(command: TunnelCommand) -> Result<(), Failure> {
+    match command {
+        TunnelCommand::Add(args) => add::run(*args),
+        TunnelCommand::List { operator } => list(&operator),
+        TunnelCommand::Remove { name, operator } => remove(&name, &operator),
+    }
+}
+
+/// A tunnel, as `--json` shows it. The pre-shared key stays sealed.
+#[derive(Debug, Serialize)]
+struct TunnelView {
+    name: String,
+    id: u16,
+    remote_id: String,
+    /// `null`: the anycast address that the customer reached.
+    local_id: Option<String>,
+    local_ts: Vec<String>,
+    remote_ts: Vec<String>,
+    esp: Vec<String>,
+    interface: String,
+    netns: Option<String>,
+    mtu: Option<u32>,
+}
+
+impl From<&Tunnel> for TunnelView {
+    fn from(tunnel: &Tunnel) -> Self {
+        let texts = |items: &[ipnet::IpNet]| items.iter().map(ToString::to_string).collect();
+        Self {
+            name: tunnel.name.to_string(),
+            id: tunnel.id.get(),
+            remote_id: tunnel.remote_id.to_string(),
+            local_id: tunnel.local_id.as_ref().map(ToString::to_string),
+            local_ts: texts(&tunnel.local_ts),
+            remote_ts: texts(&tunnel.remote_ts),
+            esp: tunnel.esp.iter().map(ToString::to_string).collect(),
+            interface: tunnel.interface.to_string(),
+            netns: tunnel.netns.as_ref().map(ToString::to_string),
+            mtu: tunnel.mtu,
+        }
+    }
+}
+
+fn list(args: &OperatorArgs) -> Result<(), Failure> {
+    let mut tunnels = operator::call(&args.load()?, async |mut client| all(&mut client).await)?;
+    tunnels.sort_by(|a, b| a.name.cmp(&b.name));
+    let views: Vec<_> = tunnels.iter().map(TunnelView::from).collect();
+    if args.json {
+        return output::json(&views);
+    }
+    output::table(
+        [
+            "NAME",
+            "ID",
+            "REMOTE ID",
+            "LOCAL TS",
+            "REMOTE TS",
+            "ESP",
+            "INTERFACE",
+            "NETNS",
+        ],
+        views.into_iter().map(|view| {
+            [
+                view.name,
+                view.id.to_string(),
+                view.remote_id,
+                view.local_ts.join("\n"),
+                view.remote_ts.join("\n"),
+                view.esp.join("\n"),
+                view.interface,
+                view.netns.unwrap_or_else(|| "-".to_owned()),
+            ]
+        }),
+    )
+}
+
+/// Every tunnel of the fleet.
+async fn all(client: &mut Client) -> Result<Vec<Tunnel>, Failure> {
+    let mut stream = client.list_tunnels(v1::ListTunnelsRequest {}).await?.into_inner();
+    let mut tunnels = Vec::new();
+    while let Some(wire) = stream.message().await? {
+        tunnels.push(Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Failed, error))?);
+    }
+    Ok(tunnels)
+}
+
+fn remove(name: &Name, args: &OperatorArgs) -> Result<(), Failure> {
+    let request = v1::RemoveTunnelRequest {
+        name: name.to_string(),
+    };
+    let response = operator::call(&args.load()?, async |mut client| {
+        Ok(client.remove_tunnel(request).await?.into_inner())
+    })?;
+    sa::show_revoked(
+        &format!("tunnel {name} removed"),
+        &Revoked::from(response),
+        args.json,
+    )
+}

@@ -1,0 +1,163 @@
+//! `anyswan tunnel add`.
+
+use clap::Args;
+use ike::Secret;
+use proto::{EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, v1};
+use serde::Serialize;
+use tonic::Code;
+
+use super::super::failure::{Failure, Kind};
+use super::super::operator::{self, Client, OperatorArgs};
+use super::super::output;
+use super::super::progress::{self, Progress};
+use super::{TunnelView, all, psk};
+use crate::fleet_key::FleetKey;
+use crate::seal;
+
+/// Others may take the same free number at the same moment; so often in a row nobody is that unlucky.
+const TRIES: usize = 16;
+
+/// A customer's configuration.
+#[derive(Args, Debug)]
+pub(super) struct AddArgs {
+    /// The operator's name for the tunnel.
+    name: Name,
+    /// Whom the customer's router must prove to be: an address, a domain name, user@domain, or keyid: with
+    /// hexadecimal digits.
+    #[arg(long, value_name = "ID")]
+    remote_id: Identity,
+    /// Whom the fleet proves to be; by default the address that the customer reached.
+    #[arg(long, value_name = "ID")]
+    local_id: Option<Identity>,
+    /// File with the pre-shared key; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    psk_file: String,
+    /// What lies behind the fleet.
+    #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',', required = true)]
+    local_ts: Vec<String>,
+    /// What lies behind the customer.
+    #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',', required = true)]
+    remote_ts: Vec<String>,
+    /// ESP suites the customer may use, most wanted first.
+    #[arg(long, value_name = "SUITE", value_delimiter = ',', default_values_t = EspSuite::ALL)]
+    esp: Vec<EspSuite>,
+    /// Network namespace, on every edge, of the tunnel's inner side; by default the edge's own.
+    #[arg(long, value_name = "NAME")]
+    netns: Option<NetnsName>,
+    /// Name of the tunnel's interface on every edge; by default `swan` and the tunnel's number.
+    #[arg(long, value_name = "NAME")]
+    interface: Option<InterfaceName>,
+    /// Of the interface, in octets; by default the kernel's.
+    #[arg(long, value_name = "OCTETS")]
+    mtu: Option<u32>,
+    /// Change the tunnel if there is one of this name.
+    #[arg(long)]
+    replace: bool,
+    #[command(flatten)]
+    operator: OperatorArgs,
+}
+
+/// What was done, as `--json` shows it.
+#[derive(Debug, Serialize)]
+struct Added {
+    revision: u64,
+    tunnel: TunnelView,
+    edges: Vec<Progress>,
+}
+
+pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
+    // What can be wrong without the distributor is told before it is asked.
+    tunnel(&args, number(&args.name, &[])?)?;
+    let config = args.operator.load()?;
+    let fleet_key = FleetKey::load(&config.fleet_key)?;
+    let psk = psk::read(&args.psk_file)?;
+
+    let added = operator::call(&config, async |mut client| {
+        put(&mut client, &args, &fleet_key, &psk).await
+    })?;
+    if args.operator.json {
+        output::json(&added)?;
+    } else {
+        let TunnelView {
+            name, id, interface, ..
+        } = &added.tunnel;
+        progress::print(
+            &format!("tunnel {name} (number {id}, interface {interface}) taken"),
+            &added.edges,
+        )?;
+    }
+    progress::check(&added.edges)
+}
+
+/// Asks the distributor until the tunnel has a number that nobody took meanwhile.
+async fn put(client: &mut Client, args: &AddArgs, key: &FleetKey, psk: &Secret) -> Result<Added, Failure> {
+    for _ in 0..TRIES {
+        let others = all(client).await?;
+        let tunnel = tunnel(args, number(&args.name, &others)?)?;
+        let view = TunnelView::from(&tunnel);
+        let sealed: Sealed<Tunnel> =
+            seal::seal_record(key, tunnel, psk).map_err(|error| Failure::new(Kind::Failed, error))?;
+        let request = v1::PutTunnelRequest {
+            tunnel: Some((&sealed).into()),
+            replace: args.replace,
+        };
+        match client.put_tunnel(request).await {
+            Ok(response) => {
+                let response = response.into_inner();
+                let edges = response.edges.into_iter().map(Progress::from).collect();
+                return Ok(Added {
+                    revision: response.revision,
+                    tunnel: view,
+                    edges,
+                });
+            }
+            Err(status)
+                if status.code() == Code::AlreadyExists && is_taken(view.id, &all(client).await?, args) => {}
+            Err(status) => return Err(status.into()),
+        }
+    }
+    Err(Failure::new(
+        Kind::Failed,
+        format_args!("{TRIES} times in a row somebody else took the number; try again"),
+    ))
+}
+
+/// Somebody else's tunnel has the number now.
+fn is_taken(number: u16, tunnels: &[Tunnel], args: &AddArgs) -> bool {
+    tunnels
+        .iter()
+        .any(|tunnel| tunnel.id.get() == number && tunnel.name != args.name)
+}
+
+/// The tunnel's own number when it exists, else the lowest free one.
+fn number(name: &Name, tunnels: &[Tunnel]) -> Result<TunnelId, Failure> {
+    if let Some(tunnel) = tunnels.iter().find(|tunnel| tunnel.name == *name) {
+        return Ok(tunnel.id);
+    }
+    let used: std::collections::BTreeSet<u16> = tunnels.iter().map(|tunnel| tunnel.id.get()).collect();
+    (1..=u16::MAX)
+        .filter(|number| !used.contains(number))
+        .find_map(TunnelId::new)
+        .ok_or_else(|| Failure::new(Kind::Failed, "all 65535 tunnel numbers are in use"))
+}
+
+/// The arguments as a tunnel; `proto` knows what may stand in one.
+fn tunnel(args: &AddArgs, id: TunnelId) -> Result<Tunnel, Failure> {
+    let interface = args
+        .interface
+        .as_ref()
+        .map_or_else(|| format!("swan{id}"), ToString::to_string);
+    let wire = v1::Tunnel {
+        name: args.name.to_string(),
+        id: id.get().into(),
+        remote_id: Some((&args.remote_id).into()),
+        local_id: args.local_id.as_ref().map(v1::Identity::from),
+        esp: args.esp.iter().map(ToString::to_string).collect(),
+        local_ts: args.local_ts.clone(),
+        remote_ts: args.remote_ts.clone(),
+        netns: args.netns.as_ref().map(ToString::to_string).unwrap_or_default(),
+        interface,
+        mtu: args.mtu.unwrap_or_default(),
+    };
+    Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
+}

@@ -1,0 +1,111 @@
+//! Records for tests.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use ike::Secret;
+use proto::{
+    Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSpis, InboundSpi, Key, Record, Sealed, Slot, Timestamp,
+    Tombstone, TrafficSelector, Tunnel, TunnelId,
+};
+
+use super::replica::Replica;
+use crate::fleet_key::FleetKey;
+use crate::seal;
+
+/// When every test takes place.
+pub(crate) const NOW: SystemTime = match UNIX_EPOCH.checked_add(Duration::from_secs(1_800_000_000)) {
+    Some(now) => now,
+    None => UNIX_EPOCH,
+};
+
+/// A child SA's inbound SPI; `number` has a slot in its high ten bits.
+pub(crate) fn spi(number: u32) -> InboundSpi {
+    number.try_into().unwrap()
+}
+
+/// The fleet key of all sealed records here.
+pub(crate) fn fleet_key() -> FleetKey {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet.key");
+    std::fs::write(&path, "42".repeat(32)).unwrap();
+    FleetKey::load(&path).unwrap()
+}
+
+pub(crate) fn forward_address(slot: u16) -> SocketAddr {
+    SocketAddr::from(([10, 9, 0, slot as u8], 4501))
+}
+
+pub(crate) fn edge(revision: u64, slot: u16, name: &str) -> Record {
+    let edge = Edge {
+        slot: Slot::new(slot).unwrap(),
+        name: name.parse().unwrap(),
+        forward: forward_address(slot),
+        incarnation: slot.into(),
+    };
+    Record { revision, body: Body::Edge(edge) }
+}
+
+pub(crate) fn tombstone(revision: u64, key: Key) -> Record {
+    Record { revision, body: Body::Tombstone(Tombstone { key, buried: NOW.into() }) }
+}
+
+pub(crate) fn tunnel(revision: u64, name: &str, id: u16) -> Record {
+    let header = Tunnel {
+        name: name.parse().unwrap(),
+        id: TunnelId::new(id).unwrap(),
+        remote_id: format!("{name}.example").parse().unwrap(),
+        local_id: None,
+        esp: vec![EspSuite::Aes256Gcm16],
+        local_ts: vec!["0.0.0.0/0".parse().unwrap()],
+        remote_ts: vec![format!("10.{id}.0.0/16").parse().unwrap()],
+        netns: None,
+        interface: format!("ipsec{id}").parse().unwrap(),
+        mtu: None,
+    };
+    let sealed = seal::seal_record(&fleet_key(), header, &Secret::new(b"a pre-shared key".to_vec())).unwrap();
+    Record { revision, body: Body::Tunnel(sealed) }
+}
+
+pub(crate) fn child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
+    let keys = ChildSaKeys { inbound: vec![1; 36].into(), outbound: vec![2; 36].into() };
+    let secret = Secret::new(keys.encode().to_vec());
+    let sealed = seal::seal_record(&fleet_key(), child_header(inbound_spi, tunnel), &secret).unwrap();
+    Record { revision, body: Body::ChildSa(sealed) }
+}
+
+/// A child SA whose secret nobody can open.
+pub(crate) fn tampered_child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
+    let sealed = Sealed::new(child_header(inbound_spi, tunnel), |_| Bytes::from_static(&[1; 80]));
+    Record { revision, body: Body::ChildSa(sealed) }
+}
+
+fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
+    let selector = |first: [u8; 4], last: [u8; 4]| {
+        TrafficSelector::new(0, (0, 65_535), first.into(), last.into()).unwrap()
+    };
+    ChildSa {
+        inbound_spi: spi(inbound_spi),
+        outbound_spi: 0xc000_0000 | inbound_spi,
+        ike: IkeSpis { initiator: 1, responder: 2 },
+        tunnel: tunnel.parse().unwrap(),
+        local: "203.0.113.1:500".parse().unwrap(),
+        peer: "198.51.100.7:500".parse().unwrap(),
+        udp_encap: false,
+        suite: EspSuite::Aes256Gcm16,
+        local_ts: vec![selector([0, 0, 0, 0], [255, 255, 255, 255])],
+        remote_ts: vec![selector([10, 1, 0, 0], [10, 1, 255, 255])],
+        created: NOW.into(),
+        expires: Timestamp::from(NOW).after(Duration::from_secs(86_400)),
+    }
+}
+
+/// A replica that has taken in a snapshot.
+pub(crate) fn snapshot(store: u64, records: Vec<Record>, revision: u64) -> Replica {
+    let mut replica = Replica::default();
+    replica.begin_stream();
+    replica.begin_snapshot();
+    assert!(replica.receive(store, Delta { records, revision: Some(revision) }, NOW.into()));
+    replica
+}

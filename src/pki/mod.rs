@@ -1,0 +1,104 @@
+//! The fleet's own certificates, so that a first start needs no other tool.
+//!
+//! `init` makes a certificate authority and the fleet key; `issue` makes a certificate for one edge, operator or
+//! distributor. What its holder may do stands in the certificate, as the URI of a [`Role`].
+
+mod authority;
+mod issue;
+
+use std::path::{Path, PathBuf};
+
+use distributor::Role;
+use proto::Name;
+use thiserror::Error;
+
+use crate::files::{self, FileError};
+use crate::fleet_key::{FleetKey, FleetKeyError};
+
+pub(crate) use issue::Address;
+
+const CA_CERTIFICATE: &str = "ca.pem";
+const CA_KEY: &str = "ca.key";
+const FLEET_KEY: &str = "fleet.key";
+
+/// Why nothing was made.
+#[derive(Debug, Error)]
+pub(crate) enum PkiError {
+    /// A file cannot be read, or is there already.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The fleet key cannot be made.
+    #[error(transparent)]
+    FleetKey(#[from] FleetKeyError),
+    /// The authority's files hold something else.
+    #[error("{0}: not what `anyswan pki init` wrote: {1}")]
+    BadAuthority(PathBuf, rcgen::Error),
+    /// The certificate cannot be made.
+    #[error("cannot make the certificate: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// Edges verify the distributor's address, so its certificate has to hold one.
+    #[error(
+        "a distributor's certificate needs the addresses that edges and operators reach it at: add --address"
+    )]
+    NoAddress,
+}
+
+/// Makes the authority and the fleet key in `dir`; returns the files, the public one first.
+pub(crate) fn init(dir: &Path, fleet: &Name) -> Result<Vec<PathBuf>, PkiError> {
+    files::create_dir(dir)?;
+    let authority = authority::create(fleet)?;
+    let fleet_key = FleetKey::generate()?;
+    // The fleet key first: it exists in every fleet, so a second `init` stops before it writes anything.
+    let fleet_key_path = write(
+        dir,
+        FLEET_KEY,
+        fleet_key.to_file_text().as_bytes(),
+        files::PRIVATE,
+    )?;
+    let key_path = write(dir, CA_KEY, authority.key_pem.as_bytes(), files::PRIVATE)?;
+    let certificate_path = write(
+        dir,
+        CA_CERTIFICATE,
+        authority.certificate_pem.as_bytes(),
+        files::PUBLIC,
+    )?;
+    Ok(vec![certificate_path, key_path, fleet_key_path])
+}
+
+/// Makes a certificate and its key in `out`, signed by the authority in `dir`; returns both files.
+pub(crate) fn issue(
+    dir: &Path,
+    out: &Path,
+    role: &Role,
+    addresses: &[Address],
+) -> Result<Vec<PathBuf>, PkiError> {
+    let name = role.name();
+    if matches!(role, Role::Distributor(_)) && addresses.is_empty() {
+        return Err(PkiError::NoAddress);
+    }
+    let authority = authority::load(&dir.join(CA_CERTIFICATE), &dir.join(CA_KEY))?;
+    let issued = issue::issue(&authority, role, addresses)?;
+    files::create_dir(out)?;
+    let key_path = write(
+        out,
+        &format!("{name}.key"),
+        issued.key_pem.as_bytes(),
+        files::PRIVATE,
+    )?;
+    let certificate_path = write(
+        out,
+        &format!("{name}.pem"),
+        issued.certificate_pem.as_bytes(),
+        files::PUBLIC,
+    )?;
+    Ok(vec![certificate_path, key_path])
+}
+
+fn write(dir: &Path, name: &str, contents: &[u8], mode: u32) -> Result<PathBuf, FileError> {
+    let path = dir.join(name);
+    files::write_new(&path, contents, mode)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests;
