@@ -8,13 +8,43 @@
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.
 
 mod api;
-// Both are complete before the responder uses all of them.
-#[allow(dead_code, unused_imports)]
+mod auth;
+mod channel;
+mod child;
 mod crypto;
+mod established;
+mod events;
+mod half_open;
+mod informational;
+mod init;
+mod narrow;
+mod nat;
+mod outbox;
+mod requests;
+mod responder;
 mod secret;
-#[allow(dead_code, unused_imports)]
+mod select;
+mod snapshot;
+mod spi;
+mod timers;
+mod tunnels;
+mod udp;
+mod window;
 mod wire;
 
 pub use api::*;
 pub use crypto::{DhGroup, IkeCipher, IkeSuite, Prf};
+pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, What};
+pub use responder::Responder;
 pub use secret::Secret;
+pub use snapshot::RestoreError;
+pub use spi::{Route, route};
+
+/// The entry points of the fuzz targets in `ike/fuzz`.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    /// Decodes an arbitrary datagram.
+    pub fn decode(datagram: &[u8]) {
+        crate::wire::exercise(datagram);
+    }
+}

@@ -118,3 +118,138 @@ pub(crate) fn nat_detection_hash(spis: IkeSpis, address: SocketAddr) -> [u8; 20]
     octets.copy_from_slice(hash.finish().as_ref());
     octets
 }
+
+/// The expected octets were computed with Python's hmac and hashlib after the formulas of the RFC.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{DhGroup, IkeCipher, unhex};
+
+    const SUITE: IkeSuite = IkeSuite {
+        cipher: IkeCipher::Aes256Gcm16,
+        prf: Prf::HmacSha384,
+        dh: DhGroup::P384,
+    };
+
+    const SPIS: IkeSpis = IkeSpis {
+        initiator: 0x0102030405060708,
+        responder: 0x1112131415161718,
+    };
+
+    fn counting(first: u8, len: u8) -> Vec<u8> {
+        (first..first + len).collect()
+    }
+
+    fn ike_keys() -> IkeKeys {
+        let shared = Secret::new(counting(0x80, 48));
+        IkeKeys::derive(SUITE, &shared, &counting(0, 32), &counting(0x40, 24), SPIS)
+    }
+
+    #[test]
+    fn ike_keys_as_section_2_14() {
+        let IkeKeys {
+            sk_d,
+            sk_ei,
+            sk_er,
+            sk_pi,
+            sk_pr,
+        } = ike_keys();
+        assert_eq!(
+            sk_d.expose(),
+            unhex(
+                "93a2647b 0489b2c0 a90350c4 71024fc4 66ab742b a0725d3a 77c512cf 98183e4b
+                    e97d2ae7 5c9166f3 22ce137a 7ba8206c"
+            )
+        );
+        assert_eq!(
+            sk_ei.expose(),
+            unhex(
+                "908ad5c6 6383bbd5 56899670 37dfedc9 83bc414e adb91414 ac9690f4 f8d24b89
+                    0ae26d99"
+            )
+        );
+        assert_eq!(
+            sk_er.expose(),
+            unhex(
+                "f67b265a e9ecf001 45c9d6e9 a4b962e3 2974412d a06ed1ab b7a574a2 486fcc87
+                    cb18af1c"
+            )
+        );
+        assert_eq!(
+            sk_pi.expose(),
+            unhex(
+                "332cac90 53050f0b 08ef5ff1 79da50a1 26f5be2c e8670435 39941000 f8a001a0
+                    dfa584ae 74066766 d83136ab 668b6f1c"
+            )
+        );
+        assert_eq!(
+            sk_pr.expose(),
+            unhex(
+                "367c8966 c6b90e96 00df561c 9585b097 d5d8e89a 2a70ac12 5497d919 6f14df12
+                    2bc84895 ab401288 a283f665 664e06ec"
+            )
+        );
+    }
+
+    #[test]
+    fn child_keys_as_section_2_17() {
+        let keys = ChildKeys::derive(
+            EspSuite::Aes256Gcm16,
+            SUITE.prf,
+            &ike_keys().sk_d,
+            &counting(0, 32),
+            &counting(0x40, 24),
+        );
+        assert_eq!(
+            keys.from_initiator.expose(),
+            unhex(
+                "27f894c8 2d3b07ae 1ce6a626 1651986c 20c62cd6 1350eaaa 88f35d2a f67af9aa
+                    b1464f6d"
+            )
+        );
+        assert_eq!(
+            keys.from_responder.expose(),
+            unhex(
+                "7cf1cce5 7ee54953 31c3bcc7 96c15c52 895fceb8 0986f016 4797a20e 5d352448
+                    f50d5274"
+            )
+        );
+    }
+
+    #[test]
+    fn psk_proof_as_section_2_15() {
+        let psk = Secret::new(b"correct horse".to_vec());
+        let keys = ike_keys();
+        let octets = SignedOctets {
+            message: b"an IKE_SA_INIT request",
+            nonce: &counting(0x40, 24),
+            sk_p: &keys.sk_pi,
+            id: b"\x02\0\0\0cpe.example",
+        };
+        let proof = octets.psk_auth(SUITE.prf, &psk);
+        assert_eq!(
+            proof,
+            unhex(
+                "f169a27d a937ad3e 99fe33d7 3ca40b22 87739ca3 2a5ae795 2af71aec 335a3e4d
+                    507bcebb 6a0d6a60 015fc6f6 7124ca4c"
+            )
+        );
+        assert!(octets.is_psk_auth(SUITE.prf, &psk, &proof));
+        assert!(!octets.is_psk_auth(SUITE.prf, &Secret::new(b"correct horsf".to_vec()), &proof));
+        assert!(!octets.is_psk_auth(SUITE.prf, &psk, &proof[..47]));
+        assert!(!octets.is_psk_auth(SUITE.prf, &psk, &[]));
+    }
+
+    #[test]
+    fn nat_detection_as_section_2_23() {
+        let hash = |address: &str| nat_detection_hash(SPIS, address.parse().unwrap());
+        assert_eq!(
+            hash("192.0.2.1:500").to_vec(),
+            unhex("d798d986143f878f70765e0e869c80bbc375f701")
+        );
+        assert_eq!(
+            hash("[2001:db8::1]:4500").to_vec(),
+            unhex("1ee24423bf8f59515e0265c6d0f08be3d038f7e5")
+        );
+    }
+}

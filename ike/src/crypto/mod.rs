@@ -1,10 +1,15 @@
 //! The cryptography of IKEv2. Randomness is never drawn here: whoever calls brings it.
 
 mod dh;
+#[cfg(test)]
+mod hex;
 mod keys;
 mod prf;
 mod sk;
 mod suite;
+
+#[cfg(test)]
+pub(crate) use hex::unhex;
 
 pub use dh::DhGroup;
 pub(crate) use dh::{DhError, DhKeyPair};

@@ -91,3 +91,90 @@ impl PrfKey {
         output
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::unhex;
+
+    /// RFC 4868 section 2.7.2, cases 1 and 4 of each function.
+    #[test]
+    fn hmacs_as_rfc_4868_section_2_7_2() {
+        let counting = |first: u8, last: u8| (first..=last).collect::<Vec<u8>>();
+        let key_384 = [counting(0x01, 0x20), counting(0x0a, 0x19)].concat();
+        let key_512 = counting(0x01, 0x40);
+        let cases: [(Prf, &[u8], &[u8], &str); 6] = [
+            (
+                Prf::HmacSha256,
+                &[0x0b; 32],
+                b"Hi There",
+                "198a607eb44bfbc69903a0f1cf2bbdc5 ba0aa3f3d9ae3c1c7a3b1696a0b68cf7",
+            ),
+            (
+                Prf::HmacSha256,
+                &counting(0x01, 0x20),
+                &[0xcd; 50],
+                "372efcf9b40b35c2115b1346903d2ef4 2fced46f0846e7257bb156d3d7b30d3f",
+            ),
+            (
+                Prf::HmacSha384,
+                &[0x0b; 48],
+                b"Hi There",
+                "b6a8d5636f5c6a7224f9977dcf7ee6c7 fb6d0c48cbdee9737a959796489bddbc
+                 4c5df61d5b3297b4fb68dab9f1b582c2",
+            ),
+            (
+                Prf::HmacSha384,
+                &key_384,
+                &[0xcd; 50],
+                "5b540085c6e6358096532b2493609ed1 cb298f774f87bb5c2ebf182c83cc7428
+                 707fb92eab2536a5812258228bc96687",
+            ),
+            (
+                Prf::HmacSha512,
+                &[0x0b; 64],
+                b"Hi There",
+                "637edc6e01dce7e6742a99451aae82df 23da3e92439e590e43e761b33e910fb8
+                 ac2878ebd5803f6f0b61dbce5e251ff8 789a4722c1be65aea45fd464e89f8f5b",
+            ),
+            (
+                Prf::HmacSha512,
+                &key_512,
+                &[0xcd; 50],
+                "5e6688e5a3daec826ca32eaea224eff5 e700628947470e13ad01302561bab108
+                 b8c48cbc6b807dcfbd850521a685babc 7eae4a2a2e660dc0e86b931d65503fd2",
+            ),
+        ];
+        for (prf, key, data, expected) in cases {
+            let (front, back) = data.split_at(data.len() / 2);
+            let tag = PrfKey::new(prf, key).compute(&[front, back]);
+            assert_eq!(tag.as_ref(), unhex(expected), "{prf}");
+            assert_eq!(prf.len(), tag.as_ref().len());
+        }
+    }
+
+    /// Computed with Python's hmac after the formula of RFC 7296 section 2.13.
+    #[test]
+    fn expansion_chains_its_blocks() {
+        let cases = [
+            (
+                Prf::HmacSha256,
+                "a2392e42 9a99b173 341b368b b5ce320b fd483d89 567c14ec 187c2d77 e3c0a208
+                 ba45d21d 42611712 996c0cd4 b329ac86 81e093a8 a5bbbbf0 fb8c9d1c f674f742
+                 3fe3d2fb d6641ff5 44749daa 37804f04",
+            ),
+            (
+                Prf::HmacSha512,
+                "173a6224 816997fa 5b2129f1 c4d26d62 90288466 63e6e27d d28d35d0 de375705
+                 6e7da6c4 214436a0 7fa827ba 4329baf9 097b2edd f4c1ea2b 89caf651 89987801
+                 bbb7a712 5bce5d65 d77bfd4a 0705ef9b",
+            ),
+        ];
+        for (prf, expected) in cases {
+            let expected = unhex(expected);
+            let key = PrfKey::new(prf, b"key");
+            assert_eq!(*key.expand(&[b"se", b"ed"], 80), expected, "{prf}");
+            assert_eq!(*key.expand(&[b"seed"], 33), expected[..33], "{prf}, a prefix");
+        }
+    }
+}

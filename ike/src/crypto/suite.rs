@@ -58,3 +58,24 @@ impl fmt::Display for IkeCipher {
         write!(f, "aes{}gcm16", self.key_bits())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_written_as_strongswan_writes_them() {
+        let suite = IkeSuite {
+            cipher: IkeCipher::Aes256Gcm16,
+            prf: Prf::HmacSha384,
+            dh: DhGroup::P384,
+        };
+        assert_eq!(suite.to_string(), "aes256gcm16-prfsha384-ecp384");
+        let suite = IkeSuite {
+            cipher: IkeCipher::Aes128Gcm16,
+            prf: Prf::HmacSha256,
+            dh: DhGroup::Curve25519,
+        };
+        assert_eq!(suite.to_string(), "aes128gcm16-prfsha256-curve25519");
+    }
+}

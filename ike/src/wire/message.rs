@@ -40,3 +40,72 @@ pub(crate) fn encode(head: &Head, payloads: &[Payload<'_>]) -> Vec<u8> {
     header::patch_length(&mut out, length);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::encode;
+    use crate::IkeSpis;
+    use crate::crypto::unhex;
+    use crate::wire::*;
+
+    /// Octet by octet after the figures of RFC 7296 section 3, without asking the encoder.
+    #[test]
+    fn an_ike_sa_init_response_octet_by_octet() {
+        let octets = unhex(
+            &[
+                "0102030405060708 1112131415161718", // the SPIs
+                "21 20 22 20 00000000 00000088",     // SA next, 2.0, IKE_SA_INIT, R, message 0, 136 octets
+                "22 00 0028",                        // SA, before KE
+                "00 00 0024 01 01 00 03",            // the last proposal, number 1, IKE, no SPI, 3 transforms
+                "03 00 000c 01 00 0014 800e 0100",   // AES-GCM-16 with 256 bits
+                "03 00 0008 02 00 0006",             // PRF_HMAC_SHA2_384
+                "00 00 0008 04 00 001f",             // Curve25519
+                "28 00 0028 001f 0000",              // KE, before Nonce
+                &"09".repeat(32),
+                "29 00 0014", // Nonce, before Notify
+                &"07".repeat(16),
+                "00 00 0008 01 00 4022", // about the IKE SA, no SPI: CHILDLESS_IKEV2_SUPPORTED
+            ]
+            .concat(),
+        );
+        let head = Head {
+            spis: IkeSpis {
+                initiator: 0x0102030405060708,
+                responder: 0x1112131415161718,
+            },
+            exchange: ExchangeType::IkeSaInit,
+            flags: Flags {
+                initiator: false,
+                response: true,
+            },
+            message_id: 0,
+        };
+        let proposal = Proposal {
+            number: 1,
+            protocol: Protocol::Ike,
+            spi: &[],
+            transforms: vec![
+                Transform {
+                    key_bits: Some(256),
+                    ..Transform::new(TransformType::Encryption, 20)
+                },
+                Transform::new(TransformType::Prf, 6),
+                Transform::new(TransformType::KeyExchange, 31),
+            ],
+        };
+        let payloads = [
+            Payload::Sa(vec![proposal]),
+            Payload::KeyExchange(KeyExchange {
+                group: 31,
+                public: &[9; 32],
+            }),
+            Payload::Nonce(&[7; 16]),
+            Payload::Notify(Notify {
+                protocol: Protocol::Ike,
+                ..Notify::new(NotifyType(16418), &[])
+            }),
+        ];
+        assert_eq!(encode(&head, &payloads), octets);
+        assert_eq!(Message::decode(&octets).unwrap().payloads, payloads);
+    }
+}

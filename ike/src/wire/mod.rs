@@ -7,19 +7,29 @@ mod auth;
 mod chain;
 mod delete;
 mod error;
+#[cfg(any(test, fuzzing))]
+mod exercise;
 mod header;
 mod id;
 mod ke;
+#[cfg(test)]
+mod malformed;
 mod message;
 mod notify;
 mod payload;
+#[cfg(test)]
+mod properties;
 mod sa;
+#[cfg(test)]
+mod samples;
 mod ts;
 
 pub(crate) use auth::{Auth, Certificate};
 pub(crate) use chain::{Encrypted, decode_payloads, encode_payloads, first_of};
 pub(crate) use delete::Delete;
 pub(crate) use error::WireError;
+#[cfg(fuzzing)]
+pub(crate) use exercise::exercise;
 pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, patch_length};
 pub(crate) use id::IdPayload;
 pub(crate) use ke::KeyExchange;
