@@ -8,8 +8,7 @@ use crate::desired::{Desired, unix_seconds};
 use crate::diff::{Action, Plan, diff};
 use crate::events::{Event, Events};
 use crate::kernel::{Kernel, Namespaces};
-use crate::netlink::Refusal;
-use crate::netns::{self, Netns};
+use crate::netns;
 use crate::state::SaId;
 use crate::{Change, Child, Failure, Subject, TunnelId, Wanted};
 
@@ -100,7 +99,10 @@ impl Agent {
     pub fn apply(&mut self, changes: Vec<Change>) -> Vec<Failure> {
         self.note_expiries();
         let now = SystemTime::now();
-        let touched: BTreeSet<TunnelId> = changes.iter().flat_map(|change| self.tunnels_of(change)).collect();
+        let touched: BTreeSet<TunnelId> = changes
+            .iter()
+            .flat_map(|change| self.tunnels_of(change))
+            .collect();
         let before = self.desired(&touched, now);
         for change in changes {
             self.change(change);
@@ -108,8 +110,13 @@ impl Agent {
         let after = self.desired(&touched, now);
         let plan = diff(&after.state, &before.state);
 
-        let needed = plan.steps.iter().filter_map(|step| step.action.netns()).map(str::to_owned).collect();
-        let mut namespaces = open_namespaces(&needed);
+        let needed = plan
+            .steps
+            .iter()
+            .filter_map(|step| step.action.netns())
+            .map(str::to_owned)
+            .collect();
+        let mut namespaces = self.kernel.reach(&needed);
         let outcome = self.run(plan, &mut namespaces, now);
         if outcome.drifted {
             return self.reconcile().failures;
@@ -120,7 +127,8 @@ impl Agent {
         let wanted = &self.wanted;
         self.failures.retain(|subject, _| is_wanted(wanted, *subject));
         let failures: Vec<_> = after.failures.into_iter().chain(outcome.failures).collect();
-        self.failures.extend(failures.iter().map(|failure| (failure.subject, failure.clone())));
+        self.failures
+            .extend(failures.iter().map(|failure| (failure.subject, failure.clone())));
         failures
     }
 
@@ -128,7 +136,7 @@ impl Agent {
     pub fn reconcile(&mut self) -> Report {
         self.note_expiries();
         let now = SystemTime::now();
-        let mut namespaces = open_namespaces(&self.namespaces);
+        let mut namespaces = self.kernel.reach(&self.namespaces);
         let found = match self.kernel.dump(&mut namespaces) {
             Ok(found) => found,
             Err(error) => return self.blind(error),
@@ -142,8 +150,17 @@ impl Agent {
         let mut outcome = self.run(plan, &mut namespaces, now);
         let mut failures = desired.failures;
         failures.append(&mut outcome.failures);
-        self.failures = failures.iter().map(|failure| (failure.subject, failure.clone())).collect();
-        Report { adopted, added: outcome.added, updated: outcome.updated, removed: outcome.removed, failures }
+        self.failures = failures
+            .iter()
+            .map(|failure| (failure.subject, failure.clone()))
+            .collect();
+        Report {
+            adopted,
+            added: outcome.added,
+            updated: outcome.updated,
+            removed: outcome.removed,
+            failures,
+        }
     }
 }
 
@@ -176,7 +193,10 @@ impl Agent {
             }
             Change::PutChild(child) => {
                 self.remove_child(child.inbound_spi);
-                self.children_of.entry(child.tunnel).or_default().insert(child.inbound_spi);
+                self.children_of
+                    .entry(child.tunnel)
+                    .or_default()
+                    .insert(child.inbound_spi);
                 self.wanted.children.insert(child.inbound_spi, child);
             }
             Change::RemoveChild(spi) => self.remove_child(spi),
@@ -196,9 +216,10 @@ impl Agent {
         let tunnel_of = |spi| self.wanted.children.get(spi).map(|child: &Child| child.tunnel);
         match change {
             Change::PutTunnel(id, _) | Change::RemoveTunnel(id) => vec![*id],
-            Change::PutChild(child) => {
-                tunnel_of(&child.inbound_spi).into_iter().chain([child.tunnel]).collect()
-            }
+            Change::PutChild(child) => tunnel_of(&child.inbound_spi)
+                .into_iter()
+                .chain([child.tunnel])
+                .collect(),
             Change::RemoveChild(spi) => tunnel_of(spi).into_iter().collect(),
         }
     }
@@ -273,7 +294,10 @@ impl Agent {
             text: format!("cannot read the kernel's tables: {error}"),
         };
         self.failures.insert(Subject::Kernel, failure.clone());
-        Report { failures: vec![failure], ..Report::default() }
+        Report {
+            failures: vec![failure],
+            ..Report::default()
+        }
     }
 }
 
@@ -284,16 +308,15 @@ impl Outcome {
                 self.added += 1;
             }
             Action::SetLink(..) | Action::UpdateSa(..) => self.updated += 1,
-            Action::RemoveLink(_) | Action::RemoveRoute(_) | Action::RemoveSa(_) | Action::RemovePolicy(_) => {
+            Action::RemoveLink(_)
+            | Action::RemoveRoute(_)
+            | Action::RemoveSa(_)
+            | Action::RemovePolicy(_) => {
                 self.removed += 1;
             }
             Action::MoveLink(..) => {}
         }
     }
-}
-
-fn open_namespaces(names: &BTreeSet<String>) -> Namespaces {
-    names.iter().map(|name| (name.clone(), Netns::open(name).map_err(Refusal::from))).collect()
 }
 
 fn is_wanted(wanted: &Wanted, subject: Subject) -> bool {

@@ -21,17 +21,34 @@ pub(crate) struct Desired {
 impl Desired {
     /// Adds a tunnel's interface and routes.
     pub(crate) fn add_tunnel(&mut self, id: TunnelId, tunnel: &Tunnel) {
-        let link = LinkId { tunnel: id, netns: tunnel.netns.clone() };
+        let link = LinkId {
+            tunnel: id,
+            netns: tunnel.netns.clone(),
+        };
         for prefix in &tunnel.routes {
-            self.state.routes.insert(Route { link: link.clone(), prefix: prefix.trunc() });
+            self.state.routes.insert(Route {
+                link: link.clone(),
+                prefix: prefix.trunc(),
+            });
         }
         let mtu = tunnel.mtu.unwrap_or(DEFAULT_MTU);
-        self.state.links.insert(link, Link { name: tunnel.interface.clone(), mtu, up: true });
+        self.state.links.insert(
+            link,
+            Link {
+                name: tunnel.interface.clone(),
+                mtu,
+                up: true,
+            },
+        );
     }
 
     /// Adds the children of one tunnel. Those with equal selectors share the policies, which belong to the one of the
     /// highest precedence; one whose lifetime has passed asks for nothing.
-    pub(crate) fn add_children<'a>(&mut self, children: impl IntoIterator<Item = &'a Child>, now: SystemTime) {
+    pub(crate) fn add_children<'a>(
+        &mut self,
+        children: impl IntoIterator<Item = &'a Child>,
+        now: SystemTime,
+    ) {
         let mut children: Vec<_> = children.into_iter().filter(|child| child.expires > now).collect();
         children.sort_by_key(|child| (std::cmp::Reverse(child.precedence), child.inbound_spi));
         for child in children {
@@ -46,7 +63,9 @@ impl Desired {
     /// kernel's object). A higher limit lets them come back.
     pub(crate) fn drop_exhausted(&mut self, exhausted: &BTreeMap<SaId, Option<u64>>) {
         for (id, limit) in exhausted {
-            let Some(sa) = self.state.sas.get(id).filter(|sa| sa.packet_limit <= *limit) else { continue };
+            let Some(sa) = self.state.sas.get(id).filter(|sa| sa.packet_limit <= *limit) else {
+                continue;
+            };
             self.failures.push(Failure {
                 subject: sa.owner,
                 errno: Errno::KEYEXPIRED.raw_os_error(),
@@ -75,11 +94,29 @@ impl Desired {
         let mut inbound = sa(child.peer, child.inbound.clone(), None);
         let mut outbound = sa(child.local, child.outbound.clone(), child.packet_limit);
         if let Some(encap) = child.encap {
-            inbound.encap = Some(Ports { source: encap.peer_port, destination: encap.local_port });
-            outbound.encap = Some(Ports { source: encap.local_port, destination: encap.peer_port });
+            inbound.encap = Some(Ports {
+                source: encap.peer_port,
+                destination: encap.local_port,
+            });
+            outbound.encap = Some(Ports {
+                source: encap.local_port,
+                destination: encap.peer_port,
+            });
         }
-        self.add_sa(SaId { destination: child.local, spi: child.inbound_spi }, inbound);
-        self.add_sa(SaId { destination: child.peer, spi: child.outbound_spi }, outbound);
+        self.add_sa(
+            SaId {
+                destination: child.local,
+                spi: child.inbound_spi,
+            },
+            inbound,
+        );
+        self.add_sa(
+            SaId {
+                destination: child.peer,
+                spi: child.outbound_spi,
+            },
+            outbound,
+        );
     }
 
     /// The kernel's table has no place for two SAs with one SPI and destination: customers behind one address who choose
@@ -103,23 +140,43 @@ impl Desired {
     }
 
     fn add_policies(&mut self, child: &Child, selector: Selector) {
-        let selector =
-            Selector { local: selector.local.trunc(), remote: selector.remote.trunc(), ..selector };
+        let selector = Selector {
+            local: selector.local.trunc(),
+            remote: selector.remote.trunc(),
+            ..selector
+        };
         if selector.local.addr().is_ipv4() != selector.remote.addr().is_ipv4() {
             self.failures.push(Failure {
                 subject: Subject::Child(child.inbound_spi),
                 errno: Errno::INVAL.raw_os_error(),
-                text: format!("selector {} to {} mixes IPv4 and IPv6", selector.local, selector.remote),
+                text: format!(
+                    "selector {} to {} mixes IPv4 and IPv6",
+                    selector.local, selector.remote
+                ),
             });
             return;
         }
-        let inbound = Template { source: child.peer, destination: child.local, spi: 0 };
+        let inbound = Template {
+            source: child.peer,
+            destination: child.local,
+            spi: 0,
+        };
         // Pinned, so that a rekeyed child's packets leave on the new SA from the moment the policy says so.
-        let outbound = Template { source: child.local, destination: child.peer, spi: child.outbound_spi };
-        for (direction, template) in
-            [(Direction::In, inbound), (Direction::Forward, inbound), (Direction::Out, outbound)]
-        {
-            let id = PolicyId { tunnel: child.tunnel, direction, selector };
+        let outbound = Template {
+            source: child.local,
+            destination: child.peer,
+            spi: child.outbound_spi,
+        };
+        for (direction, template) in [
+            (Direction::In, inbound),
+            (Direction::Forward, inbound),
+            (Direction::Out, outbound),
+        ] {
+            let id = PolicyId {
+                tunnel: child.tunnel,
+                direction,
+                selector,
+            };
             self.state.policies.entry(id).or_insert(Policy {
                 owner: Subject::Child(child.inbound_spi),
                 priority: priority(selector),
@@ -132,7 +189,11 @@ impl Desired {
 /// Selectors may overlap: the narrower one goes first.
 fn priority(selector: Selector) -> u32 {
     let prefixes = u32::from(selector.local.prefix_len()) + u32::from(selector.remote.prefix_len());
-    let fields = [selector.protocol != 0, selector.local_port.is_some(), selector.remote_port.is_some()];
+    let fields = [
+        selector.protocol != 0,
+        selector.local_port.is_some(),
+        selector.remote_port.is_some(),
+    ];
     2000 - 4 * prefixes - fields.into_iter().map(u32::from).sum::<u32>()
 }
 

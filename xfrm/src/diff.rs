@@ -115,13 +115,22 @@ impl Plan {
             match found.links.get(id) {
                 Some(there) if there == link => self.kept += 1,
                 Some(there) if there.name == link.name => {
-                    settings.push(Step { subject, action: Action::SetLink(id.clone(), link.clone()) });
+                    settings.push(Step {
+                        subject,
+                        action: Action::SetLink(id.clone(), link.clone()),
+                    });
                 }
                 _ => {
                     self.push(subject, Action::CreateLink(id.clone(), link.clone()));
                     if id.netns.is_some() {
-                        moves.push(Step { subject, action: Action::MoveLink(id.clone(), link.clone()) });
-                        settings.push(Step { subject, action: Action::SetLink(id.clone(), link.clone()) });
+                        moves.push(Step {
+                            subject,
+                            action: Action::MoveLink(id.clone(), link.clone()),
+                        });
+                        settings.push(Step {
+                            subject,
+                            action: Action::SetLink(id.clone(), link.clone()),
+                        });
                     }
                 }
             }
@@ -135,27 +144,44 @@ impl Plan {
     fn routes(&mut self, desired: &State, found: &State) {
         for route in found.routes.difference(&desired.routes) {
             if desired.links.contains_key(&route.link) {
-                self.push(Subject::Tunnel(route.link.tunnel), Action::RemoveRoute(route.clone()));
+                self.push(
+                    Subject::Tunnel(route.link.tunnel),
+                    Action::RemoveRoute(route.clone()),
+                );
             }
         }
         for route in &desired.routes {
             let link_stays = found.links.get(&route.link).is_some_and(|link| {
-                link.up && desired.links.get(&route.link).is_some_and(|wanted| wanted.name == link.name)
+                link.up
+                    && desired
+                        .links
+                        .get(&route.link)
+                        .is_some_and(|wanted| wanted.name == link.name)
             });
             if link_stays && found.routes.contains(route) {
                 self.kept += 1;
             } else {
-                self.push(Subject::Tunnel(route.link.tunnel), Action::AddRoute(route.clone()));
+                self.push(
+                    Subject::Tunnel(route.link.tunnel),
+                    Action::AddRoute(route.clone()),
+                );
             }
         }
     }
 
     fn sas(&mut self, desired: &State, found: &State, inbound: bool) {
-        for (id, sa) in desired.sas.iter().filter(|(id, sa)| sa.is_inbound(**id) == inbound) {
+        for (id, sa) in desired
+            .sas
+            .iter()
+            .filter(|(id, sa)| sa.is_inbound(**id) == inbound)
+        {
             match found.sas.get(id).map(|there| (compare(sa, there), there)) {
                 Some((Comparison::Same, _)) => self.kept += 1,
                 Some((Comparison::Updatable, there)) => {
-                    let update = Sa { added: there.added, ..sa.clone() };
+                    let update = Sa {
+                        added: there.added,
+                        ..sa.clone()
+                    };
                     self.push(sa.owner, Action::UpdateSa(*id, update));
                 }
                 Some((Comparison::Other, _)) => {
@@ -169,9 +195,10 @@ impl Plan {
 
     fn policies(&mut self, desired: &State, found: &State) {
         for (id, policy) in &desired.policies {
-            let same = found.policies.get(id).is_some_and(|there| {
-                there.template == policy.template && there.priority == policy.priority
-            });
+            let same = found
+                .policies
+                .get(id)
+                .is_some_and(|there| there.template == policy.template && there.priority == policy.priority);
             if same {
                 self.kept += 1;
             } else {
@@ -201,16 +228,29 @@ fn misplaced<'a>(desired: &State, found: &'a State) -> BTreeSet<&'a LinkId> {
     let misplaced: Vec<_> = found
         .links
         .iter()
-        .filter(|(id, link)| desired.links.get(id).is_none_or(|wanted| wanted.name != link.name))
+        .filter(|(id, link)| {
+            desired
+                .links
+                .get(id)
+                .is_none_or(|wanted| wanted.name != link.name)
+        })
         .collect();
     if misplaced.is_empty() {
         return BTreeSet::new();
     }
     let tunnels: BTreeSet<_> = desired.links.keys().map(|id| id.tunnel).collect();
-    let names: BTreeSet<_> = desired.links.iter().map(|(id, link)| (&id.netns, &link.name)).collect();
+    let names: BTreeSet<_> = desired
+        .links
+        .iter()
+        .map(|(id, link)| (&id.netns, &link.name))
+        .collect();
     let is_in_the_way =
         |id: &LinkId, link: &Link| tunnels.contains(&id.tunnel) || names.contains(&(&id.netns, &link.name));
-    misplaced.into_iter().filter(|(id, link)| is_in_the_way(id, link)).map(|(id, _)| id).collect()
+    misplaced
+        .into_iter()
+        .filter(|(id, link)| is_in_the_way(id, link))
+        .map(|(id, _)| id)
+        .collect()
 }
 
 fn strays<'a, K: Ord, V>(
@@ -239,7 +279,11 @@ fn compare(wanted: &Sa, found: &Sa) -> Comparison {
     let same = found.encap == wanted.encap
         && found.packet_limit == wanted.packet_limit
         && expires_in_time(wanted, found);
-    if same { Comparison::Same } else { Comparison::Updatable }
+    if same {
+        Comparison::Same
+    } else {
+        Comparison::Updatable
+    }
 }
 
 fn expires_in_time(wanted: &Sa, found: &Sa) -> bool {

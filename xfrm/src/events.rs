@@ -75,7 +75,11 @@ impl Events {
         for group in groups {
             socket.add_membership(*group)?;
         }
-        Ok(Self { socket, buffer: Zeroizing::new(vec![0; RECEIVE_OCTETS]), pending: VecDeque::new() })
+        Ok(Self {
+            socket,
+            buffer: Zeroizing::new(vec![0; RECEIVE_OCTETS]),
+            pending: VecDeque::new(),
+        })
     }
 
     /// Waits for the next event.
@@ -93,7 +97,9 @@ impl Events {
     fn receive(&mut self) -> io::Result<()> {
         match receive(&self.socket, &mut self.buffer) {
             Ok(datagram) => {
-                let events = messages(datagram).map_while(Result::ok).filter_map(|message| parse(&message));
+                let events = messages(datagram)
+                    .map_while(Result::ok)
+                    .filter_map(|message| parse(&message));
                 self.pending.extend(events);
                 self.buffer.as_mut_slice().zeroize();
                 Ok(())
@@ -124,7 +130,9 @@ fn parse(message: &Message) -> Option<Event> {
         // `struct xfrm_usersa_id`, then the SA itself as an attribute.
         XFRM_MSG_DELSA => {
             let attributes = NlasIterator::new(message.payload.get(XFRM_USER_SA_ID_LEN..)?);
-            let sa = attributes.map_while(Result::ok).find(|attribute| attribute.kind() == XFRMA_SA)?;
+            let sa = attributes
+                .map_while(Result::ok)
+                .find(|attribute| attribute.kind() == XFRMA_SA)?;
             gone(&UserSaInfo::parse(sa.value()).ok()?).map(Event::Deleted)
         }
         _ => None,
@@ -140,7 +148,10 @@ fn gone(info: &UserSaInfo) -> Option<Gone> {
         tunnel: TunnelId::from_if_id(info.reqid)?,
         spi: info.id.spi,
         exhausted: info.lifetime_cur.packets >= limit,
-        id: SaId { destination: ip(&info.id.daddr, info.family)?, spi: info.id.spi },
+        id: SaId {
+            destination: ip(&info.id.daddr, info.family)?,
+            spi: info.id.spi,
+        },
         packet_limit: (limit != XFRM_INF).then_some(limit),
     })
 }

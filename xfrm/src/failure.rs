@@ -45,14 +45,22 @@ pub struct Failure {
 impl Failure {
     pub(crate) fn new(step: &Step, refusal: &Refusal) -> Self {
         let errno = refusal.errno.raw_os_error();
-        let mut text = format!("cannot {}: {}", describe(&step.action), io::Error::from(refusal.errno));
+        let mut text = format!(
+            "cannot {}: {}",
+            describe(&step.action),
+            io::Error::from(refusal.errno)
+        );
         if let Some(reason) = &refusal.text {
             let _ = write!(text, ": {reason}");
         }
         if let Some(remedy) = remedy(&step.action, refusal.errno) {
             let _ = write!(text, "; {remedy}");
         }
-        Self { subject: step.subject, errno, text }
+        Self {
+            subject: step.subject,
+            errno,
+            text,
+        }
     }
 }
 
@@ -61,9 +69,15 @@ fn describe(action: &Action) -> String {
         Action::CreateLink(_, link) => format!("create the xfrm interface {}", link.name),
         Action::MoveLink(id, link) => format!("move the interface {} to {}", link.name, place(id)),
         Action::SetLink(id, link) => format!("set up the interface {} in {}", link.name, place(id)),
-        Action::RemoveLink(id) => format!("remove the interface of tunnel {} from {}", id.tunnel.0, place(id)),
+        Action::RemoveLink(id) => format!(
+            "remove the interface of tunnel {} from {}",
+            id.tunnel.0,
+            place(id)
+        ),
         Action::AddRoute(route) => format!("add the route to {} in {}", route.prefix, place(&route.link)),
-        Action::RemoveRoute(route) => format!("remove the route to {} in {}", route.prefix, place(&route.link)),
+        Action::RemoveRoute(route) => {
+            format!("remove the route to {} in {}", route.prefix, place(&route.link))
+        }
         Action::AddSa(id, sa) => format!("add the SA {} with {}", name(*id), algorithm(sa)),
         Action::UpdateSa(id, _) => format!("update the SA {}", name(*id)),
         Action::RemoveSa(id) => format!("remove the SA {}", name(*id)),
@@ -73,7 +87,10 @@ fn describe(action: &Action) -> String {
 }
 
 fn place(id: &LinkId) -> String {
-    id.netns.as_ref().map_or_else(|| "the edge's namespace".into(), |name| format!("network namespace {name}"))
+    id.netns.as_ref().map_or_else(
+        || "the edge's namespace".into(),
+        |name| format!("network namespace {name}"),
+    )
 }
 
 fn name(id: SaId) -> String {
@@ -96,7 +113,10 @@ fn remedy(action: &Action, errno: Errno) -> Option<String> {
     let remedy = match (action, errno) {
         (_, Errno::PERM | Errno::ACCESS) => "run with CAP_NET_ADMIN".into(),
         (Action::CreateLink(id, _), Errno::NOENT) if id.netns.is_some() => {
-            format!("create it with `ip netns add {}`", id.netns.as_deref().unwrap_or_default())
+            format!(
+                "create it with `ip netns add {}`",
+                id.netns.as_deref().unwrap_or_default()
+            )
         }
         (Action::CreateLink(..), Errno::OPNOTSUPP) => "load the kernel module xfrm_interface".into(),
         (Action::CreateLink(..) | Action::MoveLink(..), Errno::EXIST | Errno::BUSY) => {
@@ -107,13 +127,21 @@ fn remedy(action: &Action, errno: Errno) -> Option<String> {
         }
         // The crypto API has no such algorithm, or none that its modules can build.
         (Action::AddSa(_, sa), Errno::NOSYS | Errno::NOENT) => {
-            format!("load the kernel modules that provide {} ({})", algorithm(sa), modules(algorithm(sa)))
+            format!(
+                "load the kernel modules that provide {} ({})",
+                algorithm(sa),
+                modules(algorithm(sa))
+            )
         }
         (Action::AddSa(id, _), Errno::PROTONOSUPPORT) => {
-            format!("load the kernel module {}", if id.destination.is_ipv4() { "esp4" } else { "esp6" })
+            format!(
+                "load the kernel module {}",
+                if id.destination.is_ipv4() { "esp4" } else { "esp6" }
+            )
         }
         (Action::AddSa(..), Errno::EXIST) => {
-            "another program holds an SA with that SPI and destination; remove it with `ip xfrm state delete`".into()
+            "another program holds an SA with that SPI and destination; remove it with `ip xfrm state delete`"
+                .into()
         }
         (Action::AddSa(..) | Action::PutPolicy(..), Errno::NOMEM) => "the kernel has no memory left".into(),
         _ => return None,

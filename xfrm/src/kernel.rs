@@ -1,16 +1,19 @@
 //! The kernel of the edge: reads its tables, carries steps out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_packet_route::AddressFamily;
 use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
 use rustix::io::Errno;
 
-use crate::codec::{link, policy, route, sa};
+use crate::codec::link::Found;
+use crate::codec::{self, link, policy, route, sa};
 use crate::diff::{Action, Step};
 use crate::netlink::{Refusal, Request, Socket};
-use crate::netns::Netns;
+use crate::netns::{self, Netns};
 use crate::state::{LinkId, Route, State};
 
 /// The named namespaces of a pass, open, or why they are not.
@@ -18,6 +21,8 @@ pub(crate) type Namespaces = BTreeMap<String, Result<Netns, Refusal>>;
 
 /// Sockets of the edge's own network namespace.
 pub(crate) struct Kernel {
+    /// The namespace itself.
+    home: File,
     /// SAs and policies; they stay here wherever their interface goes.
     xfrm: Socket,
     /// Interfaces and routes.
@@ -34,20 +39,37 @@ enum Place<'a> {
 impl Kernel {
     /// Of the network namespace of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { xfrm: Socket::open(NETLINK_XFRM)?, route: Socket::open(NETLINK_ROUTE)? })
+        Ok(Self {
+            home: netns::own()?,
+            xfrm: Socket::open(NETLINK_XFRM)?,
+            route: Socket::open(NETLINK_ROUTE)?,
+        })
+    }
+
+    /// Opens named namespaces for one pass.
+    pub(crate) fn reach(&self, names: &BTreeSet<String>) -> Namespaces {
+        names
+            .iter()
+            .map(|name| (name.clone(), Netns::open(name, &self.home)))
+            .collect()
     }
 
     /// Everything that is ours, in the edge's namespace and the given ones.
     pub(crate) fn dump(&mut self, namespaces: &mut Namespaces) -> io::Result<State> {
         let mut state = State {
             sas: self.xfrm.dump(&sa::dump(), sa::parse)?.into_iter().collect(),
-            policies: self.xfrm.dump(&policy::dump(), policy::parse)?.into_iter().collect(),
+            policies: self
+                .xfrm
+                .dump(&policy::dump(), policy::parse)?
+                .into_iter()
+                .collect(),
             ..State::default()
         };
-        dump_links(&mut self.route, None, &mut state)?;
+        dump_links(&mut self.route, None, None, &mut state)?;
         for (name, namespace) in namespaces {
             if let Ok(netns) = namespace
-                && let Err(error) = dump_links(&mut netns.socket, Some(name), &mut state)
+                && let Err(error) =
+                    dump_links(&mut netns.socket, Some(name), Some(self.home.as_fd()), &mut state)
             {
                 *namespace = Err(error.into());
             }
@@ -81,13 +103,45 @@ impl Kernel {
     }
 }
 
-fn dump_links(socket: &mut Socket, netns: Option<&String>, state: &mut State) -> io::Result<()> {
-    let id = |tunnel| LinkId { tunnel, netns: netns.cloned() };
-    let links = socket.dump(&link::dump(), link::parse)?;
-    state.links.extend(links.into_iter().map(|(tunnel, link)| (id(tunnel), link)));
+/// Reads the interfaces and routes that are ours where the socket is. In a namespace other than `home` these are the
+/// interfaces whose SAs are at home: other edges may run on this machine, with the same numbers.
+fn dump_links(
+    socket: &mut Socket,
+    netns: Option<&String>,
+    home: Option<BorrowedFd>,
+    state: &mut State,
+) -> io::Result<()> {
+    let found = socket.dump(&link::dump(), link::parse)?;
+    // Only now: the dump itself makes the kernel give the numbers.
+    let home = match home {
+        Some(home) => match socket.get(&codec::netns::number_of(home), codec::netns::parse)? {
+            Some(number) => Some(number),
+            None => return Ok(()),
+        },
+        None => None,
+    };
+    let mut tunnels = BTreeSet::new();
+    for Found { tunnel, link, .. } in found.into_iter().filter(|found| found.home == home) {
+        tunnels.insert(tunnel);
+        state.links.insert(
+            LinkId {
+                tunnel,
+                netns: netns.cloned(),
+            },
+            link,
+        );
+    }
     for family in [AddressFamily::Inet, AddressFamily::Inet6] {
         let routes = socket.dump(&route::dump(family), route::parse)?;
-        state.routes.extend(routes.into_iter().map(|(tunnel, prefix)| Route { link: id(tunnel), prefix }));
+        for (tunnel, prefix) in routes.into_iter().filter(|(tunnel, _)| tunnels.contains(tunnel)) {
+            state.routes.insert(Route {
+                link: LinkId {
+                    tunnel,
+                    netns: netns.cloned(),
+                },
+                prefix,
+            });
+        }
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::io;
 
 use netlink_packet_core::{
     Emitable, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
-    NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkSerializable,
-    NlasIterator, Parseable, parse_i32,
+    NLMSG_NOOP, NLMSG_OVERRUN, NetlinkBuffer, NetlinkHeader, NetlinkSerializable, NlasIterator, Parseable,
+    parse_i32,
 };
 use netlink_sys::SocketAddr;
 use rustix::io::Errno;
@@ -45,7 +45,11 @@ impl Request {
     pub(crate) fn new(flags: u16, message: &impl NetlinkSerializable) -> Self {
         let mut payload = Zeroizing::new(vec![0; message.buffer_len()]);
         message.serialize(&mut payload);
-        Self { message_type: message.message_type(), flags, payload }
+        Self {
+            message_type: message.message_type(),
+            flags,
+            payload,
+        }
     }
 
     fn emit(&self, sequence: u32, flags: u16, buffer: &mut Vec<u8>) {
@@ -79,8 +83,13 @@ impl From<Errno> for Refusal {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Errno::from_io_error(&error)
-            .map_or_else(|| Self { errno: Errno::IO, text: Some(error.to_string()) }, Self::from)
+        Errno::from_io_error(&error).map_or_else(
+            || Self {
+                errno: Errno::IO,
+                text: Some(error.to_string()),
+            },
+            Self::from,
+        )
     }
 }
 
@@ -120,12 +129,20 @@ impl Socket {
             let first = self.sequence.wrapping_add(1);
             let count = self.fill(&requests[results.len()..]);
             let mut answers = vec![None; count];
-            let lost = match self.inner.send(&self.send, 0).and_then(|_| self.answers(first, &mut answers)) {
+            let lost = match self
+                .inner
+                .send(&self.send, 0)
+                .and_then(|_| self.answers(first, &mut answers))
+            {
                 Ok(()) => Refusal::from(Errno::NOMSG),
                 Err(error) => Refusal::from(error),
             };
             // Without an answer nobody knows what became of a request; the next reconciliation will see.
-            results.extend(answers.into_iter().map(|answer| answer.unwrap_or(Err(lost.clone()))));
+            results.extend(
+                answers
+                    .into_iter()
+                    .map(|answer| answer.unwrap_or(Err(lost.clone()))),
+            );
         }
         self.forget();
         results
@@ -161,7 +178,11 @@ impl Socket {
     }
 
     /// What `parse` makes of the messages of a dump.
-    pub(crate) fn dump<T>(&mut self, request: &Request, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Vec<T>> {
+    pub(crate) fn dump<T>(
+        &mut self,
+        request: &Request,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
         for _ in 0..DUMP_ATTEMPTS {
             let mut parsed = Vec::new();
             let consistent = self.read(request, NLM_F_DUMP, |payload| parsed.extend(parse(payload)));
@@ -170,11 +191,17 @@ impl Socket {
                 return Ok(parsed);
             }
         }
-        Err(io::Error::other("the kernel's table keeps changing while it is read"))
+        Err(io::Error::other(
+            "the kernel's table keeps changing while it is read",
+        ))
     }
 
     /// What `parse` makes of the answer to a question about one thing.
-    pub(crate) fn get<T>(&mut self, request: &Request, parse: impl Fn(&[u8]) -> Option<T>) -> io::Result<Option<T>> {
+    pub(crate) fn get<T>(
+        &mut self,
+        request: &Request,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> io::Result<Option<T>> {
         let mut parsed = None;
         self.read(request, NLM_F_ACK, |payload| parsed = parse(payload))?;
         Ok(parsed)
@@ -201,7 +228,9 @@ impl Socket {
                     NLMSG_OVERRUN => return Err(Errno::NOBUFS.into()),
                     // Either bears an error code, which is 0 at the end of a complete dump.
                     NLMSG_DONE | NLMSG_ERROR => {
-                        return answer(&message)?.map(|()| consistent).map_err(|refusal| refusal.errno.into());
+                        return answer(&message)?
+                            .map(|()| consistent)
+                            .map_err(|refusal| refusal.errno.into());
                     }
                     _ => each(message.payload),
                 }
@@ -220,7 +249,9 @@ impl Socket {
 pub(crate) fn receive<'a>(socket: &netlink_sys::Socket, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let mut room = &mut *buffer;
     let length = socket.recv(&mut room, RecvFlags::TRUNC.bits() as i32)?;
-    buffer.get(..length).ok_or_else(|| malformed("a truncated datagram"))
+    buffer
+        .get(..length)
+        .ok_or_else(|| malformed("a truncated datagram"))
 }
 
 /// One message of a datagram.
@@ -236,9 +267,14 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = io::Result<M
             return None;
         }
         let message = NetlinkBuffer::new_checked(datagram).and_then(|buffer| {
-            Ok(Message { header: NetlinkHeader::parse(&buffer)?, payload: buffer.payload() })
+            Ok(Message {
+                header: NetlinkHeader::parse(&buffer)?,
+                payload: buffer.payload(),
+            })
         });
-        let length = message.as_ref().map_or(usize::MAX, |message| message.header.length as usize);
+        let length = message
+            .as_ref()
+            .map_or(usize::MAX, |message| message.header.length as usize);
         datagram = datagram.get(length.saturating_add(3) & !3..).unwrap_or_default();
         Some(message.map_err(malformed))
     })
@@ -247,7 +283,10 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = io::Result<M
 /// Reads NLMSG_ERROR and NLMSG_DONE: an error code, the header of the request, and attributes (RFC 3549 section 2.3.2.2,
 /// linux/netlink.h).
 fn answer(message: &Message) -> io::Result<Result<(), Refusal>> {
-    let code = message.payload.get(..4).ok_or_else(|| malformed("an answer without a code"))?;
+    let code = message
+        .payload
+        .get(..4)
+        .ok_or_else(|| malformed("an answer without a code"))?;
     let code = parse_i32(code).map_err(malformed)?;
     if code == 0 {
         return Ok(Ok(()));
@@ -257,11 +296,18 @@ fn answer(message: &Message) -> io::Result<Result<(), Refusal>> {
         let attributes = message.payload.get(ANSWER_LEN..).unwrap_or_default();
         for attribute in NlasIterator::new(attributes).map_while(Result::ok) {
             if attribute.kind() == ANSWER_TEXT {
-                text = Some(String::from_utf8_lossy(attribute.value()).trim_end_matches('\0').to_owned());
+                text = Some(
+                    String::from_utf8_lossy(attribute.value())
+                        .trim_end_matches('\0')
+                        .to_owned(),
+                );
             }
         }
     }
-    Ok(Err(Refusal { errno: Errno::from_raw_os_error(code.saturating_neg()), text }))
+    Ok(Err(Refusal {
+        errno: Errno::from_raw_os_error(code.saturating_neg()),
+        text,
+    }))
 }
 
 pub(crate) fn malformed(what: impl std::fmt::Display) -> io::Error {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 
@@ -11,7 +12,7 @@ use netlink_sys::protocols::NETLINK_ROUTE;
 use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::netlink::Socket;
+use crate::netlink::{Refusal, Socket};
 
 /// Where iproute2 binds them.
 const DIRECTORY: &str = "/run/netns";
@@ -24,9 +25,26 @@ pub(crate) struct Netns {
 }
 
 impl Netns {
-    pub(crate) fn open(name: &str) -> io::Result<Self> {
+    /// `home` is the edge's own namespace, which is none of the others.
+    pub(crate) fn open(name: &str, home: &File) -> Result<Self, Refusal> {
+        let netns = Self::open_any(name)?;
+        let identity = |file: &File| file.metadata().map(|metadata| (metadata.dev(), metadata.ino()));
+        if identity(&netns.file)? == identity(home)? {
+            let text = "it is the edge's own namespace; name none for interfaces there".to_owned();
+            return Err(Refusal {
+                errno: Errno::INVAL,
+                text: Some(text),
+            });
+        }
+        Ok(netns)
+    }
+
+    fn open_any(name: &str) -> io::Result<Self> {
         // A name is one component of a path.
-        if Path::new(name).file_name().is_none_or(|file_name| file_name != name) {
+        if Path::new(name)
+            .file_name()
+            .is_none_or(|file_name| file_name != name)
+        {
             return Err(Errno::INVAL.into());
         }
         let file = File::open(Path::new(DIRECTORY).join(name))?;
@@ -37,7 +55,9 @@ impl Netns {
                 move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))?;
                 Socket::open(NETLINK_ROUTE)
             })?;
-            opener.join().unwrap_or_else(|_| Err(io::Error::other("the thread that opens a namespace panicked")))
+            opener
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the thread that opens a namespace panicked")))
         })?;
         Ok(Self { file, socket })
     }
@@ -48,8 +68,15 @@ impl Netns {
     }
 }
 
+/// The network namespace of the calling thread.
+pub(crate) fn own() -> io::Result<File> {
+    File::open("/proc/thread-self/ns/net")
+}
+
 /// The names of all there are; none when the directory is missing.
 pub(crate) fn names() -> BTreeSet<String> {
     let entries = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
 }

@@ -35,7 +35,9 @@ pub(crate) fn create(id: &LinkId, link: &Link) -> Request {
 pub(crate) fn relocate(id: &LinkId, link: &Link, netns: BorrowedFd) -> Request {
     let mut message = message(id.tunnel);
     message.attributes.push(LinkAttribute::NetNsFd(netns.as_raw_fd()));
-    message.attributes.push(LinkAttribute::NewIfIndex(id.tunnel.if_id() as i32));
+    message
+        .attributes
+        .push(LinkAttribute::NewIfIndex(id.tunnel.if_id() as i32));
     message.attributes.push(LinkAttribute::IfName(link.name.clone()));
     Request::new(0, &RouteNetlinkMessage::SetLink(message))
 }
@@ -55,12 +57,23 @@ pub(crate) fn remove(tunnel: TunnelId) -> Request {
 /// All xfrm interfaces.
 pub(crate) fn dump() -> Request {
     let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Xfrm)]));
+    message
+        .attributes
+        .push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Xfrm)]));
     Request::new(0, &RouteNetlinkMessage::GetLink(message))
 }
 
-/// Reads RTM_NEWLINK. `None` for an interface that is not ours, or not understood and therefore not ours.
-pub(crate) fn parse(payload: &[u8]) -> Option<(TunnelId, Link)> {
+/// An xfrm interface as found, of this edge or another on the same machine.
+pub(crate) struct Found {
+    pub(crate) tunnel: TunnelId,
+    pub(crate) link: Link,
+    /// The namespace it was created in and its SAs are in, by the number it has in the one it is in; `None` when that is
+    /// the same.
+    pub(crate) home: Option<i32>,
+}
+
+/// Reads RTM_NEWLINK. `None` for an interface without our mark, or not understood and therefore not ours.
+pub(crate) fn parse(payload: &[u8]) -> Option<Found> {
     let message = LinkMessage::parse(payload).ok()?;
     let mut link = Link {
         name: String::new(),
@@ -68,15 +81,19 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(TunnelId, Link)> {
         up: message.header.flags.contains(LinkFlags::Up),
     };
     let mut tunnel = None;
+    let mut home = None;
     for attribute in message.attributes {
         match attribute {
+            LinkAttribute::LinkNetNsId(number) => home = Some(number),
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::LinkInfo(infos) => tunnel = tunnel_of(&infos),
             _ => {}
         }
     }
-    tunnel.filter(|tunnel| message.header.index == tunnel.if_id()).map(|tunnel| (tunnel, link))
+    tunnel
+        .filter(|tunnel| message.header.index == tunnel.if_id())
+        .map(|tunnel| Found { tunnel, link, home })
 }
 
 fn tunnel_of(infos: &[LinkInfo]) -> Option<TunnelId> {

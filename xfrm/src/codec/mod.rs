@@ -1,6 +1,7 @@
 //! The kernel's objects as netlink messages and back.
 
 pub(crate) mod link;
+pub(crate) mod netns;
 pub(crate) mod policy;
 pub(crate) mod route;
 pub(crate) mod sa;

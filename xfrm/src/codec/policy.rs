@@ -3,12 +3,13 @@
 use ipnet::IpNet;
 use netlink_packet_core::{NlaBuffer, NlasIterator, Parseable, parse_u32};
 use netlink_packet_xfrm::constants::{
-    IPPROTO_ESP, XFRM_MODE_TUNNEL,
-    XFRM_POLICY_ALLOW, XFRM_POLICY_FWD, XFRM_POLICY_IN, XFRM_POLICY_OUT, XFRMA_IF_ID, XFRMA_TMPL,
+    IPPROTO_ESP, XFRM_MODE_TUNNEL, XFRM_POLICY_ALLOW, XFRM_POLICY_FWD, XFRM_POLICY_IN, XFRM_POLICY_OUT,
+    XFRMA_IF_ID, XFRMA_TMPL,
 };
 use netlink_packet_xfrm::policy::{DelGetMessage, ModifyMessage};
 use netlink_packet_xfrm::{
-    Address, Selector as KernelSelector, UserPolicyInfo, UserTemplate, XFRM_USER_POLICY_INFO_LEN, XfrmAttrs, XfrmMessage,
+    Address, Selector as KernelSelector, UserPolicyInfo, UserTemplate, XFRM_USER_POLICY_INFO_LEN, XfrmAttrs,
+    XfrmMessage,
 };
 
 use super::{family, ip};
@@ -36,7 +37,13 @@ pub(crate) fn put(id: PolicyId, policy: &Policy) -> Request {
         user.reqid = id.tunnel.if_id();
         nlas.push(XfrmAttrs::Template(vec![user]));
     }
-    Request::new(0, &XfrmMessage::UpdatePolicy(ModifyMessage { user_policy_info: info, nlas }))
+    Request::new(
+        0,
+        &XfrmMessage::UpdatePolicy(ModifyMessage {
+            user_policy_info: info,
+            nlas,
+        }),
+    )
 }
 
 pub(crate) fn remove(id: PolicyId) -> Request {
@@ -66,12 +73,23 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(PolicyId, Policy)> {
     }
     let tunnel = TunnelId::from_if_id(if_id)?;
     let direction = decode_direction(info.direction)?;
-    let id = PolicyId { tunnel, direction, selector: decode_selector(direction, &info.selector)? };
+    let id = PolicyId {
+        tunnel,
+        direction,
+        selector: decode_selector(direction, &info.selector)?,
+    };
     let template = match templates.as_slice() {
         [template] if info.action == XFRM_POLICY_ALLOW => decode_template(tunnel, template),
         _ => None,
     };
-    Some((id, Policy { owner: Subject::Tunnel(tunnel), priority: info.priority, template }))
+    Some((
+        id,
+        Policy {
+            owner: Subject::Tunnel(tunnel),
+            priority: info.priority,
+            template,
+        },
+    ))
 }
 
 fn parse_templates(nla: &NlaBuffer<&[u8]>) -> Option<Vec<UserTemplate>> {
@@ -116,10 +134,18 @@ fn decode_direction(direction: u8) -> Option<Direction> {
 /// The kernel's selector is of a packet with its source and destination; ours of a tunnel with its two sides.
 fn encode_selector(direction: Direction, selector: Selector) -> KernelSelector {
     let (source, source_port, destination, destination_port) = match direction {
-        Direction::Out => (selector.local, selector.local_port, selector.remote, selector.remote_port),
-        Direction::In | Direction::Forward => {
-            (selector.remote, selector.remote_port, selector.local, selector.local_port)
-        }
+        Direction::Out => (
+            selector.local,
+            selector.local_port,
+            selector.remote,
+            selector.remote_port,
+        ),
+        Direction::In | Direction::Forward => (
+            selector.remote,
+            selector.remote_port,
+            selector.local,
+            selector.local_port,
+        ),
     };
     let (sport, sport_mask) = port_and_mask(source_port);
     let (dport, dport_mask) = port_and_mask(destination_port);

@@ -17,7 +17,10 @@ const PROTOCOL: RouteProtocol = RouteProtocol::Other(0x57);
 
 /// Fails if the main table has a route of that prefix already.
 pub(crate) fn add(tunnel: TunnelId, prefix: IpNet) -> Request {
-    Request::new(NLM_F_CREATE | NLM_F_EXCL, &RouteNetlinkMessage::NewRoute(message(tunnel, prefix)))
+    Request::new(
+        NLM_F_CREATE | NLM_F_EXCL,
+        &RouteNetlinkMessage::NewRoute(message(tunnel, prefix)),
+    )
 }
 
 pub(crate) fn remove(tunnel: TunnelId, prefix: IpNet) -> Request {
@@ -53,7 +56,10 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(TunnelId, IpNet)> {
             _ => {}
         }
     }
-    Some((tunnel?, IpNet::new(destination, message.header.destination_prefix_length).ok()?))
+    Some((
+        tunnel?,
+        IpNet::new(destination, message.header.destination_prefix_length).ok()?,
+    ))
 }
 
 fn message(tunnel: TunnelId, prefix: IpNet) -> RouteMessage {
@@ -68,6 +74,9 @@ fn message(tunnel: TunnelId, prefix: IpNet) -> RouteMessage {
     message.header.protocol = PROTOCOL;
     message.header.scope = RouteScope::Link;
     message.header.kind = RouteType::Unicast;
-    message.attributes = vec![RouteAttribute::Destination(address), RouteAttribute::Oif(tunnel.if_id())];
+    message.attributes = vec![
+        RouteAttribute::Destination(address),
+        RouteAttribute::Oif(tunnel.if_id()),
+    ];
     message
 }

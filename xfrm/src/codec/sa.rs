@@ -56,8 +56,9 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa) -> Request 
     // RFC 4303 section 2.2: no anti-replay where many senders share an SA.
     info.replay_window = 0;
     info.lifetime_cfg.hard_packet_limit = sa.packet_limit.unwrap_or(XFRM_INF);
-    info.lifetime_cfg.hard_add_expires_seconds =
-        sa.expires.map_or(0, |expires| expires.saturating_sub(sa.added).max(1));
+    info.lifetime_cfg.hard_add_expires_seconds = sa
+        .expires
+        .map_or(0, |expires| expires.saturating_sub(sa.added).max(1));
 
     let mut nlas = vec![XfrmAttrs::IfId(sa.tunnel.if_id())];
     if let Some(Cipher::Aead { name, key, icv_bits }) = &sa.cipher {
@@ -76,7 +77,10 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa) -> Request 
             encap_oa: Address::default(),
         }));
     }
-    let message = kind(ModifyMessage { user_sa_info: info, nlas });
+    let message = kind(ModifyMessage {
+        user_sa_info: info,
+        nlas,
+    });
     let request = Request::new(0, &message);
     wipe(message);
     request
@@ -108,7 +112,10 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
     if info.id.proto != IPPROTO_ESP {
         return None;
     }
-    let id = SaId { destination: ip(&info.id.daddr, info.family)?, spi: info.id.spi };
+    let id = SaId {
+        destination: ip(&info.id.daddr, info.family)?,
+        spi: info.id.spi,
+    };
     let mut sa = Sa {
         owner: Subject::Tunnel(tunnel),
         tunnel,
@@ -120,7 +127,10 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
         packet_limit: None,
     };
     if info.lifetime_cfg.hard_add_expires_seconds != 0 {
-        sa.expires = Some(sa.added.saturating_add(info.lifetime_cfg.hard_add_expires_seconds));
+        sa.expires = Some(
+            sa.added
+                .saturating_add(info.lifetime_cfg.hard_add_expires_seconds),
+        );
     }
     if info.lifetime_cfg.hard_packet_limit != XFRM_INF {
         sa.packet_limit = Some(info.lifetime_cfg.hard_packet_limit);
@@ -156,14 +166,19 @@ fn parse_aead(value: &[u8]) -> Option<Cipher> {
     let key_bits = parse_u32(&lengths[..4]).ok()?;
     let icv_bits = parse_u32(&lengths[4..]).ok()?;
     let key = key.get(..key_bits as usize / 8)?;
-    Some(Cipher::Aead { name: Cow::Owned(name.to_owned()), key: Zeroizing::new(key.to_vec()), icv_bits })
+    Some(Cipher::Aead {
+        name: Cow::Owned(name.to_owned()),
+        key: Zeroizing::new(key.to_vec()),
+        icv_bits,
+    })
 }
 
 fn parse_encap(nla: &NlaBuffer<&[u8]>) -> Option<Ports> {
     match XfrmAttrs::parse(nla).ok()? {
-        XfrmAttrs::EncapsulationTemplate(encap) => {
-            Some(Ports { source: encap.encap_sport, destination: encap.encap_dport })
-        }
+        XfrmAttrs::EncapsulationTemplate(encap) => Some(Ports {
+            source: encap.encap_sport,
+            destination: encap.encap_dport,
+        }),
         _ => None,
     }
 }
