@@ -1,11 +1,12 @@
 //! The words the responder and its caller exchange.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Secret;
+use crate::{DhGroup, IkeCipher, IkeSuite, Prf, Secret};
 
 /// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +80,20 @@ pub enum Identity {
     Rfc822(String),
     /// ID_KEY_ID, opaque bytes.
     KeyId(Vec<u8>),
+}
+
+/// For logs: what a peer chose freely is escaped, opaque bytes are written in hex.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Fqdn(name) | Self::Rfc822(name) => write!(f, "{}", name.escape_debug()),
+            Self::KeyId(octets) => {
+                f.write_str("key-id:")?;
+                octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+            }
+        }
+    }
 }
 
 /// One range of addresses, protocol and ports (RFC 7296 section 3.13.1).
@@ -213,13 +228,52 @@ pub enum CommitOutcome {
     Refused,
 }
 
+/// What makes one responder differ from another.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// In the SPIs it issues.
+    pub slot: Slot,
+    /// Never given to another process of the fleet, and to this one once: the high half of the IVs it sends.
+    pub incarnation: u32,
+    /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::route`].
+    pub spi_key: Secret,
+    /// Acceptable suites for IKE SAs, most wanted first; [`default_ike_suites`] for a good list.
+    pub ike: Vec<IkeSuite>,
+    /// Durations and bounds.
+    pub limits: Limits,
+}
+
+/// Every suite there is, most wanted first: the cheapest group of full strength, then the longer key. RFC 8247
+/// recommends each of them.
+pub fn default_ike_suites() -> Vec<IkeSuite> {
+    let mut suites = Vec::new();
+    for dh in [DhGroup::Curve25519, DhGroup::P384, DhGroup::P256] {
+        for cipher in [IkeCipher::Aes256Gcm16, IkeCipher::Aes128Gcm16] {
+            for prf in [Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512] {
+                suites.push(IkeSuite { cipher, prf, dh });
+            }
+        }
+    }
+    suites
+}
+
 /// Durations and bounds an operator may want to change.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// An IKE SA that is not authenticated by then is dropped.
+    /// An IKE SA that is not established by then is dropped.
     pub half_open_lifetime: Duration,
-    /// Half-open IKE SAs in all.
+    /// IKE SAs in all that are not established.
     pub half_open_max: usize,
     /// Silence after which the peer is asked whether it lives (RFC 7296 section 2.4).
     pub dpd_interval: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            half_open_lifetime: Duration::from_secs(30),
+            half_open_max: 10_000,
+            dpd_interval: Duration::from_secs(30),
+        }
+    }
 }

@@ -107,3 +107,109 @@ pub(crate) fn encode_payloads(payloads: &[Payload<'_>], out: &mut Vec<u8>) {
 pub(crate) fn first_of(payloads: &[Payload<'_>]) -> PayloadType {
     payloads.first().map_or(PayloadType::NONE, Payload::kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::NotifyType;
+    use crate::wire::testing::{message, verdict};
+
+    #[test]
+    fn chains() {
+        let cases = [
+            (
+                "a type named, nothing there",
+                message(40, ""),
+                "a payload is shorter than its header",
+            ),
+            (
+                "half a payload header",
+                message(40, "0000"),
+                "a payload is shorter than its header",
+            ),
+            (
+                "a length of zero",
+                message(43, "00000000"),
+                "a payload's length is below 4",
+            ),
+            (
+                "a length of three",
+                message(43, "00000003"),
+                "a payload's length is below 4",
+            ),
+            (
+                "a length beyond the message",
+                message(43, "00000005"),
+                "a payload is longer than the message",
+            ),
+            (
+                "octets behind the end",
+                message(43, "0000000400"),
+                "octets behind the last payload",
+            ),
+            (
+                "octets behind a header that names none",
+                message(0, "00"),
+                "octets behind the last payload",
+            ),
+            (
+                "the second payload is missing",
+                message(43, "2b000004"),
+                "a payload is shorter than its header",
+            ),
+            (
+                "65 payloads",
+                message(43, &("2b000004".repeat(64) + "00000004")),
+                "too many payloads",
+            ),
+            (
+                "SK before another payload",
+                message(46, "2b000004 00000004"),
+                "SK is not the last payload",
+            ),
+            (
+                "SKF before another payload",
+                message(53, "2b000004 00000004"),
+                "SK is not the last payload",
+            ),
+        ];
+        for (name, message, reason) in cases {
+            assert_eq!(verdict(&message), Err(WireError::Syntax(reason)), "{name}");
+        }
+        assert_eq!(
+            verdict(&message(43, &("2b000004".repeat(63) + "00000004"))),
+            Ok(()),
+            "64 payloads"
+        );
+        assert_eq!(
+            decode_payloads(PayloadType::SK, &[0, 0, 0, 4]),
+            Err(WireError::Syntax("SK inside SK")),
+            "an SK inside an SK"
+        );
+    }
+
+    /// RFC 7296 section 2.5.
+    #[test]
+    fn critical_payloads() {
+        for kind in [1, 32, 49, 52, 54, 127, 255] {
+            assert_eq!(
+                verdict(&message(kind, "00800004")),
+                Err(WireError::CriticalPayload(kind))
+            );
+            assert_eq!(
+                verdict(&message(kind, "007f0004")),
+                Ok(()),
+                "the reserved bits say nothing"
+            );
+        }
+        let known = [33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 53];
+        for kind in known {
+            let verdict = verdict(&message(kind, "00800004"));
+            assert!(!matches!(verdict, Err(WireError::CriticalPayload(_))), "{kind}");
+        }
+        assert_eq!(
+            WireError::CriticalPayload(200).answer(),
+            Some(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD)
+        );
+    }
+}

@@ -157,3 +157,68 @@ impl From<Flags> for u8 {
         (if flags.initiator { INITIATOR } else { 0 }) | (if flags.response { RESPONSE } else { 0 })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::NotifyType;
+    use crate::wire::testing::{message, verdict};
+
+    #[test]
+    fn headers() {
+        let good = message(0, "");
+        assert_eq!(verdict(&good), Ok(()));
+        let with = |at: usize, octet: u8| {
+            let mut message = good.clone();
+            message[at] = octet;
+            message
+        };
+        let cases = [
+            ("empty", vec![], "shorter than the header"),
+            ("one octet short", good[..27].to_vec(), "shorter than the header"),
+            (
+                "one octet more than the length says",
+                [&good[..], &[0]].concat(),
+                "the length is not the datagram's",
+            ),
+            (
+                "a length above the datagram's",
+                with(27, 29),
+                "the length is not the datagram's",
+            ),
+            (
+                "a length of 4 GiB",
+                with(24, 0xff),
+                "the length is not the datagram's",
+            ),
+            (
+                "an initiator's SPI of zero",
+                with(7, 0),
+                "the initiator's SPI is zero",
+            ),
+            ("version 1.0", with(17, 0x10), "major version below 2"),
+        ];
+        for (name, message, reason) in cases {
+            assert_eq!(verdict(&message), Err(WireError::NotIke(reason)), "{name}");
+        }
+    }
+
+    /// RFC 7296 section 2.5: a higher minor version is read as ours, a higher major version is answered.
+    #[test]
+    fn versions() {
+        let mut message = message(0, "");
+        message[17] = 0x2f;
+        assert_eq!(verdict(&message), Ok(()));
+        message[17] = 0x30;
+        // Nothing else in such a message need make sense here.
+        message[27] = 0;
+        let Err(error @ WireError::MajorVersion(header)) = Header::decode(&message) else {
+            panic!("version 3 was accepted");
+        };
+        assert_eq!(
+            (header.spis.initiator, header.exchange),
+            (1, ExchangeType::IkeSaInit)
+        );
+        assert_eq!(error.answer(), Some(NotifyType::INVALID_MAJOR_VERSION));
+    }
+}

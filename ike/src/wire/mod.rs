@@ -12,8 +12,6 @@ mod exercise;
 mod header;
 mod id;
 mod ke;
-#[cfg(test)]
-mod malformed;
 mod message;
 mod notify;
 mod payload;
@@ -22,6 +20,8 @@ mod properties;
 mod sa;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod testing;
 mod ts;
 
 pub(crate) use auth::{Auth, Certificate};

@@ -123,3 +123,111 @@ impl<'a> Payload<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{single, verdict};
+
+    #[test]
+    fn payload_bodies() {
+        let nonce = |octets: usize| single(40, &"55".repeat(octets));
+        let id_len = "an address in an ID has the wrong length";
+        let delete_len = "a deletion has SPIs of the wrong length for its protocol";
+        let delete_count = "a deletion does not have the SPIs it counts";
+        let cases = [
+            (
+                "KE without room for its group",
+                single(34, "001f00"),
+                "KE is shorter than its fixed part",
+            ),
+            (
+                "an ID of three octets",
+                single(35, "020000"),
+                "an ID is shorter than its fixed part",
+            ),
+            (
+                "an IPv4 ID of three octets",
+                single(35, "01000000 c00002"),
+                id_len,
+            ),
+            (
+                "an IPv6 ID of four octets",
+                single(36, "05000000 c0000201"),
+                id_len,
+            ),
+            ("an empty CERT", single(37, ""), "CERT or CERTREQ is empty"),
+            ("an empty CERTREQ", single(38, ""), "CERT or CERTREQ is empty"),
+            (
+                "AUTH without room for its method",
+                single(39, "0200"),
+                "AUTH is shorter than its fixed part",
+            ),
+            ("a nonce of 15 octets", nonce(15), "a nonce has 16 to 256 octets"),
+            (
+                "a nonce of 257 octets",
+                nonce(257),
+                "a nonce has 16 to 256 octets",
+            ),
+            (
+                "half a notification",
+                single(41, "0000"),
+                "a notification is shorter than its fixed part",
+            ),
+            (
+                "a notification's SPI beyond its end",
+                single(41, "03044000 c0ffee"),
+                "a notification's SPI is longer than the notification",
+            ),
+            (
+                "half a deletion",
+                single(42, "0304"),
+                "a deletion is shorter than its fixed part",
+            ),
+            (
+                "deletion of ESP by an 8-octet SPI",
+                single(42, "03080001 0000000000000001"),
+                delete_len,
+            ),
+            (
+                "deletion of ESP without SPI length",
+                single(42, "03000000"),
+                delete_len,
+            ),
+            (
+                "deletion of IKE by SPI",
+                single(42, "01080001 0000000000000001"),
+                delete_len,
+            ),
+            (
+                "deletion for a protocol nobody knows",
+                single(42, "09040001 00000001"),
+                delete_len,
+            ),
+            (
+                "a deletion that counts two and has one",
+                single(42, "03040002 00000001"),
+                delete_count,
+            ),
+            (
+                "a deletion that counts one and has two",
+                single(42, "03040001 0000000100000002"),
+                delete_count,
+            ),
+            (
+                "a deletion with half an SPI",
+                single(42, "03040001 0000"),
+                delete_count,
+            ),
+        ];
+        for (name, message, reason) in cases {
+            assert_eq!(verdict(&message), Err(WireError::Syntax(reason)), "{name}");
+            assert_eq!(
+                WireError::Syntax(reason).answer(),
+                Some(NotifyType::INVALID_SYNTAX)
+            );
+        }
+        assert_eq!(verdict(&nonce(16)), Ok(()));
+        assert_eq!(verdict(&nonce(256)), Ok(()));
+    }
+}

@@ -254,3 +254,150 @@ impl From<TransformType> for u8 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::unhex;
+    use crate::wire::testing::{single, verdict};
+    use crate::wire::{Message, Payload};
+
+    #[test]
+    fn security_associations() {
+        let too_long = "a proposal or transform is longer than what holds it";
+        let too_short = "a proposal's or transform's length is below 4";
+        let last = "a proposal or transform is wrong about being the last";
+        let count = "a proposal does not have the transforms it counts";
+        let transform = "0300000c0100001480 0e0100 000000080200 0006";
+        let cases = [
+            (
+                "half a proposal's beginning",
+                "0000",
+                "a proposal or transform is cut short",
+            ),
+            ("a proposal of length zero", "00000000", too_short),
+            ("a proposal beyond the payload", "00000009 01010000", too_long),
+            (
+                "a proposal without its fixed part",
+                "00000006 0101",
+                "a proposal is shorter than its fixed part",
+            ),
+            (
+                "an SPI beyond the proposal",
+                "0000000a 01030400 0000",
+                "a proposal's SPI is longer than the proposal",
+            ),
+            ("the only proposal announces another", "02000008 01010000", last),
+            (
+                "the first of two proposals is the last",
+                "00000008 01010000 00000008 02010000",
+                last,
+            ),
+            (
+                "a proposal marked as a transform is",
+                "03000008 01010000 00000008 02010000",
+                last,
+            ),
+            ("one transform counted, none there", "00000008 01010001", count),
+            (
+                "three transforms counted, two there",
+                &format!("0000001c 01010003 {transform}"),
+                count,
+            ),
+            (
+                "one transform counted, two there",
+                &format!("0000001c 01010001 {transform}"),
+                count,
+            ),
+            (
+                "a transform of length three",
+                "0000000c 01010001 00000003",
+                too_short,
+            ),
+            (
+                "a transform beyond the proposal",
+                "00000010 01010001 00000009 01000014",
+                too_long,
+            ),
+            (
+                "a transform without its fixed part",
+                "0000000e 01010001 00000006 0100",
+                "a transform is shorter than its fixed part",
+            ),
+            (
+                "the last transform announces another",
+                "00000010 01010001 03000008 01000014",
+                last,
+            ),
+            (
+                "half an attribute",
+                "00000012 01010001 0000000a 01000014 800e",
+                "an attribute is shorter than its fixed part",
+            ),
+            (
+                "an attribute beyond the transform",
+                "00000016 01010001 0000000e 01000014 00010003 0000",
+                "an attribute is longer than its transform",
+            ),
+        ];
+        for (name, body, reason) in cases {
+            assert_eq!(
+                verdict(&single(33, body)),
+                Err(WireError::Syntax(reason)),
+                "{name}"
+            );
+        }
+        assert_eq!(
+            verdict(&single(33, &format!("0000001c 01010002 {transform}"))),
+            Ok(())
+        );
+    }
+
+    /// RFC 7296 section 3.3.6: what is not known is passed over when reading, and told apart when choosing.
+    #[test]
+    fn unknown_attributes() {
+        let decode = |attributes: &str| {
+            let length = 8 + unhex(attributes).len();
+            let body = format!(
+                "0000{:04x} 01010001 0000{length:04x} 01000014 {attributes}",
+                8 + length
+            );
+            let message = single(33, &body);
+            match &Message::decode(&message).unwrap().payloads[..] {
+                [Payload::Sa(proposals)] => proposals[0].transforms[0],
+                other => panic!("{other:?}"),
+            }
+        };
+        let aes = Transform::new(TransformType::Encryption, 20);
+        let unknown = Transform {
+            unknown_attribute: true,
+            ..aes
+        };
+        assert_eq!(decode(""), aes);
+        assert_eq!(
+            decode("800e0100"),
+            Transform {
+                key_bits: Some(256),
+                ..aes
+            }
+        );
+        assert_eq!(decode("800f0001"), unknown);
+        assert_eq!(decode("000f0003 010203"), unknown);
+        assert_eq!(
+            decode("000f0003 010203 800e0080"),
+            Transform {
+                key_bits: Some(128),
+                ..unknown
+            }
+        );
+        // A key length in the long form, or given twice.
+        assert_eq!(decode("000e0002 0100"), unknown);
+        assert_eq!(
+            decode("800e0080 800e0100"),
+            Transform {
+                key_bits: Some(128),
+                ..unknown
+            }
+        );
+    }
+}

@@ -103,3 +103,90 @@ fn encode_selector(selector: &TrafficSelector, out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::{single, verdict};
+    use crate::wire::{Message, Payload};
+
+    #[test]
+    fn traffic_selectors() {
+        let length = "a traffic selector has the wrong length for its type";
+        let range = "a traffic selector's range ends before it begins";
+        let any_v4 = "07000010 0000ffff 00000000 ffffffff";
+        let cases = [
+            (
+                "no fixed part",
+                "0100",
+                "a TS payload is shorter than its fixed part",
+            ),
+            (
+                "one counted, none there",
+                "01000000",
+                "a traffic selector is cut short",
+            ),
+            (
+                "one counted, two there",
+                &format!("01000000 {any_v4} {any_v4}"),
+                "octets behind the last traffic selector",
+            ),
+            (
+                "a length of three",
+                "01000000 07000003",
+                "a traffic selector is shorter than its fixed part",
+            ),
+            (
+                "a length beyond the payload",
+                "01000000 07000009 00",
+                "a traffic selector is longer than its payload",
+            ),
+            (
+                "IPv4 with one address",
+                "01000000 0700000c 0000ffff 00000000",
+                length,
+            ),
+            ("IPv4 with half a port", "01000000 07000006 0000", length),
+            (
+                "IPv4 with IPv6's length",
+                &format!("01000000 07000028 0000ffff {}", "00".repeat(32)),
+                length,
+            ),
+            (
+                "IPv6 with IPv4's length",
+                "01000000 08000010 0000ffff 00000000 ffffffff",
+                length,
+            ),
+            (
+                "the last address below the first",
+                "01000000 07000010 0000ffff 0a000002 0a000001",
+                range,
+            ),
+            (
+                "the last port below the first",
+                "01000000 07000010 00020001 00000000 ffffffff",
+                range,
+            ),
+        ];
+        for (name, body, reason) in cases {
+            for kind in [44, 45] {
+                assert_eq!(
+                    verdict(&single(kind, body)),
+                    Err(WireError::Syntax(reason)),
+                    "{name}"
+                );
+            }
+        }
+        // Opaque ports (RFC 4301 section 4.4.1.1), and a type not known here beside one that is.
+        assert_eq!(
+            verdict(&single(44, "01000000 07000010 ffff0000 00000000 ffffffff")),
+            Ok(())
+        );
+        let message = single(44, &format!("02000000 09000008 12345678 {any_v4}"));
+        let payloads = Message::decode(&message).unwrap().payloads;
+        assert!(
+            matches!(&payloads[..], [Payload::TsI(selectors)] if selectors.len() == 1),
+            "{payloads:?}"
+        );
+    }
+}

@@ -1,0 +1,272 @@
+//! What happened, for a log line or a counter. Nothing here is secret.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::wire::{NotifyType, WireError};
+use crate::{DhGroup, Identity, IkeSpis, Path};
+
+/// Something that happened, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The addresses of the datagram that caused it, or those of the IKE SA.
+    pub path: Path,
+    /// The IKE SA; `None` when there is none yet.
+    pub ike: Option<IkeSpis>,
+    /// The [`crate::Tunnel::name`], once the peer has proved whose it is.
+    pub tunnel: Option<String>,
+    /// What.
+    pub what: What,
+}
+
+/// What happened. `Display` names the rule where one was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum What {
+    /// A datagram was dropped in silence.
+    #[error("datagram dropped: {0}")]
+    Dropped(#[from] Dropped),
+    /// IKE_SA_INIT did not lead to a half-open IKE SA.
+    #[error("IKE_SA_INIT refused: {0}")]
+    InitRefused(#[from] InitRefusal),
+    /// IKE_AUTH did not lead to an IKE SA.
+    #[error("IKE_AUTH refused: {0}")]
+    AuthRefused(#[from] AuthRefusal),
+    /// The peer did not send IKE_AUTH, or the fleet did not answer the commit, within the half-open lifetime.
+    #[error("not established in time")]
+    Expired,
+    /// An IKE SA is established.
+    #[error("established by {}, {}", .remote_id, child_words(.child))]
+    Established {
+        /// Who the peer proved to be.
+        remote_id: Identity,
+        /// The inbound SPI of its child SA, or why it has none (RFC 7296 section 2.21.2).
+        child: Result<u32, ChildRefusal>,
+    },
+    /// The peer deleted these child SAs, named by their inbound SPIs.
+    #[error("the peer deleted child SAs {0:08x?}")]
+    ChildrenDeleted(Vec<u32>),
+    /// An established IKE SA is gone.
+    #[error("ended: {0}")]
+    Ended(#[from] Ending),
+    /// An IKE SA was restored from its snapshot.
+    #[error("restored")]
+    Restored,
+    /// The peer does not answer, but it was restored with a message ID that may be too old for it: kept.
+    #[error("silent since it was restored")]
+    SilentSinceRestore,
+    /// A peer behind a NAT has another address or port now (RFC 7296 section 2.23).
+    #[error("the peer moved from {from}")]
+    PeerMoved {
+        /// Where it was before.
+        from: SocketAddr,
+    },
+    /// The peer sent a notification that changes nothing here; its notify message type.
+    #[error("the peer notified {0}")]
+    Notified(u16),
+    /// The peer asked for something that is not supported within an IKE SA; CREATE_CHILD_SA for now.
+    #[error("CREATE_CHILD_SA refused: no additional SAs")]
+    NoAdditionalSas,
+}
+
+fn child_words(child: &Result<u32, ChildRefusal>) -> String {
+    match child {
+        Ok(spi) => format!("child SA {spi:08x}"),
+        Err(refusal) => format!("without child SA: {refusal}"),
+    }
+}
+
+/// Why a datagram was dropped in silence.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Dropped {
+    /// Not IKE at all.
+    #[error("{0}")]
+    Malformed(String),
+    /// On port 4500, without non-ESP marker.
+    #[error("not IKE but ESP or a keep-alive")]
+    NotIke,
+    /// No IKE SA here has its responder SPI. Silence is allowed (RFC 7296 section 2.21.4), and needed in a fleet
+    /// where another edge may know it.
+    #[error("unknown responder SPI")]
+    UnknownSpi,
+    /// A response nobody asked for, or a request with the flags or message ID of another exchange.
+    #[error("does not fit the exchange (RFC 7296 section 2.2)")]
+    Unexpected,
+    /// The message ID is not the next one.
+    #[error("message ID {got} where {expected} was expected (RFC 7296 section 2.3)")]
+    OutsideWindow {
+        /// In the message.
+        got: u32,
+        /// By us; one more than the highest message ID when nothing more is accepted.
+        expected: u64,
+    },
+    /// The SK payload is missing or was not made with the keys of the IKE SA.
+    #[error("not authentic")]
+    NotAuthentic,
+    /// An IKE_SA_INIT request longer than what is kept for AUTH.
+    #[error("IKE_SA_INIT too long")]
+    TooLong,
+    /// [`crate::Limits::half_open_max`] is reached.
+    #[error("too many half-open IKE SAs")]
+    TooManyHalfOpen,
+    /// More unprotected errors were called for than are sent in a second (RFC 7296 section 2.21.4).
+    #[error("too many unprotected errors to answer")]
+    TooManyErrors,
+}
+
+impl From<WireError> for Dropped {
+    fn from(error: WireError) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+/// Why IKE_SA_INIT was answered with an error.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InitRefusal {
+    /// INVALID_MAJOR_VERSION (RFC 7296 section 2.5).
+    #[error("major version {0}")]
+    MajorVersion(u8),
+    /// UNSUPPORTED_CRITICAL_PAYLOAD (RFC 7296 section 2.5).
+    #[error("payload type {0} is critical and not supported")]
+    CriticalPayload(u8),
+    /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
+    #[error("no acceptable proposal")]
+    NoProposal,
+    /// INVALID_KE_PAYLOAD (RFC 7296 section 1.2): the peer is to try again with this group.
+    #[error("{wanted} wanted where group {got} was guessed")]
+    WrongGroup {
+        /// The transform ID of the peer's guess.
+        got: u16,
+        /// The group of the suite chosen.
+        wanted: DhGroup,
+    },
+}
+
+/// Why IKE_AUTH was answered with an error that ends the IKE SA (RFC 7296 section 2.21.2).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AuthRefusal {
+    /// INVALID_SYNTAX.
+    #[error("{0}")]
+    Malformed(String),
+    /// UNSUPPORTED_CRITICAL_PAYLOAD.
+    #[error("payload type {0} is critical and not supported")]
+    CriticalPayload(u8),
+    /// AUTHENTICATION_FAILED, like all that follow: no tunnel is for who the peer claims to be (`None`: for an
+    /// identity of a kind not known here).
+    #[error("no tunnel for {}", words(.0))]
+    UnknownIdentity(Option<Identity>),
+    /// The peer wants to speak to somebody else.
+    #[error("{} is not who we are", words(.0))]
+    NotOurIdentity(Option<Identity>),
+    /// No AUTH payload: the peer wants EAP (RFC 7296 section 2.16).
+    #[error("the peer asks for EAP")]
+    Eap,
+    /// An authentication method that is not supported.
+    #[error("authentication method {0} is not supported")]
+    Method(u8),
+    /// The pre-shared keys differ.
+    #[error("wrong pre-shared key")]
+    WrongKey,
+    /// The commit was refused, or the SA was revoked before it was established.
+    #[error("refused by the fleet")]
+    Fleet,
+}
+
+fn words(id: &Option<Identity>) -> String {
+    id.as_ref()
+        .map_or_else(|| "an identity of unknown kind".into(), Identity::to_string)
+}
+
+/// Why an IKE SA has no child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ChildRefusal {
+    /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
+    #[error("no acceptable proposal")]
+    NoProposal,
+    /// NO_PROPOSAL_CHOSEN, since the peer insists on extended sequence numbers. Edges that each see a part of the
+    /// packets cannot follow their high half.
+    #[error("the peer proposes nothing without extended sequence numbers")]
+    EsnOnly,
+    /// TS_UNACCEPTABLE (RFC 7296 section 2.9).
+    #[error("no traffic selector in common")]
+    Selectors,
+    /// NO_ADDITIONAL_SAS: no free inbound SPI was found.
+    #[error("no free SPI")]
+    NoFreeSpi,
+}
+
+/// Why an established IKE SA is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Ending {
+    /// The peer sent DELETE.
+    #[error("the peer deleted it")]
+    PeerDeleted,
+    /// The peer answered no request for long enough (RFC 7296 section 2.4).
+    #[error("the peer is dead")]
+    PeerDead,
+    /// The peer notified an error that ends it (RFC 7296 sections 2.21.2 and 2.21.3); its notify message type.
+    #[error("the peer notified {0}")]
+    PeerRefused(u16),
+    /// The peer sent an authentic message that is malformed (RFC 7296 section 2.21.3).
+    #[error("the peer's message is malformed: {0}")]
+    Malformed(String),
+    /// It has sent all the messages that its keys allow.
+    #[error("its IVs are used up")]
+    Exhausted,
+    /// Revoked or superseded: the fleet dropped it.
+    #[error("removed by the fleet")]
+    Removed,
+}
+
+impl InitRefusal {
+    /// The notification that answers, and its data.
+    pub(crate) fn notification(&self) -> (NotifyType, Vec<u8>) {
+        match self {
+            // The highest version supported (RFC 7296 section 2.5).
+            Self::MajorVersion(_) => (NotifyType::INVALID_MAJOR_VERSION, vec![2]),
+            Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
+            Self::NoProposal => (NotifyType::NO_PROPOSAL_CHOSEN, Vec::new()),
+            Self::WrongGroup { wanted, .. } => {
+                (NotifyType::INVALID_KE_PAYLOAD, wanted.id().to_be_bytes().to_vec())
+            }
+        }
+    }
+}
+
+impl AuthRefusal {
+    /// The notification that answers, and its data.
+    pub(crate) fn notification(&self) -> (NotifyType, Vec<u8>) {
+        match self {
+            Self::Malformed(_) => (NotifyType::INVALID_SYNTAX, Vec::new()),
+            Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
+            // A refusing fleet included: of all errors only these three tell the peer that there is no IKE SA
+            // (RFC 7296 section 2.21.2).
+            Self::UnknownIdentity(_)
+            | Self::NotOurIdentity(_)
+            | Self::Eap
+            | Self::Method(_)
+            | Self::WrongKey
+            | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
+        }
+    }
+}
+
+impl From<WireError> for AuthRefusal {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::CriticalPayload(kind) => Self::CriticalPayload(kind),
+            error => Self::Malformed(error.to_string()),
+        }
+    }
+}
+
+impl ChildRefusal {
+    /// The notification that answers in place of SA, TSi and TSr.
+    pub(crate) fn notification(self) -> NotifyType {
+        match self {
+            Self::NoProposal | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
+            Self::Selectors => NotifyType::TS_UNACCEPTABLE,
+            Self::NoFreeSpi => NotifyType::NO_ADDITIONAL_SAS,
+        }
+    }
+}

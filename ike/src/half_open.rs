@@ -1,0 +1,105 @@
+//! IKE SAs that are not established yet: bounded in number and in time.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use ring::digest;
+
+use crate::auth::Accepted;
+use crate::init::Initiated;
+use crate::window::Answered;
+use crate::{CommitId, IkeSpis, Path};
+
+/// Stands for an IKE_SA_INIT request. The whole message counts, since two peers behind one NAT may choose the same
+/// SPI (RFC 7296 section 2.1), and where it came from, since NAT detection makes the answer depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RequestKey {
+    path: Path,
+    sha256: [u8; 32],
+}
+
+impl RequestKey {
+    pub(crate) fn new(path: Path, request: &[u8]) -> Self {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(digest::digest(&digest::SHA256, request).as_ref());
+        Self { path, sha256 }
+    }
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct HalfOpen {
+    pub(crate) spis: IkeSpis,
+    /// Of the IKE_SA_INIT request.
+    pub(crate) path: Path,
+    /// Dropped then, whatever its stage.
+    pub(crate) ends: Instant,
+    pub(crate) request: RequestKey,
+    pub(crate) stage: Stage,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// IKE_SA_INIT is answered.
+    Initiated(Box<Initiated>),
+    /// The peer is authenticated; the reply waits for the fleet.
+    Committing(Committing),
+    /// IKE_AUTH failed; retransmissions get the same error.
+    Refused(Answered),
+}
+
+/// An IKE SA that will be established when the fleet is ready.
+#[derive(Debug)]
+pub(crate) struct Committing {
+    pub(crate) commit: CommitId,
+    pub(crate) accepted: Box<Accepted>,
+}
+
+/// All of them, by responder SPI and by the request that began them.
+#[derive(Default)]
+pub(crate) struct HalfOpens {
+    by_spi: HashMap<u64, HalfOpen>,
+    by_request: HashMap<RequestKey, u64>,
+}
+
+impl HalfOpens {
+    pub(crate) fn len(&self) -> usize {
+        self.by_spi.len()
+    }
+
+    pub(crate) fn insert(&mut self, half_open: HalfOpen) {
+        self.by_request
+            .insert(half_open.request, half_open.spis.responder);
+        self.by_spi.insert(half_open.spis.responder, half_open);
+    }
+
+    pub(crate) fn get(&self, spi: u64) -> Option<&HalfOpen> {
+        self.by_spi.get(&spi)
+    }
+
+    pub(crate) fn set_stage(&mut self, spi: u64, stage: Stage) {
+        if let Some(half_open) = self.by_spi.get_mut(&spi) {
+            half_open.stage = stage;
+        }
+    }
+
+    /// The one whose reply waits for the fleet.
+    pub(crate) fn committing(&mut self, spi: u64) -> Option<&mut Committing> {
+        match &mut self.by_spi.get_mut(&spi)?.stage {
+            Stage::Committing(committing) => Some(committing),
+            Stage::Initiated(_) | Stage::Refused(_) => None,
+        }
+    }
+
+    /// The one that this very request began.
+    pub(crate) fn begun_by(&self, request: &RequestKey) -> Option<&HalfOpen> {
+        self.by_spi.get(self.by_request.get(request)?)
+    }
+
+    pub(crate) fn remove(&mut self, spi: u64) -> Option<HalfOpen> {
+        let half_open = self.by_spi.remove(&spi)?;
+        self.by_request.remove(&half_open.request);
+        Some(half_open)
+    }
+}

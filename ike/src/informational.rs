@@ -1,0 +1,59 @@
+//! What an INFORMATIONAL request says (RFC 7296 section 1.4).
+
+use crate::Ending;
+use crate::child::ChildSpis;
+use crate::wire::{Delete, NotifyType, Payload, Protocol};
+
+/// Message ID of the peer's first request after IKE_AUTH.
+const FIRST_AFTER_AUTH: u32 = 2;
+
+/// What follows from a request.
+#[derive(Debug, Default)]
+pub(crate) struct Informational {
+    /// The IKE SA ends.
+    pub(crate) ending: Option<Ending>,
+    /// Child SAs of ours that the peer has deleted its half of.
+    pub(crate) deleted: Vec<ChildSpis>,
+    /// Notify message types that change nothing.
+    pub(crate) notified: Vec<u16>,
+}
+
+impl Informational {
+    /// Reads the payloads of the request with `message_id`, where `children` are the child SAs there are. A DELETE
+    /// names the SPIs its sender receives on (RFC 7296 section 3.11); those not known are passed over.
+    pub(crate) fn read(payloads: &[Payload<'_>], message_id: u32, children: &[ChildSpis]) -> Self {
+        let mut result = Self::default();
+        for payload in payloads {
+            match payload {
+                Payload::Delete(Delete::Ike) => result.ending = Some(Ending::PeerDeleted),
+                Payload::Delete(Delete::Child {
+                    protocol: Protocol::Esp,
+                    spis,
+                }) => {
+                    let known = children.iter().filter(|child| spis.contains(&child.outbound));
+                    result.deleted.extend(known);
+                }
+                Payload::Notify(notify) if message_id == FIRST_AFTER_AUTH && is_fatal(notify.kind) => {
+                    result.ending = Some(Ending::PeerRefused(notify.kind.0));
+                }
+                Payload::Notify(notify) => result.notified.push(notify.kind.0),
+                // A configuration request, for the version too, may go unanswered (RFC 7296 section 2.20).
+                _ => {}
+            }
+        }
+        result.deleted.sort_unstable_by_key(|child| child.inbound);
+        result.deleted.dedup();
+        result
+    }
+}
+
+/// The errors by which a peer that dislikes our IKE_AUTH response ends the IKE SA in its next request (RFC 7296
+/// section 2.21.2).
+fn is_fatal(kind: NotifyType) -> bool {
+    matches!(
+        kind,
+        NotifyType::AUTHENTICATION_FAILED
+            | NotifyType::INVALID_SYNTAX
+            | NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD
+    )
+}

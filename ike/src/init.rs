@@ -1,0 +1,197 @@
+//! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
+
+use crate::channel::{Channel, Ivs};
+use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
+use crate::nat::{Nat, NatDetection};
+use crate::select::ike_suite;
+use crate::wire::{
+    self, ExchangeType, Flags, Head, Header, KeyExchange, Notify, Payload, Proposal, WireError,
+};
+use crate::{Dropped, Host, IkeSpis, IkeSuite, InitRefusal, Path};
+
+/// Octets of our nonce: half of the longest PRF's key (RFC 7296 section 2.10).
+const NONCE_LEN: usize = 32;
+
+/// An IKE SA between IKE_SA_INIT and IKE_AUTH.
+#[derive(Debug)]
+pub(crate) struct Initiated {
+    pub(crate) suite: IkeSuite,
+    pub(crate) spis: IkeSpis,
+    pub(crate) keys: IkeKeys,
+    pub(crate) ni: Vec<u8>,
+    pub(crate) nr: [u8; NONCE_LEN],
+    pub(crate) nat: Nat,
+    /// Both messages are kept whole, since AUTH covers them.
+    request: Vec<u8>,
+    response: Vec<u8>,
+}
+
+/// Why a request was not accepted.
+pub(crate) enum Failure {
+    Refused(InitRefusal),
+    Dropped(Dropped),
+}
+
+impl From<InitRefusal> for Failure {
+    fn from(refusal: InitRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// INVALID_SYNTAX is not for unprotected messages (RFC 7296 section 3.10.1): a malformed one is dropped.
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::CriticalPayload(kind) => Self::Refused(InitRefusal::CriticalPayload(kind)),
+            error => Self::Dropped(error.into()),
+        }
+    }
+}
+
+/// The three payloads without which there is nothing to agree on.
+struct InitRequest<'a> {
+    proposals: &'a [Proposal<'a>],
+    ke: KeyExchange<'a>,
+    ni: &'a [u8],
+}
+
+impl<'a> InitRequest<'a> {
+    fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
+        let (mut proposals, mut ke, mut ni) = (None, None, None);
+        for payload in payloads {
+            match payload {
+                Payload::Sa(offered) => proposals = Some(offered.as_slice()),
+                Payload::KeyExchange(value) => ke = Some(*value),
+                Payload::Nonce(nonce) => ni = Some(*nonce),
+                _ => {}
+            }
+        }
+        Ok(Self {
+            proposals: proposals.ok_or(WireError::Syntax("no SA payload"))?,
+            ke: ke.ok_or(WireError::Syntax("no KE payload"))?,
+            ni: ni.ok_or(WireError::Syntax("no nonce"))?,
+        })
+    }
+}
+
+impl Initiated {
+    /// Answers the request `octets`, whose header is `header` and which came along `path`, in the name of
+    /// `responder_spi`.
+    pub(crate) fn respond(
+        preference: &[IkeSuite],
+        host: &mut dyn Host,
+        path: Path,
+        header: Header,
+        octets: &[u8],
+        responder_spi: u64,
+    ) -> Result<Self, Failure> {
+        let message = wire::Message::decode_body(header, octets)?;
+        let request = InitRequest::read(&message.payloads)?;
+        let chosen = ike_suite(preference, request.proposals).ok_or(InitRefusal::NoProposal)?;
+        let suite = chosen.suite;
+        if request.ke.group != suite.dh.id() {
+            return Err(InitRefusal::WrongGroup {
+                got: request.ke.group,
+                wanted: suite.dh,
+            }
+            .into());
+        }
+
+        let key_pair = DhKeyPair::generate(suite.dh, &mut |buffer| host.fill_random(buffer));
+        let public = key_pair.public().to_vec();
+        let shared = key_pair
+            .agree(request.ke.public)
+            .map_err(|_| WireError::Syntax("bad public value"))?;
+        let mut nr = [0; NONCE_LEN];
+        host.fill_random(&mut nr);
+
+        let spis = IkeSpis {
+            responder: responder_spi,
+            ..header.spis
+        };
+        let keys = IkeKeys::derive(suite, &shared, request.ni, &nr, spis);
+        let nat = NatDetection::new(path, spis);
+        let mut payloads = vec![
+            Payload::Sa(vec![chosen.answer]),
+            Payload::KeyExchange(KeyExchange {
+                group: suite.dh.id(),
+                public: &public,
+            }),
+            Payload::Nonce(&nr),
+        ];
+        payloads.extend(nat.payloads());
+        let response = wire::encode(&response_head(spis), &payloads);
+
+        Ok(Self {
+            suite,
+            spis,
+            keys,
+            ni: request.ni.to_vec(),
+            nr,
+            nat: Nat::detect(path, header.spis, &message.payloads),
+            request: octets.to_vec(),
+            response,
+        })
+    }
+
+    /// For IKE_AUTH, with the first IVs of the keys.
+    pub(crate) fn channel(&self, incarnation: u32) -> Channel {
+        let ivs = Ivs::new(incarnation, 0);
+        Channel::new(
+            self.spis,
+            self.suite.cipher,
+            self.keys.sk_ei.clone(),
+            self.keys.sk_er.clone(),
+            ivs,
+        )
+    }
+
+    pub(crate) fn response(&self) -> &[u8] {
+        &self.response
+    }
+
+    /// What the initiator proves with AUTH (RFC 7296 section 2.15).
+    pub(crate) fn initiator_octets<'a>(&'a self, id_body: &'a [u8]) -> SignedOctets<'a> {
+        SignedOctets {
+            message: &self.request,
+            nonce: &self.nr,
+            sk_p: &self.keys.sk_pi,
+            id: id_body,
+        }
+    }
+
+    /// What we prove with AUTH.
+    pub(crate) fn responder_octets<'a>(&'a self, id_body: &'a [u8]) -> SignedOctets<'a> {
+        SignedOctets {
+            message: &self.response,
+            nonce: &self.ni,
+            sk_p: &self.keys.sk_pr,
+            id: id_body,
+        }
+    }
+}
+
+/// The unprotected error that ends an exchange which led to no IKE SA: the responder SPI is zero (RFC 7296 section
+/// 2.6). For a message of a later version, exchange type and message ID are copied (RFC 7296 section 1.5).
+pub(crate) fn refusal(header: &Header, refusal: &InitRefusal) -> Vec<u8> {
+    let (kind, data) = refusal.notification();
+    let head = Head {
+        exchange: header.exchange,
+        message_id: header.message_id,
+        ..response_head(header.spis)
+    };
+    wire::encode(&head, &[Payload::Notify(Notify::new(kind, &data))])
+}
+
+fn response_head(spis: IkeSpis) -> Head {
+    let flags = Flags {
+        initiator: false,
+        response: true,
+    };
+    Head {
+        spis,
+        exchange: ExchangeType::IkeSaInit,
+        flags,
+        message_id: 0,
+    }
+}

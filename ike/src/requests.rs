@@ -1,0 +1,207 @@
+//! Our own requests to the peer: one at a time (RFC 7296 section 2.3), retransmitted with back-off (section 2.1).
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use crate::wire::{Delete, Payload, Protocol};
+
+/// Before the first retransmission. It doubles with each.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
+/// No wait is longer.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a request is sent until the peer counts as dead: 150 s in all, "several minutes" (RFC 7296 section 2.4).
+const TRANSMISSIONS: u32 = 8;
+/// How often a DELETE of an IKE SA is sent that the fleet has dropped already: 30 s in all.
+const FAREWELLS: u32 = 4;
+
+/// What we ask of the peer, all of it INFORMATIONAL (RFC 7296 section 1.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Do you live?
+    Probe,
+    /// This child SA, by its inbound SPI, is gone.
+    DeleteChild(u32),
+    /// This IKE SA is gone.
+    DeleteIke,
+}
+
+impl Request {
+    pub(crate) fn payloads(&self) -> Vec<Payload<'static>> {
+        match self {
+            Self::Probe => Vec::new(),
+            Self::DeleteChild(spi) => {
+                vec![Payload::Delete(Delete::Child {
+                    protocol: Protocol::Esp,
+                    spis: vec![*spi],
+                })]
+            }
+            Self::DeleteIke => vec![Payload::Delete(Delete::Ike)],
+        }
+    }
+}
+
+/// The request in flight and those behind it.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    waiting: VecDeque<Request>,
+    in_flight: Option<InFlight>,
+}
+
+/// A request that awaits its response.
+#[derive(Debug)]
+struct InFlight {
+    request: Request,
+    /// The message IDs it was sent with: several only while the peer's window is not known.
+    ids: RangeInclusive<u32>,
+    octets: Vec<u8>,
+    transmissions: u32,
+    next: Instant,
+}
+
+/// What is to be done about the request in flight.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    Nothing,
+    Retransmit,
+    /// It was sent as often as it may be.
+    GiveUp(Request),
+}
+
+impl Requests {
+    /// Puts a request in line. A DELETE of the IKE SA makes the others pointless.
+    pub(crate) fn push(&mut self, request: Request) {
+        if request == Request::DeleteIke {
+            self.waiting.clear();
+        }
+        self.waiting.push_back(request);
+    }
+
+    /// The next request, if the window is free for it.
+    pub(crate) fn pop(&mut self) -> Option<Request> {
+        match self.in_flight {
+            Some(_) => None,
+            None => self.waiting.pop_front(),
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.waiting.is_empty()
+    }
+
+    /// Notes that `request` goes out for the first time, as `octets` with message ID `id`.
+    pub(crate) fn sent(&mut self, now: Instant, request: Request, id: u32, octets: Vec<u8>) {
+        let next = now + timeout(1);
+        self.in_flight = Some(InFlight {
+            request,
+            ids: id..=id,
+            octets,
+            transmissions: 1,
+            next,
+        });
+    }
+
+    /// The octets to send again.
+    pub(crate) fn resend(&mut self, now: Instant) -> Option<&[u8]> {
+        let in_flight = self.in_flight.as_mut()?;
+        in_flight.transmissions += 1;
+        in_flight.next = now + timeout(in_flight.transmissions);
+        Some(&in_flight.octets)
+    }
+
+    /// The request in flight, to be sealed again under another message ID.
+    pub(crate) fn in_flight(&self) -> Option<&Request> {
+        self.in_flight.as_ref().map(|in_flight| &in_flight.request)
+    }
+
+    /// Notes that the request in flight goes out as `octets` from now on, with message ID `id`.
+    pub(crate) fn renumber(&mut self, id: u32, octets: Vec<u8>) {
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.ids = *in_flight.ids.start()..=id;
+            in_flight.octets = octets;
+        }
+    }
+
+    /// True when a response with `id` is awaited.
+    pub(crate) fn awaits(&self, id: u32) -> bool {
+        self.in_flight
+            .as_ref()
+            .is_some_and(|in_flight| in_flight.ids.contains(&id))
+    }
+
+    /// The response has come: frees the window.
+    pub(crate) fn answered(&mut self) -> Option<Request> {
+        self.in_flight.take().map(|in_flight| in_flight.request)
+    }
+
+    /// When [`Self::due`] has something to say.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.in_flight.as_ref().map(|in_flight| in_flight.next)
+    }
+
+    pub(crate) fn due(&mut self, now: Instant) -> Due {
+        let Some(in_flight) = self.in_flight.as_ref().filter(|in_flight| in_flight.next <= now) else {
+            return Due::Nothing;
+        };
+        let limit = match in_flight.request {
+            Request::Probe | Request::DeleteChild(_) => TRANSMISSIONS,
+            Request::DeleteIke => FAREWELLS,
+        };
+        match in_flight.transmissions < limit {
+            true => Due::Retransmit,
+            false => self.answered().map_or(Due::Nothing, Due::GiveUp),
+        }
+    }
+}
+
+/// How long to wait after the `transmission`th, counted from 1.
+fn timeout(transmission: u32) -> Duration {
+    let doubled = FIRST_TIMEOUT.saturating_mul(1 << (transmission - 1).min(16));
+    doubled.min(LONGEST_TIMEOUT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seconds from the first transmission to each retransmission and to the end.
+    fn schedule(request: Request) -> Vec<u64> {
+        let start = Instant::now();
+        let mut requests = Requests::default();
+        requests.push(request);
+        let request = requests.pop().unwrap();
+        requests.sent(start, request, 0, vec![]);
+        let mut times = Vec::new();
+        while let Some(now) = requests.deadline() {
+            times.push((now - start).as_secs());
+            if requests.due(now) == Due::Retransmit {
+                requests.resend(now);
+            }
+        }
+        times
+    }
+
+    #[test]
+    fn waits_longer_each_time_and_ends() {
+        assert_eq!(schedule(Request::Probe), [2, 6, 14, 30, 60, 90, 120, 150]);
+        assert_eq!(schedule(Request::DeleteIke), [2, 6, 14, 30]);
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let now = Instant::now();
+        let mut requests = Requests::default();
+        requests.push(Request::DeleteChild(1));
+        requests.push(Request::DeleteChild(2));
+        let first = requests.pop().unwrap();
+        requests.sent(now, first, 7, vec![]);
+        assert_eq!(requests.pop(), None);
+        assert!(requests.awaits(7) && !requests.awaits(8));
+        requests.answered();
+        assert_eq!(requests.pop(), Some(Request::DeleteChild(2)));
+        requests.push(Request::DeleteChild(3));
+        requests.push(Request::DeleteIke);
+        assert_eq!(requests.pop(), Some(Request::DeleteIke));
+        assert!(requests.is_idle());
+    }
+}

@@ -1,0 +1,257 @@
+//! From IKE_SA_INIT to an established IKE SA.
+
+use std::time::Instant;
+
+use super::{Awaited, Responder};
+use crate::auth::{self, Accepted, Attempt, Judged};
+use crate::channel::Exhausted;
+use crate::established::{Arrived, Fate};
+use crate::half_open::{Committing, HalfOpen, RequestKey, Stage};
+use crate::init::{self, Failure, Initiated};
+use crate::spi::issue_esp_spi;
+use crate::wire::{ExchangeType, Header};
+use crate::{AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Path, What};
+
+/// Octets of the longest IKE_SA_INIT request taken: it is kept until IKE_AUTH. RFC 7296 section 2 asks for 3,000.
+const MAX_INIT_LEN: usize = 4096;
+
+impl Responder {
+    pub(super) fn handle_init(&mut self, now: Instant, path: Path, header: Header, octets: &[u8]) {
+        let is_request = header.exchange == ExchangeType::IkeSaInit && !header.flags.response;
+        if !is_request || header.message_id != 0 {
+            return self
+                .out
+                .report(path, Some(header.spis), None, Dropped::Unexpected);
+        }
+        let key = RequestKey::new(path, octets);
+        if let Some(half_open) = self.half_open.begun_by(&key) {
+            // A retransmission: the same answer while IKE_AUTH is awaited, none after it (RFC 7296 section 2.1).
+            if let Stage::Initiated(initiated) = &half_open.stage {
+                self.out.send(path, initiated.response());
+            }
+            return;
+        }
+        match self.admit(path, header, octets) {
+            Ok(initiated) => self.open_half(now, path, key, initiated),
+            Err(Failure::Refused(refusal)) => self.refuse_init(now, path, &header, refusal),
+            Err(Failure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
+        }
+    }
+
+    /// Answers a request, if there is room for one more half-open IKE SA.
+    fn admit(&mut self, path: Path, header: Header, octets: &[u8]) -> Result<Initiated, Failure> {
+        if octets.len() > MAX_INIT_LEN {
+            return Err(Failure::Dropped(Dropped::TooLong));
+        }
+        if self.half_open.len() >= self.config.limits.half_open_max {
+            return Err(Failure::Dropped(Dropped::TooManyHalfOpen));
+        }
+        let spi = self.issue_ike_spi();
+        Initiated::respond(&self.config.ike, self.host.as_mut(), path, header, octets, spi)
+    }
+
+    fn issue_ike_spi(&mut self) -> u64 {
+        loop {
+            let spi = self.spi_mask.issue(self.config.slot, self.host.as_mut());
+            let is_taken = self.half_open.get(spi).is_some() || self.established.contains_key(&spi);
+            // Zero means that there is none yet (RFC 7296 section 2.6).
+            if spi != 0 && !is_taken {
+                return spi;
+            }
+        }
+    }
+
+    fn open_half(&mut self, now: Instant, path: Path, request: RequestKey, initiated: Initiated) {
+        let spis = initiated.spis;
+        let ends = now + self.config.limits.half_open_lifetime;
+        self.out.send(path, initiated.response());
+        let stage = Stage::Initiated(Box::new(initiated));
+        self.half_open.insert(HalfOpen {
+            spis,
+            path,
+            ends,
+            request,
+            stage,
+        });
+        self.timers.arm(spis.responder, Some(ends));
+    }
+
+    fn refuse_init(&mut self, now: Instant, path: Path, header: &Header, refusal: InitRefusal) {
+        if !self.error_budget.take(now) {
+            return self
+                .out
+                .report(path, Some(header.spis), None, Dropped::TooManyErrors);
+        }
+        self.out.send(path, &init::refusal(header, &refusal));
+        self.out.report(path, Some(header.spis), None, refusal);
+    }
+
+    /// Requests of a later major version are told ours (RFC 7296 section 2.5); responses never get a response.
+    pub(super) fn refuse_version(&mut self, now: Instant, path: Path, header: &Header) {
+        match header.flags.response {
+            true => self
+                .out
+                .report(path, Some(header.spis), None, Dropped::Unexpected),
+            false => self.refuse_init(now, path, header, InitRefusal::MajorVersion(header.version >> 4)),
+        }
+    }
+
+    pub(super) fn handle_auth(&mut self, now: Instant, arrived: Arrived<'_>) {
+        let header = arrived.message.header;
+        let is_request = header.exchange == ExchangeType::IkeAuth && !header.flags.response;
+        if !is_request || header.message_id != auth::MESSAGE_ID {
+            return self
+                .out
+                .report(arrived.path, Some(header.spis), None, Dropped::Unexpected);
+        }
+        match self
+            .half_open
+            .get(header.spis.responder)
+            .map(|half_open| &half_open.stage)
+        {
+            Some(Stage::Initiated(_)) => self.open_auth(now, arrived),
+            Some(Stage::Refused(answered)) => {
+                if let Some(reply) = answered.reply_to(arrived.octets) {
+                    self.out.send(arrived.path, reply);
+                }
+            }
+            // The reply to the retransmission leaves when that to the original may.
+            Some(Stage::Committing(_)) | None => {}
+        }
+    }
+
+    /// Once the message proves authentic, the half-open IKE SA leaves its first stage: IKE_AUTH is tried once.
+    fn open_auth(&mut self, now: Instant, arrived: Arrived<'_>) {
+        let spis = arrived.message.header.spis;
+        let Some(Stage::Initiated(initiated)) = self.half_open.get(spis.responder).map(|it| &it.stage) else {
+            return;
+        };
+        let channel = initiated.channel(self.config.incarnation);
+        let opened = match channel.open(arrived.message, arrived.octets) {
+            Ok(opened) => opened,
+            Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
+        };
+        let (slot, children) = (self.config.slot, &self.ike_of_child);
+        let issue = || issue_esp_spi(slot, self.host.as_mut(), |spi| children.contains_key(&spi));
+        let attempt = Attempt {
+            now,
+            arrived,
+            initiated,
+            tunnels: &self.tunnels,
+            decoy: &self.decoy,
+        };
+        match attempt.judge(channel, &opened, issue) {
+            Ok(Judged::Accepted(accepted, changes)) => self.await_fleet(spis, accepted, changes),
+            Ok(Judged::Refused(refusal, answered)) => {
+                if let Some(error) = answered.reply_to(arrived.octets) {
+                    self.out.send(arrived.path, error);
+                }
+                self.half_open.set_stage(spis.responder, Stage::Refused(answered));
+                self.out.report(arrived.path, Some(spis), None, refusal);
+            }
+            // Not with the first IV of the keys.
+            Err(Exhausted) => {}
+        }
+    }
+
+    fn await_fleet(&mut self, spis: IkeSpis, accepted: Box<Accepted>, changes: Vec<Change>) {
+        if let Ok(inbound_spi) = accepted.child {
+            self.ike_of_child.insert(inbound_spi, spis.responder);
+        }
+        let commit = self.out.commit(spis, changes);
+        self.awaited.insert(commit, Awaited::Establishment(spis));
+        self.half_open
+            .set_stage(spis.responder, Stage::Committing(Committing { commit, accepted }));
+    }
+
+    /// The fleet has decided on an IKE SA in the making.
+    pub(super) fn finish_auth(
+        &mut self,
+        now: Instant,
+        spis: IkeSpis,
+        commit: CommitId,
+        outcome: CommitOutcome,
+    ) {
+        let is_awaited = self
+            .half_open
+            .committing(spis.responder)
+            .is_some_and(|it| it.commit == commit);
+        match outcome {
+            CommitOutcome::Done if is_awaited => self.complete_auth(now, spis),
+            CommitOutcome::Refused if is_awaited => self.fail_committing(spis),
+            // The peer has had no reply and has gone away: so must what the fleet has just installed.
+            CommitOutcome::Done => {
+                self.out.commit(spis, vec![Change::RemoveIke(spis)]);
+            }
+            CommitOutcome::Refused => {}
+        }
+    }
+
+    fn complete_auth(&mut self, now: Instant, spis: IkeSpis) {
+        self.timers.disarm(spis.responder);
+        let Some(Stage::Committing(Committing { accepted, .. })) = self
+            .half_open
+            .remove(spis.responder)
+            .map(|half_open| half_open.stage)
+        else {
+            return;
+        };
+        let Accepted { established, child } = *accepted;
+        self.out
+            .send(established.state.path, established.state.window.last_reply());
+        let remote_id = established.state.remote_id.clone();
+        established.report(What::Established { remote_id, child }, &mut self.out);
+        self.establish(spis.responder, established);
+        // A DELETE of a child SA that was revoked in the meantime.
+        self.with_established(spis.responder, |sa, out| {
+            sa.send_waiting(now, out).unwrap_or(Fate::Stays)
+        });
+    }
+
+    /// The fleet refuses the IKE SA, or has revoked it already: the held reply gives way to an error.
+    pub(super) fn fail_committing(&mut self, spis: IkeSpis) {
+        let Some(half_open) = self.half_open.remove(spis.responder) else {
+            return;
+        };
+        let stage = match half_open.stage {
+            Stage::Committing(Committing { commit, accepted }) => {
+                self.awaited.remove(&commit);
+                let mut sa = accepted.established;
+                let Ok(error) = auth::seal_refusal(&mut sa.state.channel, &AuthRefusal::Fleet) else {
+                    return;
+                };
+                self.out.send(sa.state.path, &error);
+                sa.report(AuthRefusal::Fleet, &mut self.out);
+                self.retire(&sa);
+                Stage::Refused(sa.state.window.answered_instead(error))
+            }
+            other => other,
+        };
+        self.half_open.insert(HalfOpen { stage, ..half_open });
+    }
+
+    pub(super) fn expire_half_open(&mut self, spi: u64) {
+        match self.half_open.remove(spi) {
+            Some(HalfOpen {
+                stage: Stage::Committing(Committing { accepted, .. }),
+                ..
+            }) => {
+                accepted.established.report(What::Expired, &mut self.out);
+                self.retire(&accepted.established);
+            }
+            Some(HalfOpen {
+                stage: Stage::Initiated(_),
+                spis,
+                path,
+                ..
+            }) => {
+                self.out.report(path, Some(spis), None, What::Expired);
+            }
+            Some(HalfOpen {
+                stage: Stage::Refused(_),
+                ..
+            })
+            | None => {}
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The responder: everything it knows, and what its caller may tell it and ask it.
+
+mod budget;
+mod handshake;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use crate::channel::Ivs;
+use crate::established::{Arrived, Established, Fate};
+use crate::half_open::HalfOpens;
+use crate::outbox::Outbox;
+use crate::snapshot::State;
+use crate::spi::SpiMask;
+use crate::timers::Timers;
+use crate::tunnels::Tunnels;
+use crate::wire::{Header, Message, WireError};
+use crate::{
+    Commit, CommitId, CommitOutcome, Config, Dropped, Event, Host, IkeSpis, Path, RestoreError, Secret,
+    Transmit, Tunnel, What, udp,
+};
+use budget::ErrorBudget;
+
+/// Octets of the key that stands in for that of an unknown peer.
+const DECOY_LEN: usize = 32;
+
+/// An IKEv2 responder without sockets, clock, threads or randomness of its own.
+///
+/// After each `handle_*` call, drain [`Self::poll_transmit`], [`Self::poll_commit`] and [`Self::poll_event`], and
+/// call [`Self::handle_timeout`] at [`Self::poll_timeout`]. Time never goes back from one call to the next.
+///
+/// Memory: half-open IKE SAs are bounded by [`crate::Limits::half_open_max`]. There are as many established ones as
+/// authenticated customers keep alive, about 1 KiB each.
+pub struct Responder {
+    config: Config,
+    spi_mask: SpiMask,
+    host: Box<dyn Host + Send>,
+    tunnels: Tunnels,
+    /// Checked in place of the key of a peer that is not known, so that both take the same time.
+    decoy: Secret,
+    half_open: HalfOpens,
+    established: HashMap<u64, Box<Established>>,
+    /// Responder SPI of the IKE SA of each child SA, by inbound SPI. Child SAs of half-open IKE SAs included.
+    ike_of_child: HashMap<u32, u64>,
+    timers: Timers,
+    awaited: HashMap<CommitId, Awaited>,
+    /// Above every IV counter that an IKE SA used which no longer runs here: should it be restored in this same
+    /// process, it goes on from here.
+    used_ivs: u32,
+    error_budget: ErrorBudget,
+    out: Outbox,
+}
+
+/// Whose reply waits for a commit.
+enum Awaited {
+    /// IKE_AUTH: the IKE SA is half-open until then.
+    Establishment(IkeSpis),
+    /// Another request, on the established IKE SA with this responder SPI.
+    Reply(u64),
+}
+
+impl Responder {
+    /// `host` is asked for randomness at once, and whenever SPIs, nonces and key pairs are made.
+    pub fn new(config: Config, mut host: Box<dyn Host + Send>) -> Self {
+        let mut decoy = vec![0; DECOY_LEN];
+        host.fill_random(&mut decoy);
+        Self {
+            spi_mask: SpiMask::new(&config.spi_key),
+            config,
+            host,
+            tunnels: Tunnels::default(),
+            decoy: Secret::new(decoy),
+            half_open: HalfOpens::default(),
+            established: HashMap::new(),
+            ike_of_child: HashMap::new(),
+            timers: Timers::default(),
+            awaited: HashMap::new(),
+            used_ivs: 0,
+            error_budget: ErrorBudget::default(),
+            out: Outbox::default(),
+        }
+    }
+
+    /// A tunnel is new or has changed. SAs that are established stay as they are: the fleet revokes what must go.
+    pub fn handle_tunnel(&mut self, _now: Instant, tunnel: Tunnel) {
+        self.tunnels.put(tunnel);
+    }
+
+    /// A tunnel is gone: nobody can authenticate for it any more. Its SAs are ended by [`Self::handle_ike_removed`].
+    pub fn handle_tunnel_removed(&mut self, _now: Instant, name: &str) {
+        self.tunnels.remove(name);
+    }
+
+    /// A UDP payload arrived along `path`; on port 4500 with its non-ESP marker.
+    pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        let Some(octets) = udp::unwrap(path.local.port(), datagram) else {
+            return self.out.report(path, None, None, Dropped::NotIke);
+        };
+        match Header::decode(octets) {
+            Ok(header) if !header.flags.initiator => {
+                self.out
+                    .report(path, Some(header.spis), None, Dropped::Unexpected);
+            }
+            Ok(header) if header.spis.responder == 0 => self.handle_init(now, path, header, octets),
+            Ok(header) => self.handle_protected(now, path, header, octets),
+            Err(WireError::MajorVersion(header)) => self.refuse_version(now, path, &header),
+            Err(error) => self.out.report(path, None, None, Dropped::from(error)),
+        }
+    }
+
+    /// A message for an IKE SA that exists already.
+    fn handle_protected(&mut self, now: Instant, path: Path, header: Header, octets: &[u8]) {
+        let spi = header.spis.responder;
+        let known = self.half_open.get(spi).map(|half_open| half_open.spis);
+        let known = known.or_else(|| self.established.get(&spi).map(|sa| sa.state.spis()));
+        if known != Some(header.spis) {
+            return self
+                .out
+                .report(path, Some(header.spis), None, Dropped::UnknownSpi);
+        }
+        let message = match Message::decode_body(header, octets) {
+            Ok(message) => message,
+            // Nothing outside SK is authentic, so nothing there is worth an answer.
+            Err(error) => {
+                return self
+                    .out
+                    .report(path, Some(header.spis), None, Dropped::from(error));
+            }
+        };
+        let arrived = Arrived {
+            path,
+            message: &message,
+            octets,
+        };
+        match self.half_open.get(spi) {
+            Some(_) => self.handle_auth(now, arrived),
+            None => self.with_established(spi, |sa, out| sa.handle_message(now, arrived, out)),
+        }
+    }
+
+    /// The end of a commit that [`Self::poll_commit`] gave out; the reply that waited for it leaves.
+    ///
+    /// Each commit ought to be answered once. One that is not keeps its exchange waiting: IKE_AUTH until the
+    /// half-open lifetime ends, after which a late [`CommitOutcome::Done`] is undone by another commit.
+    pub fn handle_commit(&mut self, now: Instant, id: CommitId, outcome: CommitOutcome) {
+        match self.awaited.remove(&id) {
+            Some(Awaited::Establishment(spis)) => self.finish_auth(now, spis, id, outcome),
+            Some(Awaited::Reply(spi)) => self.with_established(spi, |sa, out| {
+                if sa.awaited_commit() == Some(id) {
+                    sa.handle_commit(now, out);
+                }
+                Fate::Stays
+            }),
+            None => {}
+        }
+    }
+
+    /// The fleet dropped an IKE SA with all its children: revoked, or superseded by INITIAL_CONTACT on another.
+    /// The peer is told by a DELETE, as far as it listens. Nothing happens if it is not known here, or has ended
+    /// already.
+    pub fn handle_ike_removed(&mut self, now: Instant, spis: IkeSpis) {
+        match self.half_open.get(spis.responder) {
+            Some(half_open) if half_open.spis == spis => self.fail_committing(spis),
+            _ => self.with_established(spis.responder, |sa, out| match sa.state.spis() == spis {
+                true => sa.handle_removed(now, out),
+                false => Fate::Stays,
+            }),
+        }
+    }
+
+    /// The fleet dropped the child SA with this inbound SPI. The peer is told by a DELETE.
+    pub fn handle_child_removed(&mut self, now: Instant, inbound_spi: u32) {
+        let Some(&spi) = self.ike_of_child.get(&inbound_spi) else {
+            return;
+        };
+        match self.half_open.committing(spi) {
+            // The reply that brings it to life still waits, and will be followed by the DELETE.
+            Some(committing) => {
+                committing.accepted.established.forget_child(inbound_spi);
+                self.ike_of_child.remove(&inbound_spi);
+            }
+            None => self.with_established(spi, |sa, out| sa.handle_child_removed(now, inbound_spi, out)),
+        }
+    }
+
+    /// Takes over an IKE SA from what the fleet keeps of it ([`crate::IkeSa::snapshot`]). A retransmission of its
+    /// last committed request gets the same answer as before.
+    pub fn handle_restore(&mut self, now: Instant, snapshot: &Secret) -> Result<(), RestoreError> {
+        let mut state = State::from_snapshot(snapshot)?;
+        let spis = state.spis();
+        let spi = spis.responder;
+        if self.established.contains_key(&spi) || self.half_open.get(spi).is_some() {
+            return Err(RestoreError::Running(spis));
+        }
+        state.channel.ivs = Ivs::new(self.config.incarnation, self.used_ivs);
+        let sa = Established::restored(state, now);
+        sa.report(What::Restored, &mut self.out);
+        self.establish(spi, sa);
+        Ok(())
+    }
+
+    /// Does what is due by now.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(spi) = self.timers.pop_due(now) {
+            match self.half_open.get(spi) {
+                Some(half_open) if half_open.ends <= now => self.expire_half_open(spi),
+                Some(half_open) => self.timers.arm(spi, Some(half_open.ends)),
+                None => {
+                    let limits = self.config.limits.clone();
+                    self.with_established(spi, |sa, out| sa.handle_timeout(now, &limits, out));
+                }
+            }
+        }
+    }
+
+    /// A datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.out.transmits.pop_front()
+    }
+
+    /// A commit to make, and to answer by [`Self::handle_commit`].
+    pub fn poll_commit(&mut self) -> Option<Commit> {
+        self.out.commits.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`] next. It may be earlier than anything is due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Something that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.out.events.pop_front()
+    }
+
+    /// Puts an IKE SA among the established.
+    fn establish(&mut self, spi: u64, sa: Established) {
+        for child in &sa.state.children {
+            self.ike_of_child.insert(child.inbound, spi);
+        }
+        self.established.insert(spi, Box::new(sa));
+        self.with_established(spi, |_, _| Fate::Stays);
+    }
+
+    /// Lets an established IKE SA handle something, and sees to what follows from it.
+    fn with_established(&mut self, spi: u64, handle: impl FnOnce(&mut Established, &mut Outbox) -> Fate) {
+        let Some(sa) = self.established.get_mut(&spi) else {
+            return;
+        };
+        match handle(sa, &mut self.out) {
+            Fate::Stays => {}
+            Fate::LosesChildren(spis) => {
+                for spi in spis {
+                    self.ike_of_child.remove(&spi);
+                }
+            }
+            Fate::Gone => {
+                self.timers.disarm(spi);
+                if let Some(sa) = self.established.remove(&spi) {
+                    self.retire(&sa);
+                }
+                return;
+            }
+        }
+        if let Some(commit) = sa.awaited_commit() {
+            self.awaited.insert(commit, Awaited::Reply(spi));
+        }
+        self.timers.arm(spi, sa.deadline(&self.config.limits));
+    }
+
+    /// Forgets what belongs to an IKE SA that no longer runs here.
+    fn retire(&mut self, sa: &Established) {
+        self.used_ivs = self.used_ivs.max(sa.state.channel.ivs.unused());
+        for child in &sa.state.children {
+            self.ike_of_child.remove(&child.inbound);
+        }
+    }
+}

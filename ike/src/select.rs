@@ -1,0 +1,126 @@
+//! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
+
+use crate::wire::{Proposal, Protocol, Transform, TransformType};
+use crate::{EspSuite, IkeSuite};
+
+/// ENCR_AES_GCM_16 (RFC 4106).
+const ENCR_AES_GCM_16: u16 = 20;
+/// The transform ID that means "none of this type", and "no extended sequence numbers" for their type.
+const NONE: u16 = 0;
+
+/// The suite and the proposal that answers with it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Chosen<'a, S> {
+    pub(crate) suite: S,
+    /// The peer's number, and SPI, with one transform of each type.
+    pub(crate) answer: Proposal<'a>,
+}
+
+/// For IKE_SA_INIT: the first of `preference` that any proposal allows.
+pub(crate) fn ike_suite<'a>(
+    preference: &[IkeSuite],
+    proposals: &[Proposal<'a>],
+) -> Option<Chosen<'a, IkeSuite>> {
+    // An SPI has no place in the first proposal of an IKE SA (RFC 7296 section 3.3.1).
+    let usable = |proposal: &&Proposal<'_>| proposal.protocol == Protocol::Ike && proposal.spi.is_empty();
+    choose(preference, proposals.iter().filter(usable), |suite| {
+        vec![
+            wanted(
+                TransformType::Encryption,
+                suite.cipher.id(),
+                Some(suite.cipher.key_bits()),
+            ),
+            wanted(TransformType::Prf, suite.prf.id(), None),
+            wanted(TransformType::KeyExchange, suite.dh.id(), None),
+        ]
+    })
+}
+
+/// For the child SA of IKE_AUTH. Extended sequence numbers are never chosen: they cannot be followed by receivers
+/// that each see part of the packets.
+pub(crate) fn esp_suite<'a>(
+    preference: &[EspSuite],
+    proposals: &[Proposal<'a>],
+) -> Option<Chosen<'a, EspSuite>> {
+    choose(
+        preference,
+        proposals.iter().filter(|proposal| esp_spi(proposal).is_some()),
+        |suite| {
+            let mut transforms = esp_cipher(suite);
+            transforms.push(wanted(TransformType::ExtendedSequenceNumbers, NONE, None));
+            transforms
+        },
+    )
+}
+
+/// True when a proposal fails for nothing but its insistence on extended sequence numbers.
+pub(crate) fn wants_esn_only(preference: &[EspSuite], proposals: &[Proposal<'_>]) -> bool {
+    let without_esn = proposals
+        .iter()
+        .filter(|proposal| esp_spi(proposal).is_some())
+        .map(|proposal| {
+            let mut proposal = proposal.clone();
+            proposal
+                .transforms
+                .retain(|transform| transform.kind != TransformType::ExtendedSequenceNumbers);
+            proposal
+        });
+    let without_esn: Vec<_> = without_esn.collect();
+    esp_suite(preference, proposals).is_none() && choose(preference, without_esn.iter(), esp_cipher).is_some()
+}
+
+/// The SPI of a proposal for ESP. 0 to 255 name no SA (RFC 4303 section 2.1).
+pub(crate) fn esp_spi(proposal: &Proposal<'_>) -> Option<u32> {
+    let spi = proposal.spi.try_into().map(u32::from_be_bytes).ok()?;
+    (proposal.protocol == Protocol::Esp && spi > 255).then_some(spi)
+}
+
+fn esp_cipher(suite: EspSuite) -> Vec<Transform> {
+    let key_bits = match suite {
+        EspSuite::Aes128Gcm16 => 128,
+        EspSuite::Aes256Gcm16 => 256,
+    };
+    vec![wanted(TransformType::Encryption, ENCR_AES_GCM_16, Some(key_bits))]
+}
+
+fn wanted(kind: TransformType, id: u16, key_bits: Option<u16>) -> Transform {
+    Transform {
+        kind,
+        id,
+        key_bits,
+        unknown_attribute: false,
+    }
+}
+
+fn choose<'p, 'a: 'p, S: Copy>(
+    preference: &[S],
+    proposals: impl Iterator<Item = &'p Proposal<'a>> + Clone,
+    transforms_of: impl Fn(S) -> Vec<Transform>,
+) -> Option<Chosen<'a, S>> {
+    preference.iter().find_map(|&suite| {
+        let wanted = transforms_of(suite);
+        proposals.clone().find_map(|proposal| {
+            let transforms = accept(proposal, &wanted)?;
+            let answer = Proposal {
+                transforms,
+                ..*proposal
+            };
+            Some(Chosen { suite, answer })
+        })
+    })
+}
+
+/// One transform of each type in the proposal: the wanted one, and NONE for every other type, which must be among
+/// the alternatives then. `None` when the proposal does not allow it, or lacks a wanted type.
+fn accept(proposal: &Proposal<'_>, wanted: &[Transform]) -> Option<Vec<Transform>> {
+    let mut accepted = wanted.to_vec();
+    for transform in &proposal.transforms {
+        if !accepted.iter().any(|other| other.kind == transform.kind) {
+            accepted.push(self::wanted(transform.kind, NONE, None));
+        }
+    }
+    // A type that is not understood spoils the proposal (RFC 7296 section 3.3.6).
+    let understood = |transform: &Transform| !matches!(transform.kind, TransformType::Other(_));
+    let acceptable = |transform| understood(transform) && proposal.transforms.contains(transform);
+    accepted.iter().all(acceptable).then_some(accepted)
+}

@@ -1,0 +1,83 @@
+//! What of an established IKE SA outlives the process that runs it, and its form for another to take over.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::channel::Channel;
+use crate::child::ChildSpis;
+use crate::nat::Nat;
+use crate::window::Window;
+use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret};
+
+/// First octet of a snapshot: the layout of the postcard encoding behind it.
+const VERSION: u8 = 1;
+
+/// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
+/// reply are within this.
+const USUAL_LEN: usize = 1024;
+
+/// The state of an IKE SA.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) suite: IkeSuite,
+    /// For the child SAs of CREATE_CHILD_SA (RFC 7296 section 2.17).
+    pub(crate) sk_d: Secret,
+    pub(crate) channel: Channel,
+    pub(crate) tunnel: String,
+    pub(crate) remote_id: Identity,
+    pub(crate) path: Path,
+    pub(crate) nat: Nat,
+    /// Of the peer's requests, with the reply to the last.
+    pub(crate) window: Window,
+    /// Message ID of our next request.
+    pub(crate) next_request: u32,
+    pub(crate) children: Vec<ChildSpis>,
+}
+
+impl State {
+    pub(crate) fn spis(&self) -> IkeSpis {
+        self.channel.spis
+    }
+
+    /// What the fleet keeps of it.
+    pub(crate) fn record(&self, initial_contact: bool) -> IkeSa {
+        IkeSa {
+            spis: self.spis(),
+            tunnel: self.tunnel.clone(),
+            remote_id: self.remote_id.clone(),
+            path: self.path,
+            initial_contact,
+            snapshot: self.to_snapshot(),
+        }
+    }
+
+    fn to_snapshot(&self) -> Secret {
+        let mut octets = Vec::with_capacity(USUAL_LEN + self.window.last_reply().len());
+        octets.push(VERSION);
+        // Fails for types that do not know their length, of which there is none in here, and for want of memory.
+        let octets = postcard::to_extend(self, octets).unwrap_or_default();
+        Secret::new(octets)
+    }
+
+    pub(crate) fn from_snapshot(snapshot: &Secret) -> Result<Self, RestoreError> {
+        match snapshot.expose().split_first() {
+            Some((&VERSION, octets)) => postcard::from_bytes(octets).map_err(|_| RestoreError::Malformed),
+            Some((&version, _)) => Err(RestoreError::Version(version)),
+            None => Err(RestoreError::Malformed),
+        }
+    }
+}
+
+/// Why an IKE SA was not restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RestoreError {
+    /// Written by a later program.
+    #[error("snapshot version {0} is not known")]
+    Version(u8),
+    /// Not a snapshot.
+    #[error("the snapshot is malformed")]
+    Malformed,
+    /// It runs here already.
+    #[error("the IKE SA {:016x} runs here already", .0.responder)]
+    Running(IkeSpis),
+}

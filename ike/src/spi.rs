@@ -1,0 +1,90 @@
+//! SPIs that tell who issued them.
+//!
+//! A responder SPI is 16 bits of slot, masked, before 48 random bits. The mask is a keyed hash of the random bits:
+//! every edge of the fleet can tell the slot, and nobody else can tell two edges apart. An inbound ESP SPI is the
+//! slot before 22 random bits, in the clear: the kernel of every edge holds all of them anyway.
+
+use ring::hmac;
+
+use crate::wire::{Header, WireError};
+use crate::{Host, Secret, Slot, udp};
+
+/// Zero bits behind the slot, so that most forged SPIs are recognised as such.
+const CHECK_BITS: u32 = 6;
+
+/// Tries to find a free ESP SPI. At half of an edge's four million taken, all of them fail once in 2^64.
+const ESP_SPI_TRIES: usize = 64;
+
+/// Whose a datagram is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Any edge may take it: it belongs to no IKE SA yet.
+    Any,
+    /// It belongs to an IKE SA that the edge with this slot negotiated.
+    Slot(Slot),
+    /// No edge of the fleet can make anything of it.
+    Discard,
+}
+
+/// Tells which edge a datagram belongs to, without any state. `local_port` is the port it arrived at: on 4500 the
+/// non-ESP marker is expected. `spi_key` is [`crate::Config::spi_key`].
+pub fn route(spi_key: &Secret, local_port: u16, datagram: &[u8]) -> Route {
+    let Some(message) = udp::unwrap(local_port, datagram) else {
+        return Route::Discard;
+    };
+    match Header::decode(message) {
+        Ok(header) if header.spis.responder == 0 => Route::Any,
+        Ok(header) => SpiMask::new(spi_key)
+            .slot_of(header.spis.responder)
+            .map_or(Route::Discard, Route::Slot),
+        // Needs an answer, and no state for it.
+        Err(WireError::MajorVersion(_)) => Route::Any,
+        Err(_) => Route::Discard,
+    }
+}
+
+/// Hides and finds the slot in responder SPIs.
+pub(crate) struct SpiMask(hmac::Key);
+
+impl SpiMask {
+    pub(crate) fn new(spi_key: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, spi_key.expose()))
+    }
+
+    /// A fresh responder SPI of `slot`.
+    pub(crate) fn issue(&self, slot: Slot, host: &mut dyn Host) -> u64 {
+        let mut random = [0; 8];
+        host.fill_random(&mut random[2..]);
+        let random = u64::from_be_bytes(random);
+        let high = (slot.get() << CHECK_BITS) ^ self.mask(random);
+        u64::from(high) << 48 | random
+    }
+
+    /// `None` for an SPI that no edge of the fleet has issued.
+    pub(crate) fn slot_of(&self, spi: u64) -> Option<Slot> {
+        let random = spi & ((1 << 48) - 1);
+        let high = (spi >> 48) as u16 ^ self.mask(random);
+        let checks = high & ((1 << CHECK_BITS) - 1) == 0;
+        Slot::new(high >> CHECK_BITS).filter(|_| checks)
+    }
+
+    fn mask(&self, random: u64) -> u16 {
+        let tag = hmac::sign(&self.0, &random.to_be_bytes()[2..]);
+        let tag = tag.as_ref();
+        u16::from_be_bytes([tag[0], tag[1]])
+    }
+}
+
+/// A fresh inbound ESP SPI that neither the fleet nor `is_pending` knows; `None` when none was found.
+pub(crate) fn issue_esp_spi(
+    slot: Slot,
+    host: &mut dyn Host,
+    is_pending: impl Fn(u32) -> bool,
+) -> Option<u32> {
+    (0..ESP_SPI_TRIES).find_map(|_| {
+        let mut random = [0; 4];
+        host.fill_random(&mut random);
+        let spi = u32::from(slot.get()) << 22 | u32::from_be_bytes(random) >> 10;
+        (!host.is_esp_spi_taken(spi) && !is_pending(spi)).then_some(spi)
+    })
+}

@@ -1,0 +1,158 @@
+//! The peer's requests: which is next, and the answer to the last (RFC 7296 sections 2.1 to 2.3, window size 1).
+
+use serde::{Deserialize, Serialize};
+
+/// Octets at the end of a protected message that authenticate the whole of it.
+const ICV_LEN: usize = 16;
+
+/// What a request is to us.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Arrival<'a> {
+    /// To be opened and answered.
+    New,
+    /// Bit for bit the last one (RFC 7296 section 2.1): to be answered with the same octets.
+    Repeated(&'a [u8]),
+    /// Outside the window: dropped, and not worth opening.
+    Outside,
+}
+
+/// One direction of message IDs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Window {
+    /// Wider than a message ID, since those may not wrap (RFC 7296 section 2.2): after the very last one nothing more
+    /// is accepted.
+    next: u64,
+    answered: Answered,
+    /// Restored from a snapshot, which does not count the requests that were answered without a commit: any higher
+    /// message ID may be the next.
+    #[serde(skip, default = "after_restore")]
+    may_skip: bool,
+}
+
+fn after_restore() -> bool {
+    true
+}
+
+/// A request that was answered, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// Its last octets stand for the whole: two messages that differ would have to collide in their ICV.
+    icv: [u8; ICV_LEN],
+    reply: Vec<u8>,
+}
+
+impl Answered {
+    /// Both without non-ESP marker.
+    pub(crate) fn new(request: &[u8], reply: Vec<u8>) -> Self {
+        Self {
+            icv: icv_of(request),
+            reply,
+        }
+    }
+
+    /// The same octets as before, if `request` is the same.
+    pub(crate) fn reply_to(&self, request: &[u8]) -> Option<&[u8]> {
+        (self.icv == icv_of(request)).then_some(&self.reply)
+    }
+}
+
+fn icv_of(message: &[u8]) -> [u8; ICV_LEN] {
+    message.last_chunk().copied().unwrap_or_default()
+}
+
+impl Window {
+    /// After IKE_AUTH (message ID 1) was answered.
+    pub(crate) fn after_auth(answered: Answered) -> Self {
+        Self {
+            next: 2,
+            answered,
+            may_skip: false,
+        }
+    }
+
+    /// What a request with `id` is. It is not authenticated yet.
+    pub(crate) fn classify(&self, id: u32, request: &[u8]) -> Arrival<'_> {
+        let id = u64::from(id);
+        if id == self.next || (self.may_skip && id > self.next) {
+            return Arrival::New;
+        }
+        match self.answered.reply_to(request) {
+            Some(reply) if id + 1 == self.next => Arrival::Repeated(reply),
+            _ => Arrival::Outside,
+        }
+    }
+
+    /// True while an authentic request may be an old one that the previous owner has answered.
+    pub(crate) fn may_skip(&self) -> bool {
+        self.may_skip
+    }
+
+    /// The message ID expected next.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Moves the window past the authentic request with `id`.
+    pub(crate) fn advance(&mut self, id: u32, answered: Answered) {
+        self.next = u64::from(id) + 1;
+        self.answered = answered;
+        self.may_skip = false;
+    }
+
+    /// The reply to the last request.
+    pub(crate) fn last_reply(&self) -> &[u8] {
+        &self.answered.reply
+    }
+
+    /// The last request with another reply.
+    pub(crate) fn answered_instead(self, reply: Vec<u8>) -> Answered {
+        Answered {
+            reply,
+            ..self.answered
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(request: &[u8], reply: &[u8]) -> Answered {
+        Answered::new(request, reply.to_vec())
+    }
+
+    #[test]
+    fn only_the_next_request_and_the_very_same_last_one_count() {
+        let mut window = Window::after_auth(answered(&[1; 40], b"auth"));
+        assert_eq!(window.classify(1, &[1; 40]), Arrival::Repeated(b"auth"));
+        assert_eq!(window.classify(1, &[9; 40]), Arrival::Outside);
+        assert_eq!(window.classify(0, &[1; 40]), Arrival::Outside);
+        assert_eq!(window.classify(3, &[3; 40]), Arrival::Outside);
+        assert_eq!(window.classify(2, &[2; 40]), Arrival::New);
+        window.advance(2, answered(&[2; 40], b"two"));
+        assert_eq!(window.classify(2, &[2; 40]), Arrival::Repeated(b"two"));
+        assert_eq!(window.classify(1, &[1; 40]), Arrival::Outside);
+    }
+
+    #[test]
+    fn a_restored_window_skips_once() {
+        let window = Window::after_auth(answered(&[1; 40], b"auth"));
+        let octets = postcard::to_stdvec(&window).unwrap();
+        let mut restored: Window = postcard::from_bytes(&octets).unwrap();
+        assert_eq!(restored.classify(1, &[1; 40]), Arrival::Repeated(b"auth"));
+        assert_eq!(restored.classify(7, &[7; 40]), Arrival::New);
+        restored.advance(7, answered(&[7; 40], b"seven"));
+        assert_eq!(restored.classify(9, &[9; 40]), Arrival::Outside);
+        assert_eq!(restored.classify(8, &[8; 40]), Arrival::New);
+    }
+
+    #[test]
+    fn message_ids_do_not_wrap() {
+        let mut window = Window::after_auth(answered(&[1; 40], b"auth"));
+        window.may_skip = true;
+        window.advance(u32::MAX, answered(&[5; 40], b"last"));
+        assert_eq!(window.classify(0, &[6; 40]), Arrival::Outside);
+        assert_eq!(window.classify(u32::MAX, &[6; 40]), Arrival::Outside);
+        assert_eq!(window.classify(u32::MAX, &[5; 40]), Arrival::Repeated(b"last"));
+    }
+}
