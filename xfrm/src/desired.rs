@@ -1,17 +1,17 @@
-//! From what is wanted to the kernel's objects.
+//! From what is wanted to the kernel's objects. Pure: no kernel, no clock.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
+use crate::claims::Claims;
 use crate::state::{
     DEFAULT_MTU, Direction, Link, LinkId, Policy, PolicyId, Ports, Route, Sa, SaId, State, Template,
 };
 use crate::{Child, Failure, Selector, Subject, Tunnel, TunnelId};
 
-/// The objects that some tunnels and their children ask for, and what in them contradicts itself.
+/// The objects that some tunnels and their children ask for, and what of it cannot be had.
 #[derive(Default)]
 pub(crate) struct Desired {
     pub(crate) state: State,
@@ -43,100 +43,58 @@ impl Desired {
     }
 
     /// Adds the children of one tunnel. Those with equal selectors share the policies, which belong to the one of the
-    /// highest precedence; one whose lifetime has passed asks for nothing.
+    /// highest precedence. A child whose lifetime has passed asks for nothing.
     pub(crate) fn add_children<'a>(
         &mut self,
         children: impl IntoIterator<Item = &'a Child>,
+        claims: &Claims,
+        exhausted: &BTreeSet<u32>,
         now: SystemTime,
     ) {
         let mut children: Vec<_> = children.into_iter().filter(|child| child.expires > now).collect();
-        children.sort_by_key(|child| (std::cmp::Reverse(child.precedence), child.inbound_spi));
+        children.sort_by_key(|child| std::cmp::Reverse((child.precedence, child.inbound_spi)));
         for child in children {
-            self.add_sas(child, now);
+            self.add_inbound(child, now);
+            match refuse_outbound(child, claims, exhausted) {
+                Some(failure) => self.failures.push(failure),
+                None => self.add_outbound(child, now),
+            }
             for selector in &child.selectors {
                 self.add_policies(child, *selector);
             }
         }
     }
 
-    /// Leaves out the SAs that have carried all the packets they may (DESIGN rule 7: the limit is of the key, not of the
-    /// kernel's object). A higher limit lets them come back.
-    pub(crate) fn drop_exhausted(&mut self, exhausted: &BTreeMap<SaId, Option<u64>>) {
-        for (id, limit) in exhausted {
-            let Some(sa) = self.state.sas.get(id).filter(|sa| sa.packet_limit <= *limit) else {
-                continue;
-            };
-            self.failures.push(Failure {
-                subject: sa.owner,
-                errno: Errno::KEYEXPIRED.raw_os_error(),
-                text: format!(
-                    "the SA with SPI {:#010x} has sent its {} packets and is gone; the peer has to rekey",
-                    id.spi,
-                    limit.unwrap_or_default()
-                ),
-            });
-            self.state.sas.remove(id);
-        }
-    }
-
-    fn add_sas(&mut self, child: &Child, now: SystemTime) {
-        let owner = Subject::Child(child.inbound_spi);
-        let sa = |source, cipher, packet_limit| Sa {
-            owner,
-            tunnel: child.tunnel,
-            source,
-            encap: None,
-            cipher: Some(cipher),
-            added: unix_seconds(now),
-            expires: Some(unix_seconds(child.expires)),
-            packet_limit,
+    fn add_inbound(&mut self, child: &Child, now: SystemTime) {
+        let encap = child.encap.map(|encap| Ports {
+            source: encap.peer_port,
+            destination: encap.local_port,
+        });
+        let cipher = Some(child.inbound.clone());
+        let sa = Sa {
+            source: child.peer,
+            encap,
+            cipher,
+            ..bare_sa(child, now)
         };
-        let mut inbound = sa(child.peer, child.inbound.clone(), None);
-        let mut outbound = sa(child.local, child.outbound.clone(), child.packet_limit);
-        if let Some(encap) = child.encap {
-            inbound.encap = Some(Ports {
-                source: encap.peer_port,
-                destination: encap.local_port,
-            });
-            outbound.encap = Some(Ports {
-                source: encap.local_port,
-                destination: encap.peer_port,
-            });
-        }
-        self.add_sa(
-            SaId {
-                destination: child.local,
-                spi: child.inbound_spi,
-            },
-            inbound,
-        );
-        self.add_sa(
-            SaId {
-                destination: child.peer,
-                spi: child.outbound_spi,
-            },
-            outbound,
-        );
+        self.state.sas.insert(SaId::inbound(child), sa);
     }
 
-    /// The kernel's table has no place for two SAs with one SPI and destination: customers behind one address who choose
-    /// the same SPI collide (RFC 4301 section 4.1 leaves it to each receiver to keep its own SPIs apart, not to us).
-    fn add_sa(&mut self, id: SaId, sa: Sa) {
-        match self.state.sas.entry(id) {
-            Entry::Vacant(place) => {
-                place.insert(sa);
-            }
-            Entry::Occupied(taken) => self.failures.push(Failure {
-                subject: sa.owner,
-                errno: Errno::EXIST.raw_os_error(),
-                text: format!(
-                    "SPI {:#010x} towards {} is taken by {}; the peer has to rekey with another SPI",
-                    id.spi,
-                    id.destination,
-                    taken.get().owner
-                ),
-            }),
-        }
+    fn add_outbound(&mut self, child: &Child, now: SystemTime) {
+        let encap = child.encap.map(|encap| Ports {
+            source: encap.local_port,
+            destination: encap.peer_port,
+        });
+        let cipher = Some(child.outbound.clone());
+        let packet_limit = child.packet_limit;
+        let sa = Sa {
+            source: child.local,
+            encap,
+            cipher,
+            packet_limit,
+            ..bare_sa(child, now)
+        };
+        self.state.sas.insert(SaId::outbound(child), sa);
     }
 
     fn add_policies(&mut self, child: &Child, selector: Selector) {
@@ -150,7 +108,7 @@ impl Desired {
                 subject: Subject::Child(child.inbound_spi),
                 errno: Errno::INVAL.raw_os_error(),
                 text: format!(
-                    "selector {} to {} mixes IPv4 and IPv6",
+                    "the selector {} to {} mixes IPv4 and IPv6",
                     selector.local, selector.remote
                 ),
             });
@@ -186,7 +144,46 @@ impl Desired {
     }
 }
 
-/// Selectors may overlap: the narrower one goes first.
+/// What both SAs of a child have in common.
+fn bare_sa(child: &Child, now: SystemTime) -> Sa {
+    Sa {
+        owner: Subject::Child(child.inbound_spi),
+        tunnel: child.tunnel,
+        source: child.local,
+        encap: None,
+        cipher: None,
+        added: unix_seconds(now),
+        expires: Some(unix_seconds(child.expires)),
+        packet_limit: None,
+    }
+}
+
+/// Why a child may not have its outbound SA.
+fn refuse_outbound(child: &Child, claims: &Claims, exhausted: &BTreeSet<u32>) -> Option<Failure> {
+    let id = SaId::outbound(child);
+    let (errno, text) = match claims.holder(id) {
+        Some(holder) if holder != child.inbound_spi => {
+            let text = format!(
+                "the outbound SA {id} belongs to {}; the peer has to rekey, which gives another SPI",
+                Subject::Child(holder)
+            );
+            (Errno::EXIST, text)
+        }
+        // The limit is of the key and not of the kernel's object: a new one would give the key another round.
+        _ if exhausted.contains(&child.inbound_spi) => (
+            Errno::KEYEXPIRED,
+            format!("the outbound SA {id} has sent all the packets it may; the peer has to rekey"),
+        ),
+        _ => return None,
+    };
+    Some(Failure {
+        subject: Subject::Child(child.inbound_spi),
+        errno: errno.raw_os_error(),
+        text,
+    })
+}
+
+/// Selectors may overlap: the narrower one goes first, that is, has the lower number.
 fn priority(selector: Selector) -> u32 {
     let prefixes = u32::from(selector.local.prefix_len()) + u32::from(selector.remote.prefix_len());
     let fields = [

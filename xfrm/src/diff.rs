@@ -26,7 +26,9 @@ pub(crate) enum Action {
     CreateLink(LinkId, Link),
     /// Moves a just created interface to its namespace.
     MoveLink(LinkId, Link),
-    /// Sets MTU and state of an interface that is where it belongs.
+    /// Sets a moved interface up.
+    RaiseLink(LinkId, Link),
+    /// Mends MTU and state of an interface that was there.
     SetLink(LinkId, Link),
     RemoveLink(LinkId),
     AddRoute(Route),
@@ -44,9 +46,11 @@ impl Action {
     /// The named namespace it needs, beside the edge's own.
     pub(crate) fn netns(&self) -> Option<&str> {
         match self {
-            Self::CreateLink(id, _) | Self::MoveLink(id, _) | Self::SetLink(id, _) | Self::RemoveLink(id) => {
-                id.netns.as_deref()
-            }
+            Self::CreateLink(id, _)
+            | Self::MoveLink(id, _)
+            | Self::RaiseLink(id, _)
+            | Self::SetLink(id, _)
+            | Self::RemoveLink(id) => id.netns.as_deref(),
             Self::AddRoute(route) | Self::RemoveRoute(route) => route.link.netns.as_deref(),
             _ => None,
         }
@@ -61,16 +65,16 @@ impl Action {
         is_removal && matches!(refusal.errno, Errno::NOENT | Errno::SRCH | Errno::NODEV)
     }
 
-    /// True when a refusal says that the kernel is not as it was taken to be.
+    /// True when a refusal says that the kernel is not as it was taken to be, or leaves open how it is.
     pub(crate) fn is_drift(&self, refusal: &Refusal) -> bool {
-        match self {
-            Self::CreateLink(..) | Self::AddRoute(_) | Self::AddSa(..) => {
-                matches!(refusal.errno, Errno::EXIST | Errno::BUSY | Errno::NODEV)
-            }
-            Self::MoveLink(..) | Self::SetLink(..) => refusal.errno == Errno::NODEV,
-            Self::UpdateSa(..) => matches!(refusal.errno, Errno::SRCH | Errno::INVAL),
-            _ => refusal.errno == Errno::NOBUFS,
-        }
+        let unexpected: &[Errno] = match self {
+            Self::CreateLink(..) | Self::AddSa(..) => &[Errno::EXIST, Errno::BUSY],
+            Self::AddRoute(_) => &[Errno::EXIST, Errno::NODEV, Errno::NETDOWN],
+            Self::MoveLink(..) | Self::RaiseLink(..) | Self::SetLink(..) => &[Errno::NODEV],
+            Self::UpdateSa(..) => &[Errno::SRCH, Errno::INVAL],
+            _ => &[],
+        };
+        refusal.is_lost() || unexpected.contains(&refusal.errno)
     }
 }
 
@@ -129,7 +133,7 @@ impl Plan {
                         });
                         settings.push(Step {
                             subject,
-                            action: Action::SetLink(id.clone(), link.clone()),
+                            action: Action::RaiseLink(id.clone(), link.clone()),
                         });
                     }
                 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_packet_core::NlasIterator;
 use netlink_packet_xfrm::constants::{
-    IPPROTO_ESP, XFRM_INF, XFRM_MSG_DELSA, XFRM_MSG_EXPIRE, XFRMA_SA, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA,
+    IPPROTO_ESP, XFRM_MSG_DELSA, XFRM_MSG_EXPIRE, XFRMA_SA, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA,
 };
 use netlink_packet_xfrm::{UserExpire, UserSaInfo, XFRM_USER_SA_ID_LEN};
 use netlink_sys::SocketAddr;
@@ -43,7 +43,6 @@ pub struct Gone {
     /// It had carried all the packets it may.
     pub exhausted: bool,
     pub(crate) id: SaId,
-    pub(crate) packet_limit: Option<u64>,
 }
 
 /// A subscription to the SA events of the network namespace it was opened in. A socket apart from the agent's, so that
@@ -143,15 +142,13 @@ fn gone(info: &UserSaInfo) -> Option<Gone> {
     if info.id.proto != IPPROTO_ESP {
         return None;
     }
-    let limit = info.lifetime_cfg.hard_packet_limit;
     Some(Gone {
         tunnel: TunnelId::from_if_id(info.reqid)?,
         spi: info.id.spi,
-        exhausted: info.lifetime_cur.packets >= limit,
+        exhausted: info.lifetime_cur.packets >= info.lifetime_cfg.hard_packet_limit,
         id: SaId {
             destination: ip(&info.id.daddr, info.family)?,
             spi: info.id.spi,
         },
-        packet_limit: (limit != XFRM_INF).then_some(limit),
     })
 }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use crate::diff::{Action, Step};
 use crate::netlink::Refusal;
-use crate::state::{LinkId, PolicyId, Sa, SaId};
+use crate::state::{LinkId, PolicyId, Sa};
 use crate::{Cipher, TunnelId};
 
 /// What a failure concerns.
@@ -68,7 +68,9 @@ fn describe(action: &Action) -> String {
     match action {
         Action::CreateLink(_, link) => format!("create the xfrm interface {}", link.name),
         Action::MoveLink(id, link) => format!("move the interface {} to {}", link.name, place(id)),
-        Action::SetLink(id, link) => format!("set up the interface {} in {}", link.name, place(id)),
+        Action::RaiseLink(id, link) | Action::SetLink(id, link) => {
+            format!("set up the interface {} in {}", link.name, place(id))
+        }
         Action::RemoveLink(id) => format!(
             "remove the interface of tunnel {} from {}",
             id.tunnel.0,
@@ -78,9 +80,9 @@ fn describe(action: &Action) -> String {
         Action::RemoveRoute(route) => {
             format!("remove the route to {} in {}", route.prefix, place(&route.link))
         }
-        Action::AddSa(id, sa) => format!("add the SA {} with {}", name(*id), algorithm(sa)),
-        Action::UpdateSa(id, _) => format!("update the SA {}", name(*id)),
-        Action::RemoveSa(id) => format!("remove the SA {}", name(*id)),
+        Action::AddSa(id, sa) => format!("add the SA {} with {}", id, algorithm(sa)),
+        Action::UpdateSa(id, _) => format!("update the SA {}", id),
+        Action::RemoveSa(id) => format!("remove the SA {}", id),
         Action::PutPolicy(id, _) => format!("add the policy for {}", pair(*id)),
         Action::RemovePolicy(id) => format!("remove the policy for {}", pair(*id)),
     }
@@ -91,10 +93,6 @@ fn place(id: &LinkId) -> String {
         || "the edge's namespace".into(),
         |name| format!("network namespace {name}"),
     )
-}
-
-fn name(id: SaId) -> String {
-    format!("{:#010x} towards {}", id.spi, id.destination)
 }
 
 fn algorithm(sa: &Sa) -> &str {

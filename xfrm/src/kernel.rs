@@ -47,7 +47,7 @@ impl Kernel {
     }
 
     /// Opens named namespaces for one pass.
-    pub(crate) fn reach(&self, names: &BTreeSet<String>) -> Namespaces {
+    pub(crate) fn open_namespaces(&self, names: &BTreeSet<String>) -> Namespaces {
         names
             .iter()
             .map(|name| (name.clone(), Netns::open(name, &self.home)))
@@ -149,7 +149,9 @@ fn dump_links(
 fn place(action: &Action) -> Place<'_> {
     match action {
         Action::CreateLink(..) | Action::MoveLink(..) => Place::Route(None),
-        Action::SetLink(id, _) | Action::RemoveLink(id) => Place::Route(id.netns.as_deref()),
+        Action::RaiseLink(id, _) | Action::SetLink(id, _) | Action::RemoveLink(id) => {
+            Place::Route(id.netns.as_deref())
+        }
         Action::AddRoute(route) | Action::RemoveRoute(route) => Place::Route(route.link.netns.as_deref()),
         Action::AddSa(..)
         | Action::UpdateSa(..)
@@ -162,27 +164,27 @@ fn place(action: &Action) -> Place<'_> {
 fn request(action: &Action, namespaces: &Namespaces) -> Result<Request, Refusal> {
     Ok(match action {
         Action::CreateLink(id, wanted) => {
-            reach(id, namespaces)?;
+            netns_of(id, namespaces)?;
             link::create(id, wanted)
         }
-        Action::MoveLink(id, wanted) => match reach(id, namespaces)? {
+        Action::MoveLink(id, wanted) => match netns_of(id, namespaces)? {
             Some(netns) => link::relocate(id, wanted, netns.as_fd()),
             None => return Err(Errno::INVAL.into()),
         },
-        Action::SetLink(id, wanted) => {
-            reach(id, namespaces)?;
+        Action::RaiseLink(id, wanted) | Action::SetLink(id, wanted) => {
+            netns_of(id, namespaces)?;
             link::set(id, wanted)
         }
         Action::RemoveLink(id) => {
-            reach(id, namespaces)?;
+            netns_of(id, namespaces)?;
             link::remove(id.tunnel)
         }
         Action::AddRoute(route) => {
-            reach(&route.link, namespaces)?;
+            netns_of(&route.link, namespaces)?;
             route::add(route.link.tunnel, route.prefix)
         }
         Action::RemoveRoute(route) => {
-            reach(&route.link, namespaces)?;
+            netns_of(&route.link, namespaces)?;
             route::remove(route.link.tunnel, route.prefix)
         }
         Action::AddSa(id, wanted) => sa::add(*id, wanted),
@@ -194,7 +196,7 @@ fn request(action: &Action, namespaces: &Namespaces) -> Result<Request, Refusal>
 }
 
 /// The namespace of an interface, `None` for the edge's own.
-fn reach<'a>(id: &LinkId, namespaces: &'a Namespaces) -> Result<Option<&'a Netns>, Refusal> {
+fn netns_of<'a>(id: &LinkId, namespaces: &'a Namespaces) -> Result<Option<&'a Netns>, Refusal> {
     match id.netns.as_ref().map(|name| namespaces.get(name)) {
         None => Ok(None),
         Some(Some(Ok(netns))) => Ok(Some(netns)),

@@ -6,11 +6,13 @@
 //! Only what carries our mark, the high half of `if_id` and `reqid`, is ever touched.
 
 mod agent;
+mod claims;
 mod codec;
 mod desired;
 mod diff;
 mod events;
 mod failure;
+mod intent;
 mod kernel;
 mod netlink;
 mod netns;

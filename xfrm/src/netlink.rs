@@ -75,6 +75,13 @@ pub(crate) struct Refusal {
     pub(crate) text: Option<String>,
 }
 
+impl Refusal {
+    /// There was no answer, so that nobody knows what became of the request: the next reconciliation will see.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.errno, Errno::NOBUFS | Errno::AGAIN | Errno::NOMSG)
+    }
+}
+
 impl From<Errno> for Refusal {
     fn from(errno: Errno) -> Self {
         Self { errno, text: None }
@@ -129,19 +136,15 @@ impl Socket {
             let first = self.sequence.wrapping_add(1);
             let count = self.fill(&requests[results.len()..]);
             let mut answers = vec![None; count];
-            let lost = match self
+            let sent = self
                 .inner
                 .send(&self.send, 0)
-                .and_then(|_| self.answers(first, &mut answers))
-            {
-                Ok(()) => Refusal::from(Errno::NOMSG),
-                Err(error) => Refusal::from(error),
-            };
-            // Without an answer nobody knows what became of a request; the next reconciliation will see.
+                .and_then(|_| self.answers(first, &mut answers));
+            let lost = sent.err().map_or_else(|| Errno::NOMSG.into(), Refusal::from);
             results.extend(
                 answers
                     .into_iter()
-                    .map(|answer| answer.unwrap_or(Err(lost.clone()))),
+                    .map(|answer| answer.unwrap_or_else(|| Err(lost.clone()))),
             );
         }
         self.forget();

@@ -1,11 +1,12 @@
 //! The kernel's objects in the kernel's terms: one type for what ought to be there and for what was found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::{Cipher, Selector, Subject, TunnelId};
+use crate::{Child, Cipher, Selector, Subject, TunnelId};
 
 /// What the kernel gives an xfrm interface that is not bound to a device (`ETH_DATA_LEN`).
 pub(crate) const DEFAULT_MTU: u32 = 1500;
@@ -47,6 +48,30 @@ pub(crate) struct Route {
 pub(crate) struct SaId {
     pub(crate) destination: IpAddr,
     pub(crate) spi: u32,
+}
+
+impl SaId {
+    /// Of the SA towards us.
+    pub(crate) fn inbound(child: &Child) -> Self {
+        Self {
+            destination: child.local,
+            spi: child.inbound_spi,
+        }
+    }
+
+    /// Of the SA towards the peer.
+    pub(crate) fn outbound(child: &Child) -> Self {
+        Self {
+            destination: child.peer,
+            spi: child.outbound_spi,
+        }
+    }
+}
+
+impl fmt::Display for SaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#010x} towards {}", self.spi, self.destination)
+    }
 }
 
 /// An ESP SA in tunnel mode.

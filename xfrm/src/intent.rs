@@ -1,0 +1,145 @@
+//! The wanted set, with the indexes that make a small change cheap. Pure: no kernel, no clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
+
+use crate::claims::Claims;
+use crate::desired::Desired;
+use crate::state::SaId;
+use crate::{Change, Subject, TunnelId, Wanted};
+
+#[derive(Default)]
+pub(crate) struct Intent {
+    wanted: Wanted,
+    /// The children of each tunnel, by inbound SPI.
+    children_of: BTreeMap<TunnelId, BTreeSet<u32>>,
+    claims: Claims,
+    /// Children, by inbound SPI, whose outbound SA the kernel removed since it had sent all the packets it may. A
+    /// restarted process does not know them; the SA it then makes has a random part of the nonce of its own, like that
+    /// of one more edge.
+    exhausted: BTreeSet<u32>,
+}
+
+impl Intent {
+    pub(crate) fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    pub(crate) fn all(&self) -> BTreeSet<TunnelId> {
+        self.wanted.tunnels.keys().copied().collect()
+    }
+
+    /// The named namespaces that tunnels are in.
+    pub(crate) fn namespaces(&self) -> impl Iterator<Item = String> {
+        self.wanted
+            .tunnels
+            .values()
+            .filter_map(|tunnel| tunnel.netns.clone())
+    }
+
+    /// The objects that these tunnels ask for at present.
+    pub(crate) fn desired(&self, tunnels: &BTreeSet<TunnelId>, now: SystemTime) -> Desired {
+        let mut desired = Desired::default();
+        for id in tunnels {
+            if let Some(tunnel) = self.wanted.tunnels.get(id) {
+                desired.add_tunnel(*id, tunnel);
+                let spis = self.children_of.get(id).into_iter().flatten();
+                let children = spis.filter_map(|spi| self.wanted.children.get(spi));
+                desired.add_children(children, &self.claims, &self.exhausted, now);
+            }
+        }
+        desired
+    }
+
+    pub(crate) fn replace(&mut self, wanted: Wanted) {
+        *self = Self {
+            exhausted: std::mem::take(&mut self.exhausted),
+            ..Self::default()
+        };
+        self.wanted.tunnels = wanted.tunnels;
+        for child in wanted.children.into_values() {
+            self.change(Change::PutChild(child));
+        }
+        self.exhausted
+            .retain(|spi| self.wanted.children.contains_key(spi));
+    }
+
+    pub(crate) fn change(&mut self, change: Change) {
+        match change {
+            Change::PutTunnel(id, tunnel) => {
+                self.wanted.tunnels.insert(id, tunnel);
+            }
+            Change::RemoveTunnel(id) => {
+                self.wanted.tunnels.remove(&id);
+                for spi in self.children_of.get(&id).cloned().unwrap_or_default() {
+                    self.change(Change::RemoveChild(spi));
+                }
+            }
+            Change::PutChild(child) => {
+                self.remove_child(child.inbound_spi);
+                self.claims.add(&child);
+                self.children_of
+                    .entry(child.tunnel)
+                    .or_default()
+                    .insert(child.inbound_spi);
+                self.wanted.children.insert(child.inbound_spi, child);
+            }
+            Change::RemoveChild(spi) => {
+                self.remove_child(spi);
+                self.exhausted.remove(&spi);
+            }
+        }
+    }
+
+    fn remove_child(&mut self, spi: u32) {
+        let Some(child) = self.wanted.children.remove(&spi) else {
+            return;
+        };
+        self.claims.remove(&child);
+        if let Some(spis) = self.children_of.get_mut(&child.tunnel) {
+            spis.remove(&spi);
+            if spis.is_empty() {
+                self.children_of.remove(&child.tunnel);
+            }
+        }
+    }
+
+    /// The tunnels whose objects a change may touch.
+    pub(crate) fn tunnels_of(&self, change: &Change) -> Vec<TunnelId> {
+        let tunnel_of = |spi| self.wanted.children.get(spi).map(|child| child.tunnel);
+        match change {
+            Change::PutTunnel(id, _) | Change::RemoveTunnel(id) => vec![*id],
+            Change::PutChild(child) => tunnel_of(&child.inbound_spi)
+                .into_iter()
+                .chain([child.tunnel])
+                .collect(),
+            Change::RemoveChild(spi) => tunnel_of(spi).into_iter().collect(),
+        }
+    }
+
+    /// The kernel removed the SA since it had carried all the packets it may.
+    pub(crate) fn note_exhausted(&mut self, id: SaId) {
+        self.exhausted.extend(self.claims.holder(id));
+    }
+
+    pub(crate) fn has(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::Tunnel(id) => self.wanted.tunnels.contains_key(&id),
+            Subject::Child(spi) => self.wanted.children.contains_key(&spi),
+            Subject::Kernel => true,
+        }
+    }
+
+    /// True for the subjects that these tunnels have, and for the kernel.
+    pub(crate) fn is_of(&self, subject: Subject, tunnels: &BTreeSet<TunnelId>) -> bool {
+        match subject {
+            Subject::Tunnel(id) => tunnels.contains(&id),
+            Subject::Child(spi) => self
+                .wanted
+                .children
+                .get(&spi)
+                .is_some_and(|child| tunnels.contains(&child.tunnel)),
+            Subject::Kernel => true,
+        }
+    }
+}
