@@ -12,9 +12,9 @@ mod suite;
 pub(crate) use hex::unhex;
 
 pub use dh::DhGroup;
-pub(crate) use dh::{DhError, DhKeyPair};
+pub(crate) use dh::DhKeyPair;
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;
-pub(crate) use sk::{OpenError, SkKey};
+pub(crate) use sk::SkKey;
 pub use suite::{IkeCipher, IkeSuite};

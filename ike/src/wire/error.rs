@@ -1,6 +1,6 @@
 //! What is wrong with a message, and what RFC 7296 section 2.21 wants answered.
 
-use super::{Header, NotifyType};
+use super::Header;
 
 /// Why a message was not decoded. `Display` is for the operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -8,28 +8,15 @@ pub(crate) enum WireError {
     /// Not an IKE message that could be answered: dropped.
     #[error("not an IKEv2 message: {0}")]
     NotIke(&'static str),
-    /// A major version above 2 (RFC 7296 section 2.5). The header is there to address the answer.
+    /// A major version above 2: INVALID_MAJOR_VERSION (RFC 7296 section 2.5). The header is there to address the answer.
     #[error("major version {} is not supported", .0.version >> 4)]
     MajorVersion(Header),
     /// A type, length or value is out of range: INVALID_SYNTAX, which may be answered only to a message that is
     /// authentic (RFC 7296 section 3.10.1).
     #[error("invalid syntax: {0}")]
     Syntax(&'static str),
-    /// A payload of this type is marked critical and not known here (RFC 7296 section 2.5).
+    /// A payload of this type is marked critical and not known here: UNSUPPORTED_CRITICAL_PAYLOAD (RFC 7296
+    /// section 2.5).
     #[error("payload type {0} is critical and not supported")]
     CriticalPayload(u8),
-}
-
-impl WireError {
-    /// The notification that answers the message; `None`: drop it in silence.
-    /// UNSUPPORTED_CRITICAL_PAYLOAD carries the payload type, and INVALID_MAJOR_VERSION the highest version
-    /// supported, as their one octet of data.
-    pub(crate) fn answer(&self) -> Option<NotifyType> {
-        match self {
-            Self::NotIke(_) => None,
-            Self::MajorVersion(_) => Some(NotifyType::INVALID_MAJOR_VERSION),
-            Self::Syntax(_) => Some(NotifyType::INVALID_SYNTAX),
-            Self::CriticalPayload(_) => Some(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD),
-        }
-    }
 }

@@ -161,7 +161,6 @@ impl From<Flags> for u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::NotifyType;
     use crate::wire::testing::{message, verdict};
 
     #[test]
@@ -212,13 +211,12 @@ mod tests {
         message[17] = 0x30;
         // Nothing else in such a message need make sense here.
         message[27] = 0;
-        let Err(error @ WireError::MajorVersion(header)) = Header::decode(&message) else {
+        let Err(WireError::MajorVersion(header)) = Header::decode(&message) else {
             panic!("version 3 was accepted");
         };
         assert_eq!(
             (header.spis.initiator, header.exchange),
             (1, ExchangeType::IkeSaInit)
         );
-        assert_eq!(error.answer(), Some(NotifyType::INVALID_MAJOR_VERSION));
     }
 }

@@ -37,4 +37,3 @@ pub(crate) use message::{Message, encode};
 pub(crate) use notify::{Notify, NotifyType};
 pub(crate) use payload::{Payload, PayloadType};
 pub(crate) use sa::{Proposal, Protocol, Transform, TransformType};
-pub(crate) use ts::MAX_SELECTORS;

@@ -8,9 +8,6 @@ use crate::TrafficSelector;
 const TS_IPV4_ADDR_RANGE: u8 = 7;
 const TS_IPV6_ADDR_RANGE: u8 = 8;
 
-/// Selectors one payload can count.
-pub(crate) const MAX_SELECTORS: usize = u8::MAX as usize;
-
 /// "OPAQUE" ports (RFC 4301 section 4.4.1.1), the one range whose first port lies above its last.
 const OPAQUE: (u16, u16) = (65535, 0);
 
@@ -31,9 +28,9 @@ pub(super) fn decode(body: &[u8]) -> Result<Vec<TrafficSelector>, WireError> {
     Ok(selectors)
 }
 
-/// At most [`MAX_SELECTORS`].
+/// At most 255 selectors can be counted; narrowing keeps far fewer.
 pub(super) fn encode(selectors: &[TrafficSelector], out: &mut Vec<u8>) {
-    debug_assert!(selectors.len() <= MAX_SELECTORS);
+    debug_assert!(selectors.len() <= usize::from(u8::MAX));
     out.extend_from_slice(&[selectors.len() as u8, 0, 0, 0]);
     for selector in selectors {
         encode_selector(selector, out);
