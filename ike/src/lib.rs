@@ -26,6 +26,8 @@ mod secret;
 mod select;
 mod snapshot;
 mod spi;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod timers;
 mod tunnels;
 mod udp;

@@ -2,6 +2,8 @@
 
 mod budget;
 mod handshake;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::time::Instant;

@@ -1,0 +1,146 @@
+//! How a customer's router is set up.
+
+use std::net::SocketAddr;
+
+use crate::wire::{Proposal, Protocol, Transform, TransformType};
+use crate::{EspSuite, Identity, IkeSuite, Path, Secret, TrafficSelector, Tunnel, default_ike_suites};
+
+/// A customer's configuration, and the ways it may misbehave.
+#[derive(Clone, Debug)]
+pub struct Customer {
+    /// Its own address and the fleet's, ports included, as it believes.
+    pub path: Path,
+    /// Who it says it is.
+    pub id: Identity,
+    /// Whom it asks for by IDr; `None`: nobody in particular.
+    pub peer_id: Option<Identity>,
+    /// Its pre-shared key.
+    pub psk: Secret,
+    /// Suites for the IKE SA, each a proposal; the first one's group is its guess for KE.
+    pub ike: Vec<IkeSuite>,
+    /// Suites for the child SA, each a proposal.
+    pub esp: Vec<EspSuite>,
+    /// What it proposes about extended sequence numbers.
+    pub esn: Esn,
+    /// Behind it: TSi.
+    pub local_ts: Vec<TrafficSelector>,
+    /// Behind the fleet: TSr.
+    pub remote_ts: Vec<TrafficSelector>,
+    /// It sends INITIAL_CONTACT.
+    pub initial_contact: bool,
+}
+
+/// A customer's proposals about extended sequence numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Esn {
+    /// Without them.
+    No,
+    /// With them or without.
+    Either,
+    /// With them only.
+    Only,
+}
+
+impl Customer {
+    /// One that gets a tunnel: the number tells customers, their keys, addresses and selectors apart.
+    pub fn new(number: u8) -> Self {
+        Self {
+            path: Path {
+                local: socket([198, 51, 100, number]),
+                peer: socket([203, 0, 113, 1]),
+            },
+            id: Identity::Fqdn(format!("cpe{number}.example")),
+            peer_id: None,
+            psk: Secret::new(format!("secret {number}").into_bytes()),
+            ike: default_ike_suites(),
+            esp: vec![EspSuite::Aes256Gcm16, EspSuite::Aes128Gcm16],
+            esn: Esn::No,
+            local_ts: vec![net([10, number, 0, 0])],
+            remote_ts: vec![net([192, 168, 0, 0])],
+            initial_contact: false,
+        }
+    }
+
+    /// The tunnel that suits it, called "tunnel", and its number.
+    pub fn tunnel(&self) -> Tunnel {
+        Tunnel {
+            name: format!("tunnel of {}", self.id),
+            remote_id: self.id.clone(),
+            local_id: self.peer_id.clone(),
+            psk: self.psk.clone(),
+            esp: vec![EspSuite::Aes256Gcm16, EspSuite::Aes128Gcm16],
+            local_ts: self.remote_ts.clone(),
+            remote_ts: self.local_ts.clone(),
+        }
+    }
+
+    pub(super) fn ike_proposals(&self) -> Vec<Proposal<'static>> {
+        let numbered = self.ike.iter().zip(1..);
+        let proposals = numbered.map(|(suite, number)| Proposal {
+            number,
+            protocol: Protocol::Ike,
+            spi: &[],
+            transforms: vec![
+                transform(
+                    TransformType::Encryption,
+                    suite.cipher.id(),
+                    Some(suite.cipher.key_bits()),
+                ),
+                transform(TransformType::Prf, suite.prf.id(), None),
+                transform(TransformType::KeyExchange, suite.dh.id(), None),
+            ],
+        });
+        proposals.collect()
+    }
+
+    pub(super) fn esp_proposals<'a>(&self, spi: &'a [u8; 4]) -> Vec<Proposal<'a>> {
+        let numbered = self.esp.iter().zip(1..);
+        let proposals = numbered.map(|(suite, number)| {
+            let key_bits = (suite.key_len() - 4) * 8;
+            let mut transforms = vec![transform(TransformType::Encryption, 20, Some(key_bits as u16))];
+            for id in self.esn.transform_ids() {
+                transforms.push(transform(TransformType::ExtendedSequenceNumbers, *id, None));
+            }
+            Proposal {
+                number,
+                protocol: Protocol::Esp,
+                spi,
+                transforms,
+            }
+        });
+        proposals.collect()
+    }
+}
+
+impl Esn {
+    fn transform_ids(self) -> &'static [u16] {
+        match self {
+            Self::No => &[0],
+            Self::Either => &[1, 0],
+            Self::Only => &[1],
+        }
+    }
+}
+
+fn transform(kind: TransformType, id: u16, key_bits: Option<u16>) -> Transform {
+    Transform {
+        kind,
+        id,
+        key_bits,
+        unknown_attribute: false,
+    }
+}
+
+fn socket(ip: [u8; 4]) -> SocketAddr {
+    SocketAddr::from((ip, 500))
+}
+
+/// A /16.
+fn net([a, b, _, _]: [u8; 4]) -> TrafficSelector {
+    TrafficSelector {
+        protocol: 0,
+        ports: (0, 65535),
+        first: [a, b, 0, 0].into(),
+        last: [a, b, 255, 255].into(),
+    }
+}

@@ -1,0 +1,65 @@
+//! Randomness that repeats with its seed.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use crate::Host;
+
+/// SplitMix64: well spread, and the same at each run.
+#[derive(Clone, Debug)]
+pub struct TestRandom(u64);
+
+impl TestRandom {
+    /// Different seeds give different octets.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Fills `buffer` with the next octets.
+    pub fn fill(&mut self, buffer: &mut [u8]) {
+        for chunk in buffer.chunks_mut(8) {
+            chunk.copy_from_slice(&self.next().to_be_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// A host for a [`crate::Responder`] under test.
+#[derive(Clone, Debug)]
+pub struct TestHost {
+    random: TestRandom,
+    taken: Arc<Mutex<HashSet<u32>>>,
+}
+
+impl TestHost {
+    /// Different seeds give different SPIs, nonces and key pairs.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            random: TestRandom::new(seed),
+            taken: Arc::default(),
+        }
+    }
+
+    /// The inbound ESP SPIs that the fleet knows already; shared with the host's clones.
+    pub fn taken(&self) -> Arc<Mutex<HashSet<u32>>> {
+        Arc::clone(&self.taken)
+    }
+}
+
+impl Host for TestHost {
+    fn fill_random(&mut self, buffer: &mut [u8]) {
+        self.random.fill(buffer);
+    }
+
+    fn is_esp_spi_taken(&self, spi: u32) -> bool {
+        self.taken.lock().is_ok_and(|taken| taken.contains(&spi))
+    }
+}

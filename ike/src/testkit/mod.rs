@@ -1,0 +1,14 @@
+//! The other side, for tests and benchmarks: a customer's router and a fleet of one, as sans-IO as the responder.
+//!
+//! Not for use outside of tests: its random numbers are anything but random.
+
+mod customer;
+mod fleet;
+mod host;
+mod initiator;
+mod session;
+
+pub use customer::{Customer, Esn};
+pub use fleet::TestFleet;
+pub use host::{TestHost, TestRandom};
+pub use initiator::{Initiator, Status};

@@ -1,0 +1,118 @@
+//! The initiator's half of an IKE SA: keys, IVs and message IDs.
+
+use crate::crypto::{IkeKeys, SkKey};
+use crate::wire::{
+    Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
+};
+use crate::{IkeCipher, IkeSpis, Secret};
+
+/// Seals with SK_ei and opens with SK_er.
+pub(super) struct Session {
+    pub(super) spis: IkeSpis,
+    pub(super) keys: IkeKeys,
+    cipher: IkeCipher,
+    next_iv: u64,
+    next_request: u32,
+    awaited: Option<u32>,
+    /// The responder's next request and the reply to its last.
+    next_peer_request: u32,
+    last_reply: Vec<u8>,
+}
+
+/// The inside of an SK payload.
+pub(super) struct Opened {
+    first: PayloadType,
+    plaintext: Vec<u8>,
+}
+
+impl Opened {
+    pub(super) fn payloads(&self) -> Result<Vec<Payload<'_>>, WireError> {
+        decode_payloads(self.first, &self.plaintext)
+    }
+}
+
+impl Session {
+    pub(super) fn new(spis: IkeSpis, cipher: IkeCipher, keys: IkeKeys) -> Self {
+        Self {
+            spis,
+            keys,
+            cipher,
+            next_iv: 0,
+            next_request: 1,
+            awaited: None,
+            next_peer_request: 0,
+            last_reply: Vec::new(),
+        }
+    }
+
+    /// The next request; its response is awaited from now on.
+    pub(super) fn request(&mut self, exchange: ExchangeType, payloads: &[Payload<'_>]) -> Vec<u8> {
+        let id = self.next_request;
+        self.next_request += 1;
+        self.awaited = Some(id);
+        self.seal(exchange, id, false, payloads)
+    }
+
+    pub(super) fn awaits(&self, id: u32) -> bool {
+        self.awaited == Some(id)
+    }
+
+    pub(super) fn answered(&mut self) {
+        self.awaited = None;
+    }
+
+    /// The reply to the responder's last request, if `id` is that of it.
+    pub(super) fn repeated(&self, id: u32) -> Option<&[u8]> {
+        (id.checked_add(1)? == self.next_peer_request).then_some(&self.last_reply)
+    }
+
+    /// Opens the responder's next request.
+    pub(super) fn open_request(&mut self, message: &Message<'_>, octets: &[u8]) -> Option<Opened> {
+        if message.header.message_id != self.next_peer_request {
+            return None;
+        }
+        let opened = self.open(message, octets)?;
+        self.next_peer_request += 1;
+        Some(opened)
+    }
+
+    pub(super) fn reply(&mut self, id: u32, payloads: &[Payload<'_>]) -> Vec<u8> {
+        self.last_reply = self.seal(ExchangeType::Informational, id, true, payloads);
+        self.last_reply.clone()
+    }
+
+    pub(super) fn open(&self, message: &Message<'_>, octets: &[u8]) -> Option<Opened> {
+        let Some(Encrypted::Whole { first, body }) = message.encrypted else {
+            return None;
+        };
+        let plaintext = self.key(&self.keys.sk_er)?.open(octets, body.len()).ok()?;
+        Some(Opened { first, plaintext })
+    }
+
+    fn seal(
+        &mut self,
+        exchange: ExchangeType,
+        message_id: u32,
+        response: bool,
+        payloads: &[Payload<'_>],
+    ) -> Vec<u8> {
+        let flags = Flags {
+            initiator: true,
+            response,
+        };
+        let head = Head {
+            spis: self.spis,
+            exchange,
+            flags,
+            message_id,
+        };
+        self.next_iv += 1;
+        let key = self.key(&self.keys.sk_ei);
+        key.map(|key| key.seal(&head, payloads, self.next_iv))
+            .unwrap_or_default()
+    }
+
+    fn key(&self, secret: &Secret) -> Option<SkKey> {
+        SkKey::new(self.cipher, secret)
+    }
+}
