@@ -68,7 +68,7 @@ impl NotifyType {
     pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
 
     /// Below 16384 (RFC 7296 section 3.10.1). A responder has no need to know.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn is_error(self) -> bool {
         self.0 < 16384
     }
