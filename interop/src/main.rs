@@ -1,0 +1,103 @@
+//! `interop/demo`, `interop/test` and what they are made of.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use interop::guest;
+use interop::host::{self, image, vm};
+use interop::report::{Job, Line, place};
+
+/// The lab.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs any program in the guest, as root, and shows its output.
+    Run {
+        /// A further file to put beside the program.
+        #[arg(long)]
+        with: Vec<PathBuf>,
+        /// Where the machine's files go; two machines at once need two.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+        /// The program.
+        program: PathBuf,
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// What runs inside the machine.
+    #[command(subcommand, hide = true)]
+    Guest(Inside),
+}
+
+#[derive(Subcommand)]
+enum Inside {
+    /// Does the job that the machine was started for.
+    Boot,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Task::Run {
+            with,
+            dir,
+            program,
+            arguments,
+        } => run(with, dir, program, arguments),
+        Task::Guest(Inside::Boot) => guest::boot::boot().map(|()| 0),
+    };
+    match done {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("interop: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How long a program that someone runs by hand may take.
+const RUN_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+fn run(with: Vec<PathBuf>, dir: Option<PathBuf>, program: PathBuf, arguments: Vec<String>) -> Result<i32> {
+    let lab = host::lab_dir();
+    let image = image::get(&lab)?;
+    let mut programs = vec![("interop".to_owned(), std::env::current_exe()?)];
+    let inside = place::program(&name_of(&program)?);
+    for file in with.into_iter().chain([program]) {
+        programs.push((name_of(&file)?, file));
+    }
+    let job = Job::Run(
+        std::iter::once(inside.to_string_lossy().into_owned())
+            .chain(arguments)
+            .collect(),
+    );
+    vm::boot(
+        &image,
+        &dir.unwrap_or(lab.join("run")),
+        &programs,
+        &job,
+        RUN_LIMIT,
+        |line| {
+            if let Line::Output(text) = line {
+                println!("{text}");
+            }
+        },
+    )
+}
+
+fn name_of(file: &std::path::Path) -> Result<String> {
+    Ok(file
+        .file_name()
+        .context("not a file")?
+        .to_string_lossy()
+        .into_owned())
+}
