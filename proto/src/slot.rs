@@ -44,7 +44,19 @@ impl fmt::Display for Slot {
 pub struct InboundSpi(u32);
 
 impl InboundSpi {
+    /// The least of all.
+    pub const MIN: Self = Self(1 << Self::SLOT_SHIFT);
+
+    /// The greatest of all.
+    pub const MAX: Self = Self(u32::MAX);
+
     const SLOT_SHIFT: u32 = 22;
+
+    /// The least and the greatest that an edge may issue.
+    pub fn of_slot(slot: Slot) -> (Self, Self) {
+        let first = u32::from(slot.0) << Self::SLOT_SHIFT;
+        (Self(first), Self(first | ((1 << Self::SLOT_SHIFT) - 1)))
+    }
 
     /// The SPI as it stands in a packet.
     pub fn get(self) -> u32 {

@@ -30,6 +30,12 @@ impl Timestamp {
         let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(milliseconds).min(Self::MAX))
     }
+
+    /// The moment `duration` earlier, or the beginning of 1970.
+    pub fn before(self, duration: Duration) -> Self {
+        let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(milliseconds))
+    }
 }
 
 /// Rounds down to the millisecond; a moment before 1970 becomes 1970, one after 9999 its end.

@@ -1,0 +1,203 @@
+//! Connections: from the listening socket, through the handshake, to a caller with a role.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use proto::Name;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tonic::transport::server::Connected;
+use tonic::{Request, Status};
+
+use crate::config::Limits;
+use crate::role::{Role, RoleError};
+
+/// Handshakes at a time. Whoever has no certificate can take these places and no others, and each for a short time.
+const HANDSHAKES: usize = 256;
+
+/// After a failed accept, which is most often for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is at the other end of a connection, as its certificate proves.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Role);
+
+impl Caller {
+    /// The caller of a request.
+    pub(crate) fn of<T>(request: &Request<T>) -> Result<&Self, Status> {
+        request
+            .extensions()
+            .get()
+            .ok_or_else(|| Status::unauthenticated("the connection has no certificate"))
+    }
+
+    /// An edge's name, or PERMISSION_DENIED.
+    pub(crate) fn edge(&self) -> Result<&Name, Status> {
+        match &self.0 {
+            Role::Edge(name) => Ok(name),
+            other => Err(Status::permission_denied(format!(
+                "only an edge may ask this, not {other}"
+            ))),
+        }
+    }
+
+    /// An operator's name, or PERMISSION_DENIED.
+    pub(crate) fn operator(&self) -> Result<&Name, Status> {
+        match &self.0 {
+            Role::Operator(name) => Ok(name),
+            other => Err(Status::permission_denied(format!(
+                "only an operator may ask this, not {other}"
+            ))),
+        }
+    }
+}
+
+/// Accepts connections until the receiver of `connections` is gone.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    tls: watch::Receiver<Arc<ServerConfig>>,
+    limits: Limits,
+    connections: mpsc::Sender<io::Result<Connection>>,
+) {
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let places = Arc::new(Semaphore::new(limits.connections));
+    // A closed semaphore would end the loop; nobody closes it.
+    while let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+            () = connections.closed() => return,
+        };
+        let config = Arc::clone(&tls.borrow());
+        let handshake = Handshake {
+            stream,
+            config,
+            places: Arc::clone(&places),
+            time: limits.handshake,
+        };
+        let connections = connections.clone();
+        tokio::spawn(async move {
+            let result = handshake.finish().await;
+            drop(permit);
+            match result {
+                Ok(connection) => {
+                    // The server may be gone.
+                    let _ = connections.send(Ok(connection)).await;
+                }
+                Err(error) => log_refused(peer, &error),
+            }
+        });
+    }
+}
+
+fn log_refused(peer: SocketAddr, error: &RefusedConnection) {
+    tracing::warn!(%peer, %error, "connection refused");
+}
+
+struct Handshake {
+    stream: TcpStream,
+    config: Arc<ServerConfig>,
+    places: Arc<Semaphore>,
+    time: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RefusedConnection {
+    #[error("the handshake took too long")]
+    TooLong,
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] io::Error),
+    #[error("no certificate was shown")]
+    NoCertificate,
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    #[error("there are too many connections")]
+    TooMany,
+}
+
+impl Handshake {
+    async fn finish(self) -> Result<Connection, RefusedConnection> {
+        // Every message is awaited by somebody: none may wait for the next to fill a packet.
+        self.stream.set_nodelay(true)?;
+        let handshake = TlsAcceptor::from(self.config).accept(self.stream);
+        let stream = tokio::time::timeout(self.time, handshake)
+            .await
+            .map_err(|_| RefusedConnection::TooLong)??;
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let role = Role::of_certificate(certificate.ok_or(RefusedConnection::NoCertificate)?)?;
+        let place = self
+            .places
+            .try_acquire_owned()
+            .map_err(|_| RefusedConnection::TooMany)?;
+        Ok(Connection {
+            stream,
+            caller: Caller(role),
+            _place: place,
+        })
+    }
+}
+
+/// A connection whose caller is known.
+pub(crate) struct Connection {
+    stream: TlsStream<TcpStream>,
+    caller: Caller,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Caller;
+
+    fn connect_info(&self) -> Caller {
+        self.caller.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,203 @@
+//! Waiting until every edge of the set has applied a revision. Pure; the caller brings the time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use proto::Slot;
+
+/// Names a wait: its revision first, so that an edge's progress finds the waits it matters to in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WaitId {
+    revision: u64,
+    number: u64,
+}
+
+/// How far each edge has come, and who waits for that.
+#[derive(Debug)]
+pub(crate) struct Barrier {
+    /// A lap around the log that takes longer than this shows that an edge is too slow for the set.
+    lap: Duration,
+    /// The newest revision.
+    head: u64,
+    edges: BTreeMap<Slot, Progress>,
+    waits: BTreeMap<WaitId, Wait>,
+    last_number: u64,
+}
+
+/// How far an edge has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Everything up to this revision.
+    pub(crate) applied: u64,
+    /// `None`: in the set.
+    lagging: Option<Lap>,
+}
+
+/// A lagging edge returns when it gets to where the head was within a lap's time of it being there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lap {
+    goal: u64,
+    begun: Instant,
+}
+
+#[derive(Debug)]
+struct Wait {
+    durable_at: Instant,
+    /// How long each edge of the set took; `None`: it has not come so far yet.
+    edges: BTreeMap<Slot, Option<Duration>>,
+    missing: usize,
+}
+
+impl Progress {
+    pub(crate) fn is_lagging(&self) -> bool {
+        self.lagging.is_some()
+    }
+}
+
+impl Barrier {
+    pub(crate) fn new(lap: Duration, head: u64) -> Self {
+        Self {
+            lap,
+            head,
+            edges: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            last_number: 0,
+        }
+    }
+
+    /// The newest revision.
+    pub(crate) fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// There is a new revision.
+    pub(crate) fn raise(&mut self, head: u64) {
+        self.head = self.head.max(head);
+    }
+
+    /// Takes in an edge that was a member when the distributor stopped: in the set, as it was then for all we know.
+    pub(crate) fn resume(&mut self, slot: Slot) {
+        self.edges.insert(
+            slot,
+            Progress {
+                applied: 0,
+                lagging: None,
+            },
+        );
+    }
+
+    /// An edge begins a session and has everything up to `applied`. One that was not in the set, or is not `returning`
+    /// to it while its lease runs, has to catch up first. Returns the waits that are complete with it.
+    pub(crate) fn join(&mut self, slot: Slot, applied: u64, now: Instant, returning: bool) -> Vec<WaitId> {
+        let known = self.edges.get(&slot).filter(|_| returning);
+        let in_set = known.is_some_and(|progress| !progress.is_lagging());
+        let lagging = (!in_set).then_some(Lap {
+            goal: self.head,
+            begun: now,
+        });
+        self.edges.insert(slot, Progress { applied: 0, lagging });
+        self.advance(slot, applied, now)
+    }
+
+    /// Forgets an edge. Waits go on without it.
+    pub(crate) fn forget(&mut self, slot: Slot) {
+        self.edges.remove(&slot);
+    }
+
+    pub(crate) fn progress(&self, slot: Slot) -> Option<Progress> {
+        self.edges.get(&slot).copied()
+    }
+
+    /// Begins a wait for those of `members` that are not lagging.
+    pub(crate) fn open(
+        &mut self,
+        revision: u64,
+        now: Instant,
+        members: impl Iterator<Item = Slot>,
+    ) -> WaitId {
+        let in_set = members.filter_map(|slot| {
+            let progress = self.edges.get(&slot).filter(|progress| !progress.is_lagging())?;
+            Some((slot, (progress.applied >= revision).then_some(Duration::ZERO)))
+        });
+        let edges: BTreeMap<_, _> = in_set.collect();
+        let missing = edges.values().filter(|took| took.is_none()).count();
+        self.last_number += 1;
+        let id = WaitId {
+            revision,
+            number: self.last_number,
+        };
+        self.waits.insert(
+            id,
+            Wait {
+                durable_at: now,
+                edges,
+                missing,
+            },
+        );
+        id
+    }
+
+    /// True when there is nobody left to wait for.
+    pub(crate) fn is_complete(&self, id: WaitId) -> bool {
+        self.waits.get(&id).is_none_or(|wait| wait.missing == 0)
+    }
+
+    /// An edge has come to `applied`. Returns the waits that are complete with it.
+    pub(crate) fn advance(&mut self, slot: Slot, applied: u64, now: Instant) -> Vec<WaitId> {
+        let Some(progress) = self.edges.get_mut(&slot) else {
+            return Vec::new();
+        };
+        if applied < progress.applied {
+            return Vec::new();
+        }
+        let reached = WaitId {
+            revision: progress.applied,
+            number: 0,
+        }..=WaitId {
+            revision: applied,
+            number: u64::MAX,
+        };
+        progress.applied = applied;
+        if let Some(lap) = progress.lagging
+            && applied >= lap.goal
+        {
+            let in_time = applied >= self.head || now.saturating_duration_since(lap.begun) <= self.lap;
+            progress.lagging = (!in_time).then_some(Lap {
+                goal: self.head,
+                begun: now,
+            });
+        }
+        let mut complete = Vec::new();
+        for (id, wait) in self.waits.range_mut(reached) {
+            if let Some(took @ None) = wait.edges.get_mut(&slot) {
+                *took = Some(now.saturating_duration_since(wait.durable_at));
+                wait.missing -= 1;
+                if wait.missing == 0 {
+                    complete.push(*id);
+                }
+            }
+        }
+        complete
+    }
+
+    /// Ends a wait and tells how long each edge took. At the deadline those that are missing leave the set.
+    pub(crate) fn close(&mut self, id: WaitId, now: Instant) -> Vec<(Slot, Option<Duration>)> {
+        let Some(wait) = self.waits.remove(&id) else {
+            return Vec::new();
+        };
+        for (slot, _) in wait.edges.iter().filter(|(_, took)| took.is_none()) {
+            if let Some(progress) = self.edges.get_mut(slot).filter(|progress| !progress.is_lagging()) {
+                progress.lagging = Some(Lap {
+                    goal: self.head,
+                    begun: now,
+                });
+            }
+        }
+        wait.edges.into_iter().collect()
+    }
+
+    /// Ends a wait that nobody is interested in any more.
+    pub(crate) fn cancel(&mut self, id: WaitId) {
+        self.waits.remove(&id);
+    }
+}

@@ -1,0 +1,86 @@
+//! What both services work with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::{Key, Slot, limits, v1};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::config::Limits;
+use crate::fleet::Fleet;
+use crate::refusal::Refusal;
+use crate::state::{Draft, Outcome, State};
+use crate::writer::{Durable, Writer};
+
+/// Failures of one edge that an answer shows; the edge's own log has them all.
+pub(crate) const SHOWN_FAILURES: usize = 8;
+
+/// What both services work with.
+pub(crate) struct Core {
+    pub(crate) writer: Writer,
+    pub(crate) states: watch::Receiver<Arc<State>>,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) limits: Limits,
+    pub(crate) shutdown: CancellationToken,
+}
+
+impl Core {
+    /// The newest state.
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.states.borrow())
+    }
+
+    /// Makes a change and waits for the edges to apply it, for at most `deadline` from when it is durable.
+    pub(crate) async fn change(
+        &self,
+        rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
+        deadline: Duration,
+    ) -> Result<(Outcome, Vec<v1::EdgeProgress>), Status> {
+        let Durable { outcome, wait } = self.writer.change(rule).await?;
+        let edges = wait.finish(deadline).await;
+        let state = self.state();
+        let progress = edges
+            .into_iter()
+            .filter_map(|(slot, took)| self.progress(&state, outcome.revision, slot, took));
+        Ok((outcome, progress.collect()))
+    }
+
+    fn progress(
+        &self,
+        state: &State,
+        revision: u64,
+        slot: Slot,
+        took: Option<Duration>,
+    ) -> Option<v1::EdgeProgress> {
+        let of_this_change = |key: &Key| {
+            state
+                .get(key)
+                .is_some_and(|entry| entry.record.revision == revision)
+        };
+        let failures = self
+            .fleet
+            .failures(slot)
+            .into_iter()
+            .filter(|failure| of_this_change(&failure.key));
+        Some(v1::EdgeProgress {
+            name: String::from(&state.edge_in(slot)?.name),
+            slot: slot.get().into(),
+            applied: took.is_some(),
+            elapsed_us: took.map_or(0, |took| took.as_micros().try_into().unwrap_or(u32::MAX)),
+            failures: failures
+                .take(SHOWN_FAILURES)
+                .map(|failure| (&failure).into())
+                .collect(),
+        })
+    }
+}
+
+/// A message that breaks the schema, as the caller sees it.
+pub(crate) fn invalid(error: proto::Invalid) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+const _: () =
+    assert!(SHOWN_FAILURES * (limits::REASON + limits::NAME) * Slot::MAX as usize <= 2 * limits::MESSAGE);

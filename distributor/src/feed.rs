@@ -1,0 +1,112 @@
+//! What one edge has still to get, read off the shared states.
+//!
+//! There is no queue and no log: a feed remembers how far it is and walks the newest state from there, so that the live
+//! stream, a resume and a slow subscriber's catching up are the same walk. Records are sent in the encoding they are
+//! stored in. See docs/decisions/0002-fanout.md.
+
+use std::sync::Arc;
+
+use proto::{Resume, limits, v1};
+use tokio::sync::watch;
+
+use crate::state::{Place, State};
+
+/// What one edge has still to get.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    states: watch::Receiver<Arc<State>>,
+    position: Position,
+}
+
+#[derive(Debug)]
+enum Position {
+    /// The edge has everything up to this revision.
+    Complete(u64),
+    /// The edge is to be told that a snapshot begins.
+    Snapshot,
+    /// On the way through a state, behind a place.
+    Within(Arc<State>, Option<Place>),
+}
+
+impl Feed {
+    /// Goes on from where the edge is, when what came after is still known; else begins with a snapshot.
+    pub(crate) fn new(mut states: watch::Receiver<Arc<State>>, resume: Option<Resume>) -> Self {
+        let state = states.borrow_and_update();
+        let position = match resume {
+            Some(resume) if state.can_resume(resume.store, resume.revision) => {
+                Position::Complete(resume.revision)
+            }
+            _ => Position::Snapshot,
+        };
+        drop(state);
+        Self { states, position }
+    }
+
+    /// What the edge has already.
+    pub(crate) fn applied(&self) -> u64 {
+        match self.position {
+            Position::Complete(revision) => revision,
+            Position::Snapshot | Position::Within(..) => 0,
+        }
+    }
+
+    /// The next message (the edge has joined, so there is a revision to complete), as soon as there is one; `None` when there will be no more. Nothing is lost when the future is
+    /// dropped before it is ready.
+    pub(crate) async fn next(&mut self) -> Option<v1::SyncResponse> {
+        loop {
+            match &self.position {
+                Position::Snapshot => {
+                    let state = Arc::clone(&self.states.borrow_and_update());
+                    self.position = Position::Within(state, None);
+                    return Some(message(v1::sync_response::Message::SnapshotBegin(
+                        v1::SnapshotBegin {},
+                    )));
+                }
+                Position::Within(state, place) => {
+                    let (delta, position) = chunk(state, *place);
+                    self.position = position;
+                    return Some(message(v1::sync_response::Message::Delta(delta)));
+                }
+                Position::Complete(revision) => {
+                    let revision = *revision;
+                    let state = self.states.wait_for(|state| state.head() > revision).await.ok()?;
+                    self.position = if state.can_resume(state.counters().store, revision) {
+                        Position::Within(Arc::clone(&state), Some(Place::end_of(revision)))
+                    } else {
+                        Position::Snapshot
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The records behind `place`, up to a Delta's size, and where that leads.
+fn chunk(state: &Arc<State>, mut place: Option<Place>) -> (v1::Delta, Position) {
+    let mut records = Vec::new();
+    let mut octets = 0;
+    for (next, encoded) in state.after(place) {
+        if octets >= limits::DELTA {
+            return (
+                v1::Delta { records, revision: 0 },
+                Position::Within(Arc::clone(state), place),
+            );
+        }
+        octets += encoded.len();
+        place = Some(next);
+        records.push(encoded.clone());
+    }
+    (
+        v1::Delta {
+            records,
+            revision: state.head(),
+        },
+        Position::Complete(state.head()),
+    )
+}
+
+fn message(message: v1::sync_response::Message) -> v1::SyncResponse {
+    v1::SyncResponse {
+        message: Some(message),
+    }
+}

@@ -1,0 +1,251 @@
+//! The living edges: their leases, how far they have come, and what their kernels refuse.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::{Applied, Failure, Slot};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::barrier::{Barrier, WaitId};
+use crate::config::Limits;
+use crate::lease::{Leases, SessionId, Standing};
+use crate::state::State;
+
+/// The living edges. The lock is held for moments only, and never while anything else is waited for.
+#[derive(Debug)]
+pub(crate) struct Fleet(Mutex<Members>);
+
+#[derive(Debug)]
+struct Members {
+    leases: Leases,
+    barrier: Barrier,
+    reports: BTreeMap<Slot, Report>,
+    /// Cancelled when a newer session of the same edge begins.
+    sessions: BTreeMap<Slot, CancellationToken>,
+    waiting: BTreeMap<WaitId, oneshot::Sender<()>>,
+}
+
+/// What an edge's kernel refuses.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) failures_total: u32,
+}
+
+/// An edge as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) standing: Standing,
+    pub(crate) is_lagging: bool,
+    pub(crate) applied: u64,
+    pub(crate) report: Report,
+}
+
+impl Fleet {
+    /// The edges that were known when the distributor stopped.
+    pub(crate) fn new(limits: &Limits, state: &State, now: Instant) -> Self {
+        let mut leases = Leases::new(limits.lease);
+        let mut barrier = Barrier::new(limits.barrier, state.head());
+        for edge in state.edges() {
+            leases.grant(edge.slot, now);
+            barrier.resume(edge.slot);
+        }
+        let (reports, sessions, waiting) = Default::default();
+        Self(Mutex::new(Members {
+            leases,
+            barrier,
+            reports,
+            sessions,
+            waiting,
+        }))
+    }
+
+    /// Begins an edge's session and ends the one it had. The edge has everything up to `applied` already.
+    pub(crate) fn attach(self: &Arc<Self>, slot: Slot, applied: u64, now: Instant) -> Session {
+        let mut members = self.lock();
+        let returning = members.leases.is_held(slot, now);
+        let id = members.leases.attach(slot, now);
+        let replaced = CancellationToken::new();
+        if let Some(older) = members.sessions.insert(slot, replaced.clone()) {
+            older.cancel();
+        }
+        let complete = members.barrier.join(slot, applied, now, returning);
+        members.wake(complete);
+        Session {
+            fleet: Arc::clone(self),
+            slot,
+            id,
+            replaced,
+        }
+    }
+
+    /// True while the edge may act.
+    pub(crate) fn is_lease_held(&self, slot: Slot, now: Instant) -> bool {
+        self.lock().leases.is_held(slot, now)
+    }
+
+    /// There is a new revision, which edges may report from now on.
+    pub(crate) fn raise(&self, head: u64) {
+        self.lock().barrier.raise(head);
+    }
+
+    /// Begins to wait until the edges have applied a revision.
+    pub(crate) fn wait(self: &Arc<Self>, revision: u64, durable_at: Instant) -> Wait {
+        let mut members = self.lock();
+        let Members {
+            leases,
+            barrier,
+            waiting,
+            ..
+        } = &mut *members;
+        let id = barrier.open(revision, durable_at, leases.holders(durable_at));
+        let (wake, complete) = oneshot::channel();
+        if barrier.is_complete(id) {
+            // The receiver is here.
+            let _ = wake.send(());
+        } else {
+            waiting.insert(id, wake);
+        }
+        Wait {
+            fleet: Arc::clone(self),
+            id,
+            durable_at,
+            complete,
+        }
+    }
+
+    /// An edge as it stands; `None` for a slot without one.
+    pub(crate) fn member(&self, slot: Slot, now: Instant) -> Option<Member> {
+        let members = self.lock();
+        let progress = members.barrier.progress(slot)?;
+        Some(Member {
+            standing: members.leases.standing(slot, now)?,
+            is_lagging: progress.is_lagging(),
+            applied: progress.applied,
+            report: members.reports.get(&slot).cloned().unwrap_or_default(),
+        })
+    }
+
+    /// What an edge's kernel refuses, by key.
+    pub(crate) fn failures(&self, slot: Slot) -> Vec<Failure> {
+        self.lock()
+            .reports
+            .get(&slot)
+            .map(|report| report.failures.clone())
+            .unwrap_or_default()
+    }
+
+    /// Forgets the edges whose lease ended at least this long ago, and tells which.
+    pub(crate) fn forget_silent(&self, time: Duration, now: Instant) -> Vec<Slot> {
+        let mut members = self.lock();
+        let silent = members.leases.silent_for(time, now);
+        for slot in &silent {
+            members.leases.forget(*slot);
+            members.barrier.forget(*slot);
+            members.reports.remove(slot);
+            members.sessions.remove(slot);
+        }
+        silent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        // Every change under the lock is complete before anything that could panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Members {
+    fn wake(&mut self, complete: Vec<WaitId>) {
+        for wake in complete.iter().filter_map(|id| self.waiting.remove(id)) {
+            // Whoever waited may be gone.
+            let _ = wake.send(());
+        }
+    }
+}
+
+/// An edge's session. It ends when this is dropped; the lease runs on.
+#[derive(Debug)]
+pub(crate) struct Session {
+    fleet: Arc<Fleet>,
+    slot: Slot,
+    id: SessionId,
+    replaced: CancellationToken,
+}
+
+/// An edge says something that cannot be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("revision {applied} cannot have been applied: the newest is {head}")]
+pub(crate) struct Impossible {
+    applied: u64,
+    head: u64,
+}
+
+impl Session {
+    /// Renews the lease, unless a newer session has it.
+    pub(crate) fn renew(&self, now: Instant) -> bool {
+        self.fleet.lock().leases.renew(self.slot, self.id, now)
+    }
+
+    /// Takes an edge's report, which renews the lease as well.
+    pub(crate) fn report(&self, applied: Applied, now: Instant) -> Result<(), Impossible> {
+        let mut members = self.fleet.lock();
+        let head = members.barrier.head();
+        if applied.revision > head {
+            return Err(Impossible {
+                applied: applied.revision,
+                head,
+            });
+        }
+        if members.leases.renew(self.slot, self.id, now) {
+            let report = Report {
+                failures: applied.failures,
+                failures_total: applied.failures_total,
+            };
+            members.reports.insert(self.slot, report);
+            let complete = members.barrier.advance(self.slot, applied.revision, now);
+            members.wake(complete);
+        }
+        Ok(())
+    }
+
+    /// Returns when a newer session of the edge has begun.
+    pub(crate) async fn replaced(&self) {
+        self.replaced.cancelled().await;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.fleet.lock().leases.detach(self.slot, self.id);
+    }
+}
+
+/// Waits until the edges have applied a revision.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    fleet: Arc<Fleet>,
+    id: WaitId,
+    durable_at: Instant,
+    complete: oneshot::Receiver<()>,
+}
+
+impl Wait {
+    /// Returns when every edge of the set has applied the revision or `deadline` has passed since it became durable:
+    /// the edges of the set, and how long each took. Those that missed it leave the set.
+    pub(crate) async fn finish(mut self, deadline: Duration) -> Vec<(Slot, Option<Duration>)> {
+        let end = tokio::time::Instant::from_std(self.durable_at + deadline);
+        // Complete or not: the barrier knows.
+        let _ = tokio::time::timeout_at(end, &mut self.complete).await;
+        self.fleet.lock().barrier.close(self.id, Instant::now())
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let mut members = self.fleet.lock();
+        members.waiting.remove(&self.id);
+        members.barrier.cancel(self.id);
+    }
+}

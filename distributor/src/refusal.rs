@@ -1,0 +1,54 @@
+//! Why a change is not made.
+
+use proto::{Key, Name, Slot};
+use tonic::{Code, Status};
+
+/// A change that the rules do not allow. Nothing of it was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{key} does not carry the caller's slot, {slot}")]
+    AnothersSlot { key: Key, slot: Slot },
+    #[error("{0} belongs to another edge")]
+    AnothersSa(Key),
+    #[error("{0} is or was in use")]
+    KeyTaken(Key),
+    #[error("there is no tunnel {0}")]
+    NoTunnel(Name),
+    #[error("there is no {0}")]
+    NoSuchRecord(Key),
+    #[error("{child} does not fit its IKE SA: its {field} differs")]
+    Mismatch { child: Key, field: &'static str },
+    #[error("{key} is at epoch {at}, not {asked}")]
+    Epoch { key: Key, at: u64, asked: u64 },
+    #[error("another process of edge {0} has begun a session, or none has")]
+    NotTheHolder(Name),
+    #[error("tunnel {0} exists already")]
+    TunnelExists(Name),
+    #[error("tunnel {other} has the same {field}")]
+    TunnelClash { other: Name, field: &'static str },
+    #[error("tunnel {name} has id {id} and keeps it")]
+    TunnelId { name: Name, id: u16 },
+    #[error("all 1023 slots are in use")]
+    NoSlot,
+    #[error("all incarnations have been given away")]
+    NoIncarnation,
+}
+
+impl Refusal {
+    fn code(&self) -> Code {
+        match self {
+            Self::AnothersSlot { .. } | Self::AnothersSa(_) => Code::PermissionDenied,
+            Self::KeyTaken(_) | Self::TunnelExists(_) | Self::TunnelClash { .. } => Code::AlreadyExists,
+            Self::NoTunnel(_) | Self::NoSuchRecord(_) => Code::NotFound,
+            Self::Mismatch { .. } => Code::InvalidArgument,
+            Self::Epoch { .. } | Self::NotTheHolder(_) | Self::TunnelId { .. } => Code::FailedPrecondition,
+            Self::NoSlot | Self::NoIncarnation => Code::ResourceExhausted,
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), refusal.to_string())
+    }
+}

@@ -1,0 +1,119 @@
+//! What an edge may change: IKE SAs with its own slot, and their child SAs.
+
+use proto::{Body, Change, ChildSa, Commit, IkeSa, InboundSpi, Key, Name, Sealed, Slot};
+
+use crate::refusal::Refusal;
+use crate::state::Draft;
+
+/// Puts an edge's commit into the draft. After a refusal the draft is of no use.
+pub(crate) fn commit(draft: &mut Draft, caller: &Name, commit: Commit) -> Result<(), Refusal> {
+    let edge = draft
+        .state()
+        .edge(caller)
+        .filter(|edge| edge.incarnation == commit.incarnation);
+    let slot = edge.ok_or_else(|| Refusal::NotTheHolder(caller.clone()))?.slot;
+    commit.changes.into_iter().try_for_each(|change| match change {
+        Change::PutIkeSa(sealed) => put_ike_sa(draft, slot, sealed),
+        Change::PutChildSa(sealed) => put_child_sa(draft, slot, sealed),
+        Change::RemoveIkeSa(spi) => remove_ike_sa(draft, slot, spi),
+        Change::RemoveChildSa(spi) => remove_child_sa(draft, slot, spi),
+    })
+}
+
+fn put_ike_sa(draft: &mut Draft, caller: Slot, sealed: Sealed<IkeSa>) -> Result<(), Refusal> {
+    let new = sealed.header();
+    let key = Key::IkeSa(new.spis.responder);
+    if new.slot != caller {
+        return Err(Refusal::AnothersSlot { key, slot: caller });
+    }
+    if draft.state().tunnel(&new.tunnel).is_none() {
+        return Err(Refusal::NoTunnel(new.tunnel.clone()));
+    }
+    match draft.state().get(&key).map(|entry| &entry.record.body) {
+        None if new.initial_contact => bury_ike_sas_of(draft, &new.tunnel),
+        None => {}
+        Some(Body::IkeSa(old)) => check_same_ike_sa(old.header(), new, key)?,
+        Some(_) => return Err(Refusal::KeyTaken(key)),
+    }
+    draft.put(Body::IkeSa(sealed));
+    Ok(())
+}
+
+/// RFC 7296 section 2.4: INITIAL_CONTACT says that the new IKE SA is the only one between the two identities.
+fn bury_ike_sas_of(draft: &mut Draft, tunnel: &Name) {
+    let stale: Vec<u64> = draft.state().ike_sas_of(tunnel).collect();
+    stale.into_iter().for_each(|spi| draft.bury(&Key::IkeSa(spi)));
+}
+
+fn check_same_ike_sa(old: &IkeSa, new: &IkeSa, key: Key) -> Result<(), Refusal> {
+    if old.slot != new.slot {
+        return Err(Refusal::AnothersSa(key));
+    }
+    if old.spis != new.spis || old.tunnel != new.tunnel {
+        return Err(Refusal::KeyTaken(key));
+    }
+    if old.epoch != new.epoch {
+        return Err(Refusal::Epoch {
+            key,
+            at: old.epoch,
+            asked: new.epoch,
+        });
+    }
+    Ok(())
+}
+
+fn put_child_sa(draft: &mut Draft, caller: Slot, sealed: Sealed<ChildSa>) -> Result<(), Refusal> {
+    let new = sealed.header();
+    let key = Key::ChildSa(new.inbound_spi);
+    if new.inbound_spi.slot() != caller {
+        return Err(Refusal::AnothersSlot { key, slot: caller });
+    }
+    match draft.state().get(&key).map(|entry| &entry.record.body) {
+        None => {}
+        Some(Body::ChildSa(old)) if old.header().ike == new.ike => {}
+        Some(_) => return Err(Refusal::KeyTaken(key)),
+    }
+    let ike_sa = owned_ike_sa(draft, caller, new.ike.responder)?;
+    let field = if ike_sa.spis != new.ike {
+        Some("initiator SPI")
+    } else if ike_sa.tunnel != new.tunnel {
+        Some("tunnel")
+    } else {
+        None
+    };
+    if let Some(field) = field {
+        return Err(Refusal::Mismatch { child: key, field });
+    }
+    draft.put(Body::ChildSa(sealed));
+    Ok(())
+}
+
+fn remove_ike_sa(draft: &mut Draft, caller: Slot, spi: u64) -> Result<(), Refusal> {
+    if draft.state().ike_sa(spi).is_some() {
+        owned_ike_sa(draft, caller, spi)?;
+    }
+    draft.bury(&Key::IkeSa(spi));
+    Ok(())
+}
+
+fn remove_child_sa(draft: &mut Draft, caller: Slot, spi: InboundSpi) -> Result<(), Refusal> {
+    if let Some(child) = draft.state().child_sa(spi) {
+        owned_ike_sa(draft, caller, child.header().ike.responder)?;
+    }
+    draft.bury(&Key::ChildSa(spi));
+    Ok(())
+}
+
+/// The IKE SA, when it lives and the caller runs it. Its children are the caller's as well, whoever issued their SPIs.
+fn owned_ike_sa(draft: &Draft, caller: Slot, spi: u64) -> Result<&IkeSa, Refusal> {
+    let sealed = draft
+        .state()
+        .ike_sa(spi)
+        .ok_or(Refusal::NoSuchRecord(Key::IkeSa(spi)))?;
+    let sa = sealed.header();
+    if sa.slot == caller {
+        Ok(sa)
+    } else {
+        Err(Refusal::AnothersSa(Key::IkeSa(spi)))
+    }
+}

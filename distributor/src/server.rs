@@ -1,0 +1,246 @@
+//! The distributor as a whole.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use proto::limits::MESSAGE;
+use proto::v1::fleet_server::FleetServer;
+use proto::v1::operator_server::OperatorServer;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::accept::accept;
+use crate::config::{Config, Limits, TlsFiles};
+use crate::core::Core;
+use crate::fleet::Fleet;
+use crate::membership;
+use crate::service_edge::EdgeService;
+use crate::service_operator::OperatorService;
+use crate::state::State;
+use crate::store::{Store, StoreError};
+use crate::tls::{Pem, TlsError};
+use crate::writer::Writer;
+
+/// How often the TLS files are looked at for a change.
+const RELOAD: Duration = Duration::from_secs(10);
+
+/// How often what time has overtaken is removed.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// An answer that takes longer than this is not worth waiting for: the store hangs.
+const CALL: Duration = Duration::from_secs(30);
+
+/// Connections that have shaken hands and wait to be served.
+const ACCEPTED: usize = 16;
+
+/// Why a distributor cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A TLS file.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address to listen on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// As configured.
+        address: SocketAddr,
+        /// As the system gave it.
+        error: io::Error,
+    },
+    /// The system refused a thread.
+    #[error("cannot start the store's thread: {0}")]
+    Thread(io::Error),
+    /// The gRPC server ended by itself.
+    #[error("the server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// A distributor that listens and has read its store, but does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    files: TlsFiles,
+    pem: Pem,
+    tls: Arc<ServerConfig>,
+    store: Store,
+    state: State,
+    limits: Limits,
+}
+
+impl Server {
+    /// Opens the store, reads the certificates and listens. Nothing runs before [`Server::run`].
+    pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        let Config {
+            listen,
+            store,
+            tls: files,
+            limits,
+        } = config;
+        let pem = Pem::read(&files)?;
+        let tls = pem.config(&files)?;
+        let (store, state) = Store::open(&store)?;
+        let failed = |error| ServeError::Listen {
+            address: listen,
+            error,
+        };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self {
+            listener,
+            address,
+            files,
+            pem,
+            tls,
+            store,
+            state,
+            limits,
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` is ready. Then sessions end, calls in progress are answered, and what is on its way to
+    /// the disk gets there.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let Self {
+            listener,
+            address,
+            files,
+            pem,
+            tls,
+            store,
+            state,
+            limits,
+        } = self;
+        let fleet = Arc::new(Fleet::new(&limits, &state, Instant::now()));
+        tracing::info!(%address, revision = state.head(), "the distributor serves");
+        let (published, states) = watch::channel(Arc::new(state));
+        let (writer, thread) =
+            Writer::start(store, published, Arc::clone(&fleet)).map_err(ServeError::Thread)?;
+
+        let stop = CancellationToken::new();
+        let (reloaded, configs) = watch::channel(tls);
+        let (accepted, connections) = mpsc::channel(ACCEPTED);
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(
+            listener,
+            configs,
+            limits.clone(),
+            accepted,
+        )));
+        tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(reload(files, pem, reloaded)),
+        );
+        tokio::spawn(stop.clone().run_until_cancelled_owned(sweep(
+            writer.clone(),
+            Arc::clone(&fleet),
+            limits.clone(),
+        )));
+
+        let core = Arc::new(Core {
+            writer,
+            states,
+            fleet,
+            limits,
+            shutdown: stop.clone(),
+        });
+        let incoming = ReceiverStream::new(connections);
+        let served = router(core).serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        tokio::pin!(served);
+        let result = tokio::select! {
+            result = &mut served => result,
+            () = shutdown => {
+                stop.cancel();
+                // Idle callers that keep their connection open are not waited for longer than a call may take.
+                tokio::time::timeout(CALL, served).await.unwrap_or(Ok(()))
+            }
+        };
+        stop.cancel();
+        join(thread).await;
+        Ok(result?)
+    }
+}
+
+fn router(core: Arc<Core>) -> tonic::transport::server::Router {
+    let limits = &core.limits;
+    let edges = FleetServer::new(EdgeService(Arc::clone(&core)));
+    let operators = OperatorServer::new(OperatorService(Arc::clone(&core)));
+    tonic::transport::Server::builder()
+        .max_concurrent_streams(limits.calls)
+        // A dead peer is noticed well within the lease.
+        .http2_keepalive_interval(Some(limits.lease / 3))
+        .http2_keepalive_timeout(Some(limits.lease / 3))
+        .timeout(CALL)
+        .add_service(
+            edges
+                .max_decoding_message_size(MESSAGE)
+                .max_encoding_message_size(MESSAGE),
+        )
+        .add_service(
+            operators
+                .max_decoding_message_size(MESSAGE)
+                .max_encoding_message_size(MESSAGE),
+        )
+}
+
+/// Looks for new certificates. A file that is of no use leaves the old ones in force.
+async fn reload(files: TlsFiles, mut current: Pem, reloaded: watch::Sender<Arc<ServerConfig>>) {
+    loop {
+        tokio::time::sleep(RELOAD).await;
+        let fresh = Pem::read(&files).and_then(|pem| {
+            let config = if pem == current {
+                None
+            } else {
+                Some(pem.config(&files)?)
+            };
+            Ok((pem, config))
+        });
+        match fresh {
+            Ok((_, None)) => {}
+            Ok((pem, Some(config))) => {
+                current = pem;
+                reloaded.send_replace(config);
+                tracing::info!("new connections use the changed TLS files");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the TLS files have changed and are of no use; the old ones stay")
+            }
+        }
+    }
+}
+
+async fn sweep(writer: Writer, fleet: Arc<Fleet>, limits: Limits) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let (fleet, tombstones) = (Arc::clone(&fleet), limits.tombstones);
+        // Which edges are silent is asked when the change is made: one may just have joined.
+        let change = writer.change(move |draft| {
+            let silent = fleet.forget_silent(tombstones, Instant::now());
+            membership::sweep(draft, &silent, tombstones);
+            Ok(())
+        });
+        if let Err(error) = change.await {
+            tracing::warn!(%error, "could not remove what is over");
+        }
+    }
+}
+
+/// The thread ends with the last handle to it, which the services hold.
+async fn join(thread: JoinHandle<()>) {
+    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+    if !matches!(joined, Ok(Ok(()))) {
+        tracing::error!("the store's thread ended with a panic");
+    }
+}

@@ -1,0 +1,129 @@
+//! The service for edges.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::v1::{self, fleet_server};
+use proto::{Commit, Hello, Lease, Name, ToDistributor};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::accept::Caller;
+use crate::core::{Core, invalid};
+use crate::feed::Feed;
+use crate::session::SessionTask;
+use crate::{membership, rules};
+
+/// Messages that are ready before the connection has room for them: the rest stays in the state.
+const READY: usize = 1;
+
+pub(crate) struct EdgeService(pub(crate) Arc<Core>);
+
+#[tonic::async_trait]
+impl fleet_server::Fleet for EdgeService {
+    type SyncStream = ReceiverStream<Result<v1::SyncResponse, Status>>;
+
+    async fn sync(
+        &self,
+        request: Request<Streaming<v1::SyncRequest>>,
+    ) -> Result<Response<Self::SyncStream>, Status> {
+        let name = edge_name(&request)?;
+        let mut inbound = request.into_inner();
+        let hello = self.hello(&mut inbound).await?;
+        let lease = self.join(&name, &hello).await?;
+        let feed = Feed::new(self.0.states.clone(), hello.resume);
+        let session = self.0.fleet.attach(lease.slot, feed.applied(), Instant::now());
+        self.check_still_known(&name, lease)?;
+        tracing::info!(edge = %name, slot = %lease.slot, applied = feed.applied(), "session begins");
+
+        let (outbound, messages) = mpsc::channel(READY);
+        let shutdown = self.0.shutdown.clone();
+        let task = SessionTask {
+            name,
+            session,
+            lease,
+            feed,
+            inbound,
+            outbound,
+            shutdown,
+        };
+        tokio::spawn(task.run());
+        Ok(Response::new(ReceiverStream::new(messages)))
+    }
+
+    async fn commit(
+        &self,
+        request: Request<v1::CommitRequest>,
+    ) -> Result<Response<v1::CommitResponse>, Status> {
+        let name = edge_name(&request)?;
+        let commit = Commit::try_from(request.into_inner()).map_err(invalid)?;
+        self.check_lease(&name)?;
+        let limits = &self.0.limits;
+        let deadline = commit.deadline.unwrap_or(limits.barrier).min(limits.barrier_max);
+        let rule = move |draft: &mut _| rules::commit(draft, &name, commit);
+        let (outcome, edges) = self.0.change(rule, deadline).await?;
+        Ok(Response::new(v1::CommitResponse {
+            revision: outcome.revision,
+            edges,
+        }))
+    }
+}
+
+impl EdgeService {
+    async fn hello(&self, inbound: &mut Streaming<v1::SyncRequest>) -> Result<Hello, Status> {
+        let first = tokio::time::timeout(self.0.limits.handshake, inbound.message());
+        let first = first
+            .await
+            .map_err(|_| Status::deadline_exceeded("no hello in time"))??;
+        let first = first.ok_or_else(|| Status::invalid_argument("the session ended before its hello"))?;
+        match ToDistributor::try_from(first).map_err(invalid)? {
+            ToDistributor::Hello(hello) => Ok(hello),
+            _ => Err(Status::invalid_argument("a session begins with a hello")),
+        }
+    }
+
+    async fn join(&self, name: &Name, hello: &Hello) -> Result<Lease, Status> {
+        let (joining, forward, incarnation) = (name.clone(), hello.forward, hello.incarnation);
+        self.0
+            .writer
+            .change(move |draft| membership::join(draft, &joining, forward, incarnation))
+            .await?;
+        let state = self.0.state();
+        let edge = state.edge(name).ok_or_else(forgotten)?;
+        Ok(Lease {
+            slot: edge.slot,
+            incarnation: edge.incarnation,
+            ttl: self.0.limits.lease,
+            heartbeat: None,
+            store: state.counters().store,
+        })
+    }
+
+    /// Between joining and beginning its session an edge has no lease to keep it from being forgotten.
+    fn check_still_known(&self, name: &Name, lease: Lease) -> Result<(), Status> {
+        let state = self.0.state();
+        let edge = state
+            .edge(name)
+            .filter(|edge| (edge.slot, edge.incarnation) == (lease.slot, lease.incarnation));
+        edge.map(drop).ok_or_else(forgotten)
+    }
+
+    fn check_lease(&self, name: &Name) -> Result<(), Status> {
+        let state = self.0.state();
+        match state.edge(name) {
+            Some(edge) if self.0.fleet.is_lease_held(edge.slot, Instant::now()) => Ok(()),
+            _ => Err(Status::failed_precondition(format!(
+                "edge {name} has no lease: it needs a session first"
+            ))),
+        }
+    }
+}
+
+fn edge_name<T>(request: &Request<T>) -> Result<Name, Status> {
+    Caller::of(request)?.edge().cloned()
+}
+
+fn forgotten() -> Status {
+    Status::unavailable("the session was overtaken by another change: try again")
+}

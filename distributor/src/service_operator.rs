@@ -1,0 +1,232 @@
+//! The service for operators.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use proto::v1::{self, edge_status, operator_server, revoke_request};
+use proto::{Edge, Failure, Header, InboundSpi, Invalid, Key, Name, Sealed, Tunnel};
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use crate::accept::Caller;
+use crate::core::{Core, SHOWN_FAILURES, invalid};
+use crate::fleet::Member;
+use crate::lease::Standing;
+use crate::state::{Outcome, State};
+use crate::tunnels::{self, Target};
+
+pub(crate) struct OperatorService(pub(crate) Arc<Core>);
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl operator_server::Operator for OperatorService {
+    type ListTunnelsStream = Answers<v1::Tunnel>;
+    type ListSasStream = Answers<v1::IkeSaStatus>;
+
+    async fn put_tunnel(
+        &self,
+        request: Request<v1::PutTunnelRequest>,
+    ) -> Result<Response<v1::PutTunnelResponse>, Status> {
+        let operator = operator_name(&request)?;
+        let v1::PutTunnelRequest { tunnel, replace } = request.into_inner();
+        let tunnel = tunnel.ok_or_else(|| invalid(Invalid::missing("tunnel")))?;
+        let tunnel: Sealed<Tunnel> = tunnel.try_into().map_err(invalid)?;
+        tracing::info!(%operator, tunnel = %tunnel.header().name, replace, "puts a tunnel");
+        let rule = move |draft: &mut _| tunnels::put(draft, tunnel, replace);
+        let (outcome, edges) = self.0.change(rule, self.0.limits.barrier).await?;
+        Ok(Response::new(v1::PutTunnelResponse {
+            revision: outcome.revision,
+            edges,
+        }))
+    }
+
+    async fn remove_tunnel(
+        &self,
+        request: Request<v1::RemoveTunnelRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let operator = operator_name(&request)?;
+        let tunnel: Name = request.into_inner().name.parse().map_err(invalid)?;
+        tracing::info!(%operator, %tunnel, "removes a tunnel");
+        let rule = move |draft: &mut _| tunnels::remove(draft, tunnel);
+        self.0.change(rule, self.0.limits.barrier).await.map(revoked)
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let operator = operator_name(&request)?;
+        let target = parse_target(request.into_inner()).map_err(invalid)?;
+        tracing::info!(%operator, ?target, "revokes");
+        let rule = move |draft: &mut _| tunnels::revoke(draft, target);
+        self.0.change(rule, self.0.limits.barrier).await.map(revoked)
+    }
+
+    async fn list_tunnels(
+        &self,
+        request: Request<v1::ListTunnelsRequest>,
+    ) -> Result<Response<Self::ListTunnelsStream>, Status> {
+        operator_name(&request)?;
+        let state = self.0.state();
+        let names: Vec<Name> = state
+            .tunnels()
+            .map(|sealed| sealed.header().name.clone())
+            .collect();
+        let answers = names
+            .into_iter()
+            .filter_map(move |name| state.tunnel(&name).map(encode_header));
+        Ok(stream(answers))
+    }
+
+    async fn list_sas(
+        &self,
+        request: Request<v1::ListSasRequest>,
+    ) -> Result<Response<Self::ListSasStream>, Status> {
+        operator_name(&request)?;
+        let tunnel = request.into_inner().tunnel;
+        let state = self.0.state();
+        let spis: Vec<u64> = if tunnel.is_empty() {
+            state.ike_sas().collect()
+        } else {
+            let tunnel: Name = tunnel.parse().map_err(invalid)?;
+            state
+                .tunnel(&tunnel)
+                .ok_or_else(|| Status::not_found(format!("there is no tunnel {tunnel}")))?;
+            state.ike_sas_of(&tunnel).collect()
+        };
+        let members = self.members(&state);
+        Ok(stream(
+            spis.into_iter()
+                .filter_map(move |spi| ike_sa_status(&state, &members, spi)),
+        ))
+    }
+
+    async fn fleet_status(
+        &self,
+        request: Request<v1::FleetStatusRequest>,
+    ) -> Result<Response<v1::FleetStatusResponse>, Status> {
+        operator_name(&request)?;
+        let state = self.0.state();
+        let (tunnels, ike_sas, child_sas) = state.sizes();
+        Ok(Response::new(v1::FleetStatusResponse {
+            revision: state.head(),
+            oldest_resumable_revision: state.counters().purged,
+            tunnels: count(tunnels),
+            ike_sas: count(ike_sas),
+            child_sas: count(child_sas),
+            edges: self
+                .members(&state)
+                .iter()
+                .map(|(edge, member)| edge_status(edge, member))
+                .collect(),
+        }))
+    }
+}
+
+impl OperatorService {
+    /// Every known edge as it stands, by name.
+    fn members(&self, state: &State) -> Vec<(Edge, Member)> {
+        let now = Instant::now();
+        let standing = |edge: &Edge| Some((edge.clone(), self.0.fleet.member(edge.slot, now)?));
+        state.edges().filter_map(standing).collect()
+    }
+}
+
+fn operator_name<T>(request: &Request<T>) -> Result<Name, Status> {
+    Caller::of(request)?.operator().cloned()
+}
+
+fn stream<T: Send + 'static>(answers: impl Iterator<Item = T> + Send + 'static) -> Response<Answers<T>> {
+    Response::new(Box::pin(tokio_stream::iter(answers.map(Ok))))
+}
+
+fn parse_target(request: v1::RevokeRequest) -> Result<Target, Invalid> {
+    match request.target.ok_or_else(|| Invalid::missing("target"))? {
+        revoke_request::Target::Tunnel(name) => name.parse().map(Target::Tunnel),
+        revoke_request::Target::IkeSa(spi) => Ok(Target::IkeSa(spi)),
+        revoke_request::Target::ChildSa(spi) => InboundSpi::try_from(spi).map(Target::ChildSa),
+    }
+}
+
+fn revoked((outcome, edges): (Outcome, Vec<v1::EdgeProgress>)) -> Response<v1::RevokeResponse> {
+    let Outcome {
+        revision,
+        ike_sas,
+        child_sas,
+    } = outcome;
+    Response::new(v1::RevokeResponse {
+        revision,
+        ike_sas,
+        child_sas,
+        edges,
+    })
+}
+
+fn ike_sa_status(state: &State, members: &[(Edge, Member)], spi: u64) -> Option<v1::IkeSaStatus> {
+    let sealed = state.ike_sa(spi)?;
+    let owner = state
+        .edge_in(sealed.header().slot)
+        .map(|edge| String::from(&edge.name));
+    Some(v1::IkeSaStatus {
+        ike_sa: Some(encode_header(sealed)),
+        owner: owner.unwrap_or_default(),
+        children: state
+            .children_of(spi)
+            .filter_map(|spi| child_sa_status(state, members, spi))
+            .collect(),
+    })
+}
+
+fn child_sa_status(state: &State, members: &[(Edge, Member)], spi: InboundSpi) -> Option<v1::ChildSaStatus> {
+    let key = Key::ChildSa(spi);
+    let revision = state.get(&key)?.record.revision;
+    let install = |(edge, member): &(Edge, Member)| {
+        let failure = member.report.failures.iter().find(|failure| failure.key == key);
+        v1::EdgeInstall {
+            name: String::from(&edge.name),
+            installed: member.applied >= revision && failure.is_none(),
+            failure: failure.map(v1::Failure::from),
+        }
+    };
+    Some(v1::ChildSaStatus {
+        child_sa: Some(encode_header(state.child_sa(spi)?)),
+        revision,
+        edges: members.iter().map(install).collect(),
+    })
+}
+
+fn edge_status(edge: &Edge, member: &Member) -> v1::EdgeStatus {
+    use edge_status::State;
+    let (state, remaining) = match member.standing {
+        Standing::Attached(remaining) if member.is_lagging => (State::Lagging, remaining),
+        Standing::Attached(remaining) => (State::Live, remaining),
+        Standing::CutOff(remaining) => (State::CutOff, remaining),
+        Standing::Expired => (State::Expired, Default::default()),
+    };
+    let failures: &[Failure] = &member.report.failures;
+    v1::EdgeStatus {
+        name: String::from(&edge.name),
+        slot: edge.slot.get().into(),
+        state: state.into(),
+        applied_revision: member.applied,
+        lease_remaining_ms: remaining.as_millis().try_into().unwrap_or(u32::MAX),
+        forward: edge.forward.to_string(),
+        failures: failures
+            .iter()
+            .take(SHOWN_FAILURES)
+            .map(v1::Failure::from)
+            .collect(),
+        failures_total: member.report.failures_total,
+        incarnation: edge.incarnation,
+    }
+}
+
+fn encode_header<H: Header>(sealed: &Sealed<H>) -> H::Wire {
+    H::Wire::from(sealed.header())
+}
+
+fn count(number: usize) -> u32 {
+    number.try_into().unwrap_or(u32::MAX)
+}

@@ -1,0 +1,91 @@
+//! What an operator may change.
+
+use proto::{Body, InboundSpi, Key, Name, Sealed, Tunnel};
+
+use crate::refusal::Refusal;
+use crate::state::{Draft, State};
+
+/// What an operator revokes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// All IKE SAs of a tunnel; the tunnel itself stays.
+    Tunnel(Name),
+    /// By responder SPI.
+    IkeSa(u64),
+    /// By inbound SPI.
+    ChildSa(InboundSpi),
+}
+
+/// Adds a tunnel, or puts a new configuration in the place of the old one, whose SAs live on.
+pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replace: bool) -> Result<(), Refusal> {
+    let new = sealed.header();
+    if let Some(old) = draft.state().tunnel(&new.name) {
+        if *old != sealed && !replace {
+            return Err(Refusal::TunnelExists(new.name.clone()));
+        }
+        if old.header().id != new.id {
+            return Err(Refusal::TunnelId {
+                name: new.name.clone(),
+                id: old.header().id.get(),
+            });
+        }
+    }
+    check_clash(draft.state(), new)?;
+    draft.put(Body::Tunnel(sealed));
+    Ok(())
+}
+
+/// What tells tunnels apart must differ: the number in the kernel, whom a peer proves to be, the interface.
+fn check_clash(state: &State, new: &Tunnel) -> Result<(), Refusal> {
+    let others = state
+        .tunnels()
+        .map(Sealed::header)
+        .filter(|other| other.name != new.name);
+    for other in others {
+        let field = if other.id == new.id {
+            "id"
+        } else if other.remote_id == new.remote_id {
+            "remote identity"
+        } else if (&other.netns, &other.interface) == (&new.netns, &new.interface) {
+            "interface"
+        } else {
+            continue;
+        };
+        return Err(Refusal::TunnelClash {
+            other: other.name.clone(),
+            field,
+        });
+    }
+    Ok(())
+}
+
+/// Removes a tunnel with all its SAs.
+pub(crate) fn remove(draft: &mut Draft, name: Name) -> Result<(), Refusal> {
+    let key = Key::Tunnel(name);
+    if draft.state().get(&key).is_none() {
+        return Err(Refusal::NoSuchRecord(key));
+    }
+    draft.bury(&key);
+    Ok(())
+}
+
+/// Removes SAs. What is buried already counts as done, so that a repeated call succeeds.
+pub(crate) fn revoke(draft: &mut Draft, target: Target) -> Result<(), Refusal> {
+    let key = match target {
+        Target::Tunnel(name) => {
+            if draft.state().tunnel(&name).is_none() {
+                return Err(Refusal::NoTunnel(name));
+            }
+            let sas: Vec<u64> = draft.state().ike_sas_of(&name).collect();
+            sas.into_iter().for_each(|spi| draft.bury(&Key::IkeSa(spi)));
+            return Ok(());
+        }
+        Target::IkeSa(spi) => Key::IkeSa(spi),
+        Target::ChildSa(spi) => Key::ChildSa(spi),
+    };
+    if draft.state().get(&key).is_none() {
+        return Err(Refusal::NoSuchRecord(key));
+    }
+    draft.bury(&key);
+    Ok(())
+}
