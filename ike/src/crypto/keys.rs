@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use super::{IkeSuite, Prf, PrfKey};
 use crate::{EspSuite, IkeSpis, Secret};
@@ -23,7 +22,7 @@ pub(crate) struct IkeKeys {
 impl IkeKeys {
     /// `shared` is g^ir, the result of the key exchange; `ni` and `nr` are the nonces' data.
     pub(crate) fn derive(suite: IkeSuite, shared: &Secret, ni: &[u8], nr: &[u8], spis: IkeSpis) -> Self {
-        let nonces = Zeroizing::new([ni, nr].concat());
+        let nonces = [ni, nr].concat();
         let skeyseed = PrfKey::new(suite.prf, &nonces).compute(&[shared.expose()]);
         let (spi_i, spi_r) = (spis.initiator.to_be_bytes(), spis.responder.to_be_bytes());
         let (prf_len, cipher_len) = (suite.prf.len(), suite.cipher.key_len());

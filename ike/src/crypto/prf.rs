@@ -60,15 +60,15 @@ impl PrfKey {
         Self(hmac::Key::new(algorithm, key))
     }
 
-    /// prf(key, parts[0] | parts[1] | ...).
+    /// prf over `parts`, one behind the other.
     pub(crate) fn compute(&self, parts: &[&[u8]]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         parts.iter().for_each(|part| context.update(part));
         context.sign()
     }
 
-    /// The first `len` octets of prf+(key, seed[0] | seed[1] | ...): T1 | T2 | ... with
-    /// Tn = prf(key, Tn-1 | seed | n) (RFC 7296 section 2.13). All keys of an IKE SA or a child SA need far fewer than
+    /// The first `len` octets of prf+(key, S), where S is the parts of `seed` one behind the other: T1 | T2 | ... with
+    /// Tn = prf(key, Tn-1 | S | n) (RFC 7296 section 2.13). All keys of an IKE SA or a child SA need far fewer than
     /// the 255 blocks there are.
     pub(crate) fn expand(&self, seed: &[&[u8]], len: usize) -> Zeroizing<Vec<u8>> {
         let mut output = Zeroizing::new(Vec::with_capacity(len + MAX_OUTPUT));
