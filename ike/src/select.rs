@@ -124,3 +124,70 @@ fn accept(proposal: &Proposal<'_>, wanted: &[Transform]) -> Option<Vec<Transform
     let acceptable = |transform| understood(transform) && proposal.transforms.contains(transform);
     accepted.iter().all(acceptable).then_some(accepted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::default_ike_suites;
+
+    fn gcm(unknown_attribute: bool) -> Transform {
+        Transform {
+            unknown_attribute,
+            ..esp_cipher(EspSuite::Aes256Gcm16)[0]
+        }
+    }
+
+    fn esp(spi: &[u8], transforms: Vec<Transform>) -> Proposal<'_> {
+        Proposal {
+            number: 1,
+            protocol: Protocol::Esp,
+            spi,
+            transforms,
+        }
+    }
+
+    /// "It MUST consider this transform unacceptable; other transforms with the same Transform Type are processed as
+    /// usual" (RFC 7296 section 3.3.6).
+    #[test]
+    fn an_unknown_attribute_spoils_its_transform_only() {
+        let no_esn = wanted(TransformType::ExtendedSequenceNumbers, NONE, None);
+        let spi = [0, 0, 1, 0];
+        let chosen = |transforms| esp_suite(&[EspSuite::Aes256Gcm16], &[esp(&spi, transforms)]);
+        assert_eq!(chosen(vec![gcm(true), no_esn]), None);
+        let answer = chosen(vec![gcm(true), gcm(false), no_esn]).unwrap().answer;
+        assert_eq!(answer.transforms, [gcm(false), no_esn]);
+    }
+
+    #[test]
+    fn a_proposal_needs_the_spi_of_its_protocol() {
+        let no_esn = wanted(TransformType::ExtendedSequenceNumbers, NONE, None);
+        for (spi, good) in [
+            (&[0, 0, 1, 0][..], true),
+            (&[0, 0, 0, 255], false),
+            (&[], false),
+            (&[0, 0, 1], false),
+            (&[1; 8], false),
+        ] {
+            let proposal = esp(spi, vec![gcm(false), no_esn]);
+            assert_eq!(
+                esp_suite(&[EspSuite::Aes256Gcm16], &[proposal]).is_some(),
+                good,
+                "{spi:?}"
+            );
+        }
+        let suites = default_ike_suites();
+        let ike = |spi| Proposal {
+            protocol: Protocol::Ike,
+            ..esp(
+                spi,
+                vec![
+                    gcm(false),
+                    wanted(TransformType::Prf, 5, None),
+                    wanted(TransformType::KeyExchange, 19, None),
+                ],
+            )
+        };
+        assert!(ike_suite(&suites, &[ike(&[])]).is_some());
+        assert!(ike_suite(&suites, &[ike(&[1; 8])]).is_none());
+    }
+}

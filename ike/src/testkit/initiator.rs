@@ -7,7 +7,7 @@ use crate::crypto::{ChildKeys, DhKeyPair, IkeKeys, SignedOctets, nat_detection_h
 use crate::udp::{self, NAT_T_PORT};
 use crate::wire::{
     self, Auth, Delete, ExchangeType, Flags, Head, Header, IdPayload, KeyExchange, Message, Notify,
-    NotifyType, Payload, Proposal, Protocol, TransformType,
+    NotifyType, Payload, Proposal, Protocol, Transform, TransformType,
 };
 use crate::{ChildSa, EspSuite, IkeSpis, IkeSuite, Path, Transmit};
 
@@ -36,6 +36,7 @@ pub struct Initiator {
     init: Init,
     session: Option<Session>,
     child: Option<ChildSa>,
+    child_answer: Option<(u8, Vec<Transform>)>,
     child_refusal: Option<u16>,
     /// The last request, for retransmission.
     last_request: Vec<u8>,
@@ -67,14 +68,14 @@ impl Initiator {
         let mut ni = [0; 32];
         random.fill(&mut ni);
         let init = Init {
-            spi: random.next() | 1,
+            spi: random.next_u64() | 1,
             suite: customer.ike[0],
             key_pair: None,
             ni,
             nr: Vec::new(),
             request: Vec::new(),
             response: Vec::new(),
-            child_spi: (random.next() as u32 | 1 << 31).to_be_bytes(),
+            child_spi: (random.next_u64() as u32 | 1 << 31).to_be_bytes(),
         };
         Self {
             path: customer.path,
@@ -84,6 +85,7 @@ impl Initiator {
             init,
             session: None,
             child: None,
+            child_answer: None,
             child_refusal: None,
             last_request: Vec::new(),
         }
@@ -208,34 +210,41 @@ impl Initiator {
         Some(self.request(octets))
     }
 
-    /// The payloads of the IKE_AUTH request, for tests that make their own out of them.
-    pub(crate) fn auth_payloads(&self) -> Vec<Payload<'_>> {
-        let mut payloads = vec![Payload::IdI(IdPayload::from(&self.customer.id))];
+    /// IKE_AUTH with whatever `change` makes of its payloads; `None` before IKE_SA_INIT is answered.
+    pub(crate) fn auth_with(&mut self, change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Option<Transmit> {
+        let session = self.session.as_mut()?;
+        let id = IdPayload::from(&self.customer.id);
+        let signed = SignedOctets {
+            message: &self.init.request,
+            nonce: &self.init.nr,
+            sk_p: &session.keys.sk_pi,
+            id: id.body(),
+        };
+        let proof = signed.psk_auth(self.init.suite.prf, &self.customer.psk);
+        let mut payloads = vec![
+            Payload::IdI(id),
+            Payload::Auth(Auth {
+                method: Auth::SHARED_KEY,
+                data: &proof,
+            }),
+            Payload::Sa(self.customer.esp_proposals(&self.init.child_spi)),
+            Payload::TsI(self.customer.local_ts.clone()),
+            Payload::TsR(self.customer.remote_ts.clone()),
+        ];
         if let Some(peer_id) = &self.customer.peer_id {
             payloads.push(Payload::IdR(IdPayload::from(peer_id)));
         }
         if self.customer.initial_contact {
             payloads.push(Payload::Notify(Notify::new(NotifyType::INITIAL_CONTACT, &[])));
         }
-        payloads.push(Payload::Sa(self.customer.esp_proposals(&self.init.child_spi)));
-        payloads.push(Payload::TsI(self.customer.local_ts.clone()));
-        payloads.push(Payload::TsR(self.customer.remote_ts.clone()));
-        payloads
+        change(&mut payloads);
+        let octets = session.first_request(ExchangeType::IkeAuth, &payloads);
+        Some(self.request(octets))
     }
 
-    /// The proof that belongs to them.
-    pub(crate) fn auth_data(&self) -> Vec<u8> {
-        let Some(session) = &self.session else {
-            return Vec::new();
-        };
-        let signed = SignedOctets {
-            message: &self.init.request,
-            nonce: &self.init.nr,
-            sk_p: &session.keys.sk_pi,
-            id: IdPayload::from(&self.customer.id).body(),
-        }
-        .psk_auth(self.init.suite.prf, &self.customer.psk);
-        signed
+    /// The responder's choice of a proposal for the child SA: its number and transforms.
+    pub(crate) fn child_answer(&self) -> Option<&(u8, Vec<Transform>)> {
+        self.child_answer.as_ref()
     }
 
     fn request(&mut self, octets: Vec<u8>) -> Transmit {
@@ -286,7 +295,7 @@ impl Initiator {
             self.path.local.set_port(NAT_T_PORT);
             self.path.peer.set_port(NAT_T_PORT);
         }
-        Ok(self.start_auth())
+        Ok(self.auth_with(|_| {}))
     }
 
     /// Tries again with the group the responder wants (RFC 7296 section 1.2).
@@ -336,20 +345,6 @@ impl Initiator {
             NotifyType::NAT_DETECTION_DESTINATION_IP,
             nat_detection_hash(spis, self.path.local),
         )
-    }
-
-    fn start_auth(&mut self) -> Option<Transmit> {
-        let data = self.auth_data();
-        let auth = Payload::Auth(Auth {
-            method: Auth::SHARED_KEY,
-            data: &data,
-        });
-        let mut session = self.session.take()?;
-        let mut payloads = self.auth_payloads();
-        payloads.insert(1, auth);
-        let octets = session.request(ExchangeType::IkeAuth, &payloads);
-        self.session = Some(session);
-        Some(self.request(octets))
     }
 
     fn handle_protected(
@@ -413,6 +408,7 @@ impl Initiator {
             self.status = Status::Up;
             return Ok(());
         };
+        self.child_answer = Some((answer.number, answer.transforms.clone()));
         let suite = self
             .chosen_esp_suite(answer)
             .ok_or(Violation("a child suite that was not proposed"))?;
@@ -446,14 +442,12 @@ impl Initiator {
             .transforms
             .iter()
             .find(|transform| transform.kind == TransformType::Encryption)?;
-        let proposals = self.customer.esp_proposals(&self.init.child_spi);
-        let position = proposals
+        let key_bits = usize::from(cipher.key_bits?);
+        self.customer
+            .esp
             .iter()
-            .position(|proposal| proposal.number == answer.number)?;
-        proposals[position]
-            .transforms
-            .contains(cipher)
-            .then(|| self.customer.esp[position])
+            .copied()
+            .find(|suite| (suite.key_len() - 4) * 8 == key_bits)
     }
 
     /// A request of the responder: answered, and answered the same when it comes again.

@@ -45,6 +45,12 @@ impl Session {
         }
     }
 
+    /// The request after IKE_SA_INIT, once more if it was made before.
+    pub(super) fn first_request(&mut self, exchange: ExchangeType, payloads: &[Payload<'_>]) -> Vec<u8> {
+        self.next_request = 1;
+        self.request(exchange, payloads)
+    }
+
     /// The next request; its response is awaited from now on.
     pub(super) fn request(&mut self, exchange: ExchangeType, payloads: &[Payload<'_>]) -> Vec<u8> {
         let id = self.next_request;

@@ -1,7 +1,14 @@
-//! IKE_SA_INIT and IKE_AUTH that lead to an IKE SA.
+//! IKE_SA_INIT and IKE_AUTH that lead to an IKE SA, with child SA or without.
+
+use std::net::IpAddr;
 
 use super::*;
-use crate::{DhGroup, EspSuite, IkeCipher, IkeSuite, Prf, Slot, What, default_ike_suites};
+use crate::testkit::Esn;
+use crate::wire::{Notify, Proposal, Protocol, Transform, TransformType};
+use crate::{
+    ChildRefusal, DhGroup, EspSuite, Identity, IkeCipher, IkeSuite, InitRefusal, Prf, Slot, TrafficSelector,
+    default_ike_suites,
+};
 
 #[test]
 fn every_suite_leads_to_the_same_keys_on_both_sides() {
@@ -25,4 +32,338 @@ fn every_suite_leads_to_the_same_keys_on_both_sides() {
             );
         }
     }
+}
+
+#[test]
+fn the_fleet_learns_what_it_needs() {
+    let customer = Customer::new(1);
+    let (fleet, initiator) = connected(customer.clone());
+    let (ike, child) = (last_ike(&fleet), child(&fleet));
+    assert_eq!(Some(ike.spis), initiator.spis());
+    assert_eq!(ike.tunnel, "tunnel of cpe1.example");
+    assert_eq!(ike.remote_id, customer.id);
+    assert_eq!(
+        (ike.path.local, ike.path.peer),
+        (customer.path.peer, customer.path.local)
+    );
+    assert!(!ike.initial_contact);
+    assert_eq!(
+        (child.ike, &child.tunnel, child.path),
+        (ike.spis, &ike.tunnel, ike.path)
+    );
+    assert!(!child.udp_encap);
+    assert_eq!(
+        (&child.local_ts, &child.remote_ts),
+        (&customer.remote_ts, &customer.local_ts)
+    );
+    assert_eq!(Slot::of_esp_spi(child.inbound_spi), Slot::new(5));
+    assert_eq!(fleet.commits.len(), 1);
+    assert_eq!(
+        happened(&fleet),
+        [&What::Established {
+            remote_id: customer.id,
+            child: Ok(child.inbound_spi)
+        }]
+    );
+}
+
+#[test]
+fn a_wrong_guess_of_the_group_is_put_right() {
+    let suite = |dh| IkeSuite {
+        cipher: IkeCipher::Aes256Gcm16,
+        prf: Prf::HmacSha256,
+        dh,
+    };
+    let ike = vec![suite(DhGroup::P256), suite(DhGroup::Curve25519)];
+    let (fleet, initiator) = connected(Customer {
+        ike,
+        ..Customer::new(1)
+    });
+    assert_eq!(initiator.suite().unwrap().dh, DhGroup::Curve25519);
+    let refusal = InitRefusal::WrongGroup {
+        got: 19,
+        wanted: DhGroup::Curve25519,
+    };
+    assert!(happened(&fleet).contains(&&What::InitRefused(refusal)));
+}
+
+#[test]
+fn suites_are_chosen_by_our_order() {
+    let mut ike = default_ike_suites();
+    ike.reverse();
+    let esp = vec![EspSuite::Aes128Gcm16, EspSuite::Aes256Gcm16];
+    let (fleet, initiator) = connected(Customer {
+        ike,
+        esp,
+        ..Customer::new(1)
+    });
+    assert_eq!(initiator.suite(), Some(default_ike_suites()[0]));
+    assert_eq!(child(&fleet).suite, EspSuite::Aes256Gcm16);
+}
+
+#[test]
+fn extended_sequence_numbers_are_never_chosen() {
+    let (_, initiator) = connected(Customer {
+        esn: Esn::Either,
+        ..Customer::new(1)
+    });
+    assert!(initiator.child().is_some());
+
+    let (fleet, initiator) = connected(Customer {
+        esn: Esn::Only,
+        ..Customer::new(1)
+    });
+    assert_eq!(initiator.child_refusal(), Some(NotifyType::NO_PROPOSAL_CHOSEN.0));
+    assert!(matches!(
+        fleet.last_event(),
+        Some(What::Established {
+            child: Err(ChildRefusal::EsnOnly),
+            ..
+        })
+    ));
+}
+
+/// "Failure does not automatically cause the IKE SA to be deleted" (RFC 7296 section 2.21.2).
+#[test]
+fn a_refused_child_sa_leaves_the_ike_sa() {
+    let elsewhere = TrafficSelector {
+        protocol: 0,
+        ports: (0, 65535),
+        first: IpAddr::from([172, 16, 0, 0]),
+        last: IpAddr::from([172, 16, 0, 255]),
+    };
+    let customer = Customer::new(1);
+    for (misfit, kind, refusal) in [
+        (
+            Customer {
+                esp: vec![EspSuite::Aes128Gcm16],
+                ..customer.clone()
+            },
+            NotifyType::NO_PROPOSAL_CHOSEN,
+            ChildRefusal::NoProposal,
+        ),
+        (
+            Customer {
+                local_ts: vec![elsewhere],
+                ..customer.clone()
+            },
+            NotifyType::TS_UNACCEPTABLE,
+            ChildRefusal::Selectors,
+        ),
+    ] {
+        let mut fleet = TestFleet::new(5);
+        let mut tunnel = customer.tunnel();
+        tunnel.esp = vec![EspSuite::Aes256Gcm16];
+        fleet.responder.handle_tunnel(fleet.now, tunnel);
+        let mut initiator = Initiator::new(misfit, 1);
+        fleet.connect(&mut initiator);
+
+        assert_eq!(initiator.status(), Status::Up);
+        assert_eq!(initiator.child_refusal(), Some(kind.0));
+        assert!(matches!(fleet.commits[0].changes[..], [Change::PutIke(_)]));
+        let remote_id = customer.id.clone();
+        assert_eq!(
+            fleet.last_event(),
+            Some(&What::Established {
+                remote_id,
+                child: Err(refusal)
+            })
+        );
+        let probe = initiator.probe().unwrap();
+        assert_eq!(fleet.deliver(&probe).len(), 1, "the IKE SA does not work");
+    }
+}
+
+#[test]
+fn selectors_are_narrowed_to_what_the_tunnel_allows() {
+    let customer = Customer::new(1);
+    let everything = TrafficSelector {
+        protocol: 0,
+        ports: (0, 65535),
+        first: IpAddr::from([0, 0, 0, 0]),
+        last: IpAddr::from([255, 255, 255, 255]),
+    };
+    let mut fleet = fleet_for(&customer);
+    let wide = Customer {
+        local_ts: vec![everything],
+        remote_ts: vec![everything],
+        ..customer.clone()
+    };
+    let mut initiator = Initiator::new(wide, 1);
+    fleet.connect(&mut initiator);
+    let (theirs, ours) = (initiator.child().unwrap(), child(&fleet));
+    assert_eq!(
+        (&theirs.local_ts, &theirs.remote_ts),
+        (&customer.local_ts, &customer.remote_ts)
+    );
+    assert_eq!(
+        (&ours.remote_ts, &ours.local_ts),
+        (&customer.local_ts, &customer.remote_ts)
+    );
+}
+
+#[test]
+fn peers_are_known_by_identities_of_every_kind() {
+    for id in [
+        Identity::Fqdn("cpe.example".into()),
+        Identity::Rfc822("router@cpe.example".into()),
+        Identity::KeyId(vec![0, 159, 146, 150]),
+        Identity::Address([198, 51, 100, 7].into()),
+        Identity::Address("2001:db8::7".parse().unwrap()),
+    ] {
+        let (fleet, _) = connected(Customer {
+            id: id.clone(),
+            ..Customer::new(1)
+        });
+        assert_eq!(last_ike(&fleet).remote_id, id);
+    }
+    // Without regard to case, where a name has none.
+    let mut fleet = fleet_for(&Customer::new(1));
+    let shouting = Customer {
+        id: Identity::Fqdn("CPE1.EXAMPLE".into()),
+        ..Customer::new(1)
+    };
+    let mut initiator = Initiator::new(shouting, 1);
+    fleet.connect(&mut initiator);
+    assert_eq!(initiator.status(), Status::Up);
+}
+
+#[test]
+fn we_are_who_the_tunnel_says_or_the_address_that_was_reached() {
+    let anycast = Some(Identity::Address([203, 0, 113, 1].into()));
+    let named = Some(Identity::Fqdn("edge.example".into()));
+    let other = Some(Identity::Fqdn("other.example".into()));
+    for (local_id, asked_for, is_up) in [
+        (None, None, true),
+        (None, anycast.clone(), true),
+        (None, named.clone(), false),
+        (named.clone(), None, true),
+        (named.clone(), named.clone(), true),
+        (named.clone(), other, false),
+        (named, anycast, false),
+    ] {
+        let customer = Customer {
+            peer_id: asked_for.clone(),
+            ..Customer::new(1)
+        };
+        let mut fleet = TestFleet::new(5);
+        let mut tunnel = customer.tunnel();
+        tunnel.local_id = local_id.clone();
+        fleet.responder.handle_tunnel(fleet.now, tunnel);
+        let mut initiator = Initiator::new(customer, 1);
+        fleet.connect(&mut initiator);
+        assert_eq!(
+            initiator.status() == Status::Up,
+            is_up,
+            "{local_id:?} asked for as {asked_for:?}"
+        );
+    }
+}
+
+#[test]
+fn initial_contact_goes_with_the_commit() {
+    let (fleet, _) = connected(Customer {
+        initial_contact: true,
+        ..Customer::new(1)
+    });
+    assert!(last_ike(&fleet).initial_contact);
+}
+
+#[test]
+fn esp_spis_that_the_fleet_knows_are_passed_over() {
+    let spi_of = |taken: &[u32]| {
+        let customer = Customer::new(1);
+        let host = crate::testkit::TestHost::new(1);
+        host.taken().lock().unwrap().extend(taken);
+        let mut fleet = TestFleet::with_host(5, host, crate::Limits::default());
+        fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+        fleet.connect(&mut Initiator::new(customer, 1));
+        child(&fleet).inbound_spi
+    };
+    let first = spi_of(&[]);
+    assert_eq!(spi_of(&[]), first);
+    assert_ne!(spi_of(&[first]), first);
+}
+
+/// What a peer may add without our having to do anything about it.
+#[test]
+fn wishes_that_are_not_fulfilled_are_passed_over() {
+    const SPI: [u8; 4] = [0xc0, 0xff, 0xee, 0x00];
+    let customer = Customer::new(1);
+    let mut fleet = fleet_for(&customer);
+    let mut initiator = Initiator::new(customer, 1);
+    let init = initiator.start();
+    let response = fleet.deliver(&init).remove(0);
+    initiator.handle_datagram(&response.payload).unwrap();
+
+    let transform = |kind, id, key_bits| Transform {
+        kind,
+        id,
+        key_bits,
+        unknown_attribute: false,
+    };
+    let gcm = transform(TransformType::Encryption, 20, Some(256));
+    let no_esn = transform(TransformType::ExtendedSequenceNumbers, 0, None);
+    let esp = |number, transforms| Proposal {
+        number,
+        protocol: Protocol::Esp,
+        spi: &SPI,
+        transforms,
+    };
+    let proposals = vec![
+        // AH, an unknown transform type, one without a type that is mandatory, and another key length.
+        Proposal {
+            protocol: Protocol::Ah,
+            ..esp(1, vec![gcm, no_esn])
+        },
+        esp(2, vec![gcm, no_esn, transform(TransformType::Other(99), 1, None)]),
+        esp(3, vec![gcm]),
+        esp(
+            4,
+            vec![transform(TransformType::Encryption, 20, Some(192)), no_esn],
+        ),
+        // Groups have no place in IKE_AUTH, unless none is among them (RFC 7296 section 1.2).
+        esp(
+            5,
+            vec![gcm, no_esn, transform(TransformType::KeyExchange, 31, None)],
+        ),
+        esp(
+            6,
+            vec![
+                transform(TransformType::Encryption, 12, Some(256)),
+                transform(TransformType::Encryption, 20, None),
+                gcm,
+                no_esn,
+                transform(TransformType::Integrity, 12, None),
+                transform(TransformType::Integrity, 0, None),
+                transform(TransformType::KeyExchange, 0, None),
+            ],
+        ),
+    ];
+    let request = initiator.auth_with(|payloads| {
+        let sa = payloads
+            .iter()
+            .position(|payload| matches!(payload, Payload::Sa(_)))
+            .unwrap();
+        payloads[sa] = Payload::Sa(proposals);
+        // USE_TRANSPORT_MODE, MOBIKE_SUPPORTED, a status nobody knows, CFG_REQUEST, a vendor ID.
+        for kind in [16391, 16396, 40000] {
+            payloads.insert(0, Payload::Notify(Notify::new(NotifyType(kind), &[])));
+        }
+        payloads.push(Payload::Configuration(&[1, 0, 0, 0, 0, 1, 0, 0]));
+        payloads.push(Payload::VendorId(b"vendor"));
+    });
+    fleet.converse(&mut initiator, request);
+
+    assert_eq!(initiator.status(), Status::Up, "{:?}", fleet.events);
+    assert_eq!(child(&fleet).outbound_spi, u32::from_be_bytes(SPI));
+    // One transform of each type that was proposed.
+    let none = |kind| transform(kind, 0, None);
+    let expected = vec![
+        gcm,
+        no_esn,
+        none(TransformType::Integrity),
+        none(TransformType::KeyExchange),
+    ];
+    assert_eq!(initiator.child_answer(), Some(&(6, expected)));
 }

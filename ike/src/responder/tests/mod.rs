@@ -1,9 +1,12 @@
 //! The responder against the testkit's customers, on virtual time.
 
 mod handshake;
+mod nat;
+mod refusals;
 
 use crate::testkit::{Customer, Initiator, Status, TestFleet};
-use crate::{Change, ChildSa, IkeSa};
+use crate::wire::{Header, Message, NotifyType, Payload};
+use crate::{Change, ChildSa, Event, IkeSa, Transmit, What};
 
 /// An edge that knows the customer's tunnel.
 fn fleet_for(customer: &Customer) -> TestFleet {
@@ -21,32 +24,61 @@ fn connected(customer: Customer) -> (TestFleet, Initiator) {
     (fleet, initiator)
 }
 
-/// The IKE SAs put into the fleet, oldest first.
-fn ikes(fleet: &TestFleet) -> Vec<&IkeSa> {
-    let changes = fleet.commits.iter().flat_map(|commit| &commit.changes);
-    changes
-        .filter_map(|change| {
-            if let Change::PutIke(ike) = change {
-                Some(ike)
-            } else {
-                None
-            }
-        })
-        .collect()
+/// A customer that has sent IKE_AUTH, which the distributor has not answered, and the datagram.
+fn committing(customer: Customer) -> (TestFleet, Initiator, Transmit) {
+    let mut fleet = fleet_for(&customer);
+    fleet.prompt = false;
+    let mut initiator = Initiator::new(customer, 1);
+    let init = initiator.start();
+    let [response] = &fleet.deliver(&init)[..] else {
+        panic!("no answer to IKE_SA_INIT: {:?}", fleet.events);
+    };
+    let auth = initiator.handle_datagram(&response.payload).expect("IKE_AUTH");
+    assert_eq!(fleet.deliver(&auth), [], "an answer before the commit");
+    assert_eq!(fleet.commits.len(), 1);
+    (fleet, initiator, auth)
 }
 
-/// The one child SA put into the fleet.
+/// All changes committed so far, oldest first.
+fn changes(fleet: &TestFleet) -> impl Iterator<Item = &Change> {
+    fleet.commits.iter().flat_map(|commit| &commit.changes)
+}
+
+/// The latest state of an IKE SA that was put into the fleet.
+fn last_ike(fleet: &TestFleet) -> &IkeSa {
+    let puts = changes(fleet).filter_map(|change| match change {
+        Change::PutIke(ike) => Some(ike),
+        _ => None,
+    });
+    puts.last().expect("an IKE SA was put")
+}
+
+/// The one child SA that was put into the fleet.
 fn child(fleet: &TestFleet) -> &ChildSa {
-    let changes = fleet.commits.iter().flat_map(|commit| &commit.changes);
-    let children = changes.filter_map(|change| {
-        if let Change::PutChild(child) = change {
-            Some(child)
-        } else {
-            None
-        }
+    let children = changes(fleet).filter_map(|change| match change {
+        Change::PutChild(child) => Some(child),
+        _ => None,
     });
     match children.collect::<Vec<_>>()[..] {
         [child] => child,
         ref children => panic!("{} child SAs", children.len()),
+    }
+}
+
+/// What happened so far, oldest first.
+fn happened(fleet: &TestFleet) -> Vec<&What> {
+    fleet.events.iter().map(|event: &Event| &event.what).collect()
+}
+
+/// The header and the notification of an unprotected error.
+fn unprotected_error(sent: &[Transmit]) -> (Header, NotifyType, Vec<u8>) {
+    let [sent] = sent else {
+        panic!("{} datagrams where one error was expected", sent.len());
+    };
+    let header = Header::decode(&sent.payload).unwrap();
+    let message = Message::decode_body(header, &sent.payload).unwrap();
+    match &message.payloads[..] {
+        [Payload::Notify(notify)] => (header, notify.kind, notify.data.to_vec()),
+        payloads => panic!("{payloads:?} where one notification was expected"),
     }
 }
