@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use ike::Secret;
+use prost::bytes::Bytes;
 use proto::{
-    Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSpis, InboundSpi, Key, Record, Sealed, Slot, Timestamp,
-    Tombstone, TrafficSelector, Tunnel, TunnelId,
+    Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSpis, InboundSpi, Key, Record, Sealed, Slot,
+    Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
 };
 
 use super::replica::Replica;
@@ -15,10 +15,9 @@ use crate::fleet_key::FleetKey;
 use crate::seal;
 
 /// When every test takes place.
-pub(crate) const NOW: SystemTime = match UNIX_EPOCH.checked_add(Duration::from_secs(1_800_000_000)) {
-    Some(now) => now,
-    None => UNIX_EPOCH,
-};
+pub(crate) fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
 
 /// A child SA's inbound SPI; `number` has a slot in its high ten bits.
 pub(crate) fn spi(number: u32) -> InboundSpi {
@@ -44,11 +43,20 @@ pub(crate) fn edge(revision: u64, slot: u16, name: &str) -> Record {
         forward: forward_address(slot),
         incarnation: slot.into(),
     };
-    Record { revision, body: Body::Edge(edge) }
+    Record {
+        revision,
+        body: Body::Edge(edge),
+    }
 }
 
 pub(crate) fn tombstone(revision: u64, key: Key) -> Record {
-    Record { revision, body: Body::Tombstone(Tombstone { key, buried: NOW.into() }) }
+    Record {
+        revision,
+        body: Body::Tombstone(Tombstone {
+            key,
+            buried: now().into(),
+        }),
+    }
 }
 
 pub(crate) fn tunnel(revision: u64, name: &str, id: u16) -> Record {
@@ -65,20 +73,34 @@ pub(crate) fn tunnel(revision: u64, name: &str, id: u16) -> Record {
         mtu: None,
     };
     let sealed = seal::seal_record(&fleet_key(), header, &Secret::new(b"a pre-shared key".to_vec())).unwrap();
-    Record { revision, body: Body::Tunnel(sealed) }
+    Record {
+        revision,
+        body: Body::Tunnel(sealed),
+    }
 }
 
 pub(crate) fn child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
-    let keys = ChildSaKeys { inbound: vec![1; 36].into(), outbound: vec![2; 36].into() };
+    let keys = ChildSaKeys {
+        inbound: vec![1; 36].into(),
+        outbound: vec![2; 36].into(),
+    };
     let secret = Secret::new(keys.encode().to_vec());
     let sealed = seal::seal_record(&fleet_key(), child_header(inbound_spi, tunnel), &secret).unwrap();
-    Record { revision, body: Body::ChildSa(sealed) }
+    Record {
+        revision,
+        body: Body::ChildSa(sealed),
+    }
 }
 
 /// A child SA whose secret nobody can open.
 pub(crate) fn tampered_child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
-    let sealed = Sealed::new(child_header(inbound_spi, tunnel), |_| Bytes::from_static(&[1; 80]));
-    Record { revision, body: Body::ChildSa(sealed) }
+    let sealed = Sealed::new(child_header(inbound_spi, tunnel), |_| {
+        Bytes::from_static(&[1; 80])
+    });
+    Record {
+        revision,
+        body: Body::ChildSa(sealed),
+    }
 }
 
 fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
@@ -88,7 +110,10 @@ fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
     ChildSa {
         inbound_spi: spi(inbound_spi),
         outbound_spi: 0xc000_0000 | inbound_spi,
-        ike: IkeSpis { initiator: 1, responder: 2 },
+        ike: IkeSpis {
+            initiator: 1,
+            responder: 2,
+        },
         tunnel: tunnel.parse().unwrap(),
         local: "203.0.113.1:500".parse().unwrap(),
         peer: "198.51.100.7:500".parse().unwrap(),
@@ -96,8 +121,8 @@ fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
         suite: EspSuite::Aes256Gcm16,
         local_ts: vec![selector([0, 0, 0, 0], [255, 255, 255, 255])],
         remote_ts: vec![selector([10, 1, 0, 0], [10, 1, 255, 255])],
-        created: NOW.into(),
-        expires: Timestamp::from(NOW).after(Duration::from_secs(86_400)),
+        created: now().into(),
+        expires: Timestamp::from(now()).after(Duration::from_secs(86_400)),
     }
 }
 
@@ -106,6 +131,13 @@ pub(crate) fn snapshot(store: u64, records: Vec<Record>, revision: u64) -> Repli
     let mut replica = Replica::default();
     replica.begin_stream();
     replica.begin_snapshot();
-    assert!(replica.receive(store, Delta { records, revision: Some(revision) }, NOW.into()));
+    assert!(replica.receive(
+        store,
+        Delta {
+            records,
+            revision: Some(revision)
+        },
+        now().into()
+    ));
     replica
 }

@@ -69,7 +69,10 @@ impl Replica {
 
     /// What comes now is the whole state.
     pub(crate) fn begin_snapshot(&mut self) {
-        self.incoming = Incoming { is_snapshot: true, records: Vec::new() };
+        self.incoming = Incoming {
+            is_snapshot: true,
+            records: Vec::new(),
+        };
     }
 
     /// Takes in what the stream of the store named `store` brought. True when that completes a revision, so that
@@ -100,19 +103,35 @@ impl Replica {
     pub(crate) fn since(&self, cursor: Option<Cursor>) -> Option<News> {
         let position = self.position?;
         let whole = cursor.is_none_or(|cursor| cursor < self.forgotten);
-        let first = if whole { Cursor::default() } else { cursor.unwrap_or_default().next() };
-        let records = self.order.range(first..).filter_map(|(_, key)| self.entries.get(key));
+        let first = if whole {
+            Cursor::default()
+        } else {
+            cursor.unwrap_or_default().next()
+        };
+        let records = self
+            .order
+            .range(first..)
+            .filter_map(|(_, key)| self.entries.get(key));
         let records: Vec<_> = records
             .map(|entry| Arc::clone(&entry.record))
             .filter(|record| !(whole && matches!(record.body, Body::Tombstone(_))))
             .collect();
-        Some(News { whole, records, senders: self.edges.len(), cursor: self.written, position })
+        Some(News {
+            whole,
+            records,
+            senders: self.edges.len(),
+            cursor: self.written,
+            position,
+        })
     }
 
     /// The living child SAs, for a reader that wants to go over all of them again.
     pub(crate) fn child_sas(&self) -> Vec<Arc<Record>> {
         let records = self.entries.values().map(|entry| &entry.record);
-        records.filter(|record| matches!(record.body, Body::ChildSa(_))).map(Arc::clone).collect()
+        records
+            .filter(|record| matches!(record.body, Body::ChildSa(_)))
+            .map(Arc::clone)
+            .collect()
     }
 
     /// True when a child SA, or the tombstone of one, has this inbound SPI.
@@ -144,8 +163,12 @@ impl Replica {
             Body::Tombstone(tombstone) => tombstone.buried.after(TOMBSTONE_LIFE) <= now,
             _ => false,
         };
-        let old: Vec<Key> =
-            self.entries.iter().filter(|(_, entry)| is_old(entry)).map(|(key, _)| key.clone()).collect();
+        let old: Vec<Key> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| is_old(entry))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in old {
             if let Some(entry) = self.entries.remove(&key) {
                 self.order.remove(&entry.written);
@@ -160,16 +183,28 @@ impl Replica {
         let is_gone = |(key, entry): &(&Key, &Entry)| {
             !kept.contains(key) && !matches!(entry.record.body, Body::Tombstone(_))
         };
-        let gone: Vec<Key> = self.entries.iter().filter(is_gone).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<Key> = self
+            .entries
+            .iter()
+            .filter(is_gone)
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in gone {
             let tombstone = Tombstone { key, buried: now };
-            self.write(Record { revision, body: Body::Tombstone(tombstone) });
+            self.write(Record {
+                revision,
+                body: Body::Tombstone(tombstone),
+            });
         }
     }
 
     fn write(&mut self, record: Record) {
         let key = record.key();
-        if self.entries.get(&key).is_some_and(|entry| *entry.record == record) {
+        if self
+            .entries
+            .get(&key)
+            .is_some_and(|entry| *entry.record == record)
+        {
             return; // A snapshot brings much that is known.
         }
         match (&key, &record.body) {
@@ -182,7 +217,10 @@ impl Replica {
             _ => {}
         }
         self.written = self.written.next();
-        let entry = Entry { written: self.written, record: Arc::new(record) };
+        let entry = Entry {
+            written: self.written,
+            record: Arc::new(record),
+        };
         self.order.insert(entry.written, key.clone());
         if let Some(replaced) = self.entries.insert(key, entry) {
             self.order.remove(&replaced.written);
@@ -205,7 +243,7 @@ mod tests {
 
     fn receive(replica: &mut Replica, records: Vec<Record>, revision: u64) -> bool {
         let revision = (revision != 0).then_some(revision);
-        replica.receive(STORE, Delta { records, revision }, fixtures::NOW.into())
+        replica.receive(STORE, Delta { records, revision }, fixtures::now().into())
     }
 
     fn keys(news: &News) -> Vec<String> {
@@ -230,7 +268,13 @@ mod tests {
         let news = replica.since(None).unwrap();
         assert!(news.whole);
         assert_eq!(keys(&news), ["tunnel acme", "tunnel zeta"]);
-        assert_eq!(news.position, Resume { store: STORE, revision: 2 });
+        assert_eq!(
+            news.position,
+            Resume {
+                store: STORE,
+                revision: 2
+            }
+        );
     }
 
     #[test]
@@ -240,7 +284,11 @@ mod tests {
 
         receive(&mut replica, vec![child_sa(2, 0x0040_0001, "acme")], 2);
         receive(&mut replica, vec![tunnel(3, "acme", 1)], 3);
-        receive(&mut replica, vec![tombstone(4, Key::ChildSa(fixtures::spi(0x0040_0001)))], 4);
+        receive(
+            &mut replica,
+            vec![tombstone(4, Key::ChildSa(fixtures::spi(0x0040_0001)))],
+            4,
+        );
         let news = replica.since(Some(seen)).unwrap();
         assert!(!news.whole);
         assert_eq!(keys(&news), ["tunnel acme", "no child SA 0x00400001"]);
@@ -264,10 +312,23 @@ mod tests {
 
         replica.begin_stream();
         replica.begin_snapshot();
-        replica.receive(8, Delta { records: vec![kept], revision: Some(1) }, fixtures::NOW.into());
+        replica.receive(
+            8,
+            Delta {
+                records: vec![kept],
+                revision: Some(1),
+            },
+            fixtures::now().into(),
+        );
         let news = replica.since(Some(seen)).unwrap();
         assert_eq!(keys(&news), ["no tunnel zeta"]);
-        assert_eq!(news.position, Resume { store: 8, revision: 1 });
+        assert_eq!(
+            news.position,
+            Resume {
+                store: 8,
+                revision: 1
+            }
+        );
     }
 
     #[test]
@@ -277,9 +338,13 @@ mod tests {
         assert!(!replica.is_esp_spi_taken(0x0040_0002));
         assert!(!replica.is_esp_spi_taken(0), "an SPI without a slot is nobody's");
 
-        receive(&mut replica, vec![tombstone(2, Key::ChildSa(fixtures::spi(0x0040_0001)))], 2);
+        receive(
+            &mut replica,
+            vec![tombstone(2, Key::ChildSa(fixtures::spi(0x0040_0001)))],
+            2,
+        );
         assert!(replica.is_esp_spi_taken(0x0040_0001));
-        let before = Timestamp::from(fixtures::NOW).after(TOMBSTONE_LIFE - Duration::from_millis(1));
+        let before = Timestamp::from(fixtures::now()).after(TOMBSTONE_LIFE - Duration::from_millis(1));
         replica.forget_old_tombstones(before);
         assert!(replica.is_esp_spi_taken(0x0040_0001));
         replica.forget_old_tombstones(before.after(Duration::from_millis(1)));
@@ -290,9 +355,13 @@ mod tests {
     fn a_reader_that_missed_a_forgotten_tombstone_gets_everything() {
         let mut replica = snapshot(STORE, vec![tunnel(1, "acme", 1)], 1);
         let early = replica.since(None).unwrap().cursor;
-        receive(&mut replica, vec![tombstone(2, Key::Tunnel("acme".parse().unwrap()))], 2);
+        receive(
+            &mut replica,
+            vec![tombstone(2, Key::Tunnel("acme".parse().unwrap()))],
+            2,
+        );
         let late = replica.since(Some(early)).unwrap().cursor;
-        replica.forget_old_tombstones(Timestamp::from(fixtures::NOW).after(2 * TOMBSTONE_LIFE));
+        replica.forget_old_tombstones(Timestamp::from(fixtures::now()).after(2 * TOMBSTONE_LIFE));
 
         assert!(replica.since(Some(early)).unwrap().whole);
         assert!(!replica.since(Some(late)).unwrap().whole);
@@ -303,7 +372,10 @@ mod tests {
         let mut replica = snapshot(STORE, vec![edge(1, 1, "e1"), edge(2, 2, "e2")], 2);
         let second = Slot::new(2).unwrap();
         assert_eq!(replica.senders(), 2);
-        assert_eq!(replica.forward_address(second), Some(fixtures::forward_address(2)));
+        assert_eq!(
+            replica.forward_address(second),
+            Some(fixtures::forward_address(2))
+        );
         receive(&mut replica, vec![tombstone(3, Key::Edge(second))], 3);
         assert_eq!(replica.senders(), 1);
         assert_eq!(replica.forward_address(second), None);

@@ -61,7 +61,13 @@ fn pair(
             if selectors.len() == MOST {
                 return Err(Unsupported::TooMany);
             }
-            selectors.push(Selector { local, remote, protocol, local_port, remote_port });
+            selectors.push(Selector {
+                local,
+                remote,
+                protocol,
+                local_port,
+                remote_port,
+            });
         }
     }
     Ok(())
@@ -86,12 +92,8 @@ fn port(range: (u16, u16)) -> Result<Option<u16>, Unsupported> {
 /// The fewest prefixes that are the range: at most 62 for IPv4 and 254 for IPv6. Empty for two families.
 fn prefixes(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpNet>> {
     match (first, last) {
-        (IpAddr::V4(first), IpAddr::V4(last)) => {
-            Box::new(IpSubnets::V4(Ipv4Subnets::new(first, last, 0)))
-        }
-        (IpAddr::V6(first), IpAddr::V6(last)) => {
-            Box::new(IpSubnets::V6(Ipv6Subnets::new(first, last, 0)))
-        }
+        (IpAddr::V4(first), IpAddr::V4(last)) => Box::new(IpSubnets::V4(Ipv4Subnets::new(first, last, 0))),
+        (IpAddr::V6(first), IpAddr::V6(last)) => Box::new(IpSubnets::V6(Ipv6Subnets::new(first, last, 0))),
         _ => Box::new(std::iter::empty()),
     }
 }
@@ -109,7 +111,10 @@ mod tests {
     }
 
     fn words(selectors: &[Selector]) -> Vec<String> {
-        selectors.iter().map(|selector| format!("{} {}", selector.local, selector.remote)).collect()
+        selectors
+            .iter()
+            .map(|selector| format!("{} {}", selector.local, selector.remote))
+            .collect()
     }
 
     #[test]
@@ -126,7 +131,11 @@ mod tests {
                 "0.0.0.0/0 10.1.0.4/32"
             ]
         );
-        assert!(pairs.iter().all(|pair| pair.protocol == 0 && pair.local_port.is_none()));
+        assert!(
+            pairs
+                .iter()
+                .all(|pair| pair.protocol == 0 && pair.local_port.is_none())
+        );
     }
 
     #[test]
@@ -144,7 +153,10 @@ mod tests {
         let local = [selector(6, (443, 443), "10.0.0.1", "10.0.0.1")];
         let remote = [any("10.1.0.0", "10.1.0.255")];
         let pairs = pairs(&local, &remote).unwrap();
-        assert_eq!((pairs[0].protocol, pairs[0].local_port, pairs[0].remote_port), (6, Some(443), None));
+        assert_eq!(
+            (pairs[0].protocol, pairs[0].local_port, pairs[0].remote_port),
+            (6, Some(443), None)
+        );
 
         let udp = [selector(17, ANY_PORT, "10.1.0.0", "10.1.0.255")];
         assert_eq!(super::pairs(&local, &udp), Err(Unsupported::NoPair));

@@ -1,0 +1,59 @@
+//! Pauses between attempts: short at first, so that a restarted distributor is found at once, and different at each edge, so
+//! that a fleet does not come back in one moment.
+
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// Doubles the pause with every failure.
+pub(crate) struct Backoff {
+    ceiling: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new() -> Self {
+        Self { ceiling: SHORTEST }
+    }
+
+    /// The next pause: between half of the present length and all of it.
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = self.ceiling / 2 + self.ceiling.mul_f64(random_fraction() / 2.0);
+        self.ceiling = (self.ceiling * 2).min(LONGEST);
+        pause
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn reset(&mut self) {
+        self.ceiling = SHORTEST;
+    }
+}
+
+/// 0 to 1. Should there be no randomness, edges pause alike, which is a matter of load and not of safety.
+fn random_fraction() -> f64 {
+    let mut octet = [u8::MAX];
+    let _ = SystemRandom::new().fill(&mut octet);
+    f64::from(octet[0]) / f64::from(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_to_a_second_and_starts_again() {
+        let mut backoff = Backoff::new();
+        for longest in [50, 100, 200, 400, 800, 1000, 1000] {
+            let longest = Duration::from_millis(longest);
+            let pause = backoff.next();
+            assert!(
+                (longest / 2..=longest).contains(&pause),
+                "{pause:?} of {longest:?}"
+            );
+        }
+        backoff.reset();
+        assert!(backoff.next() <= SHORTEST);
+    }
+}

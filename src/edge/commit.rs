@@ -1,0 +1,78 @@
+//! Makes a change true in the whole fleet, however long the distributor is away.
+
+use std::time::{Duration, Instant};
+
+use ike::CommitOutcome;
+use proto::v1;
+use tokio::sync::watch;
+use tonic::Code;
+use tracing::warn;
+
+use super::backoff::Backoff;
+use super::lease::Tenure;
+use super::metrics::{Family, Metrics};
+use super::state::LinkState;
+
+/// For an answer to a commit: far beyond any barrier.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Sends the commits of one tenure.
+#[derive(Clone)]
+pub(crate) struct Committer {
+    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) tenure: Tenure,
+    pub(crate) metrics: Metrics,
+}
+
+impl Committer {
+    /// Returns when the fleet has taken the commit or refused it; `None` when it is no longer this process's to make.
+    /// Every attempt sends the same octets, so that one which was carried out without our hearing of it does no harm
+    /// when it comes again.
+    pub(crate) async fn commit(mut self, request: v1::CommitRequest) -> Option<CommitOutcome> {
+        let mut backoff = Backoff::new();
+        loop {
+            let mut client = self.session().await?;
+            let mut attempt = tonic::Request::new(request.clone());
+            attempt.set_timeout(ANSWER_TIMEOUT);
+            let status = match client.commit(attempt).await {
+                Ok(_) => {
+                    self.metrics.count(Family::Commits, "done");
+                    return Some(CommitOutcome::Done);
+                }
+                Err(status) => status,
+            };
+            if is_final(status.code()) {
+                self.metrics.count(Family::Commits, "refused");
+                warn!(code = %status.code(), reason = status.message(), "the fleet refuses a commit");
+                return Some(CommitOutcome::Refused);
+            }
+            self.metrics.count(Family::Commits, "retried");
+            tokio::time::sleep(backoff.next()).await;
+        }
+    }
+
+    /// Waits for a session under the same lease.
+    async fn session(&mut self) -> Option<v1::fleet_client::FleetClient<tonic::transport::Channel>> {
+        let tenure = self.tenure;
+        let ready = |state: &LinkState| {
+            let replaced = state.tenure.is_some_and(|current| !current.is_same(&tenure));
+            replaced || (state.client.is_some() && state.lease(Instant::now()).is_some())
+        };
+        let state = self.link.wait_for(ready).await.ok()?;
+        let ours = state.tenure.is_some_and(|current| current.is_same(&tenure));
+        state.client.clone().filter(|_| ours)
+    }
+}
+
+/// What the schema calls final. A precondition that fails is the lease, which a restarted distributor gives again.
+fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::PermissionDenied
+            | Code::AlreadyExists
+            | Code::NotFound
+            | Code::Unimplemented
+            | Code::Unauthenticated
+    )
+}

@@ -1,0 +1,183 @@
+//! Between the words of `ike` and those of the fleet's schema. Keys are sealed on the way out and opened on the way in.
+
+use std::time::{Duration, SystemTime};
+
+use ike::Secret;
+use proto::{ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::lease::Tenure;
+use super::replica::Replica;
+use crate::fleet_key::FleetKey;
+use crate::seal::{self, NoRandomness, OpenError};
+
+/// Why something the responder wants cannot be put into the fleet's words.
+#[derive(Debug, Error)]
+pub(crate) enum CommitError {
+    /// It breaks a rule of the schema.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// It cannot be sealed.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+}
+
+/// What the records of a commit say beyond what the responder knows.
+pub(crate) struct Author<'a> {
+    pub(crate) fleet_key: &'a FleetKey,
+    pub(crate) tenure: &'a Tenure,
+    pub(crate) sa_lifetime: Duration,
+    pub(crate) now: SystemTime,
+}
+
+impl Author<'_> {
+    /// The commit as the distributor takes it.
+    pub(crate) fn commit(
+        &self,
+        commit: ike::Commit,
+        replica: &Replica,
+    ) -> Result<proto::Commit, CommitError> {
+        let changes = commit
+            .changes
+            .into_iter()
+            .map(|change| self.change(change, replica));
+        Ok(proto::Commit {
+            changes: changes.collect::<Result<_, _>>()?,
+            deadline: None,
+            incarnation: self.tenure.incarnation,
+        })
+    }
+
+    fn change(&self, change: ike::Change, replica: &Replica) -> Result<proto::Change, CommitError> {
+        Ok(match change {
+            ike::Change::PutIke(sa) => proto::Change::PutIkeSa(self.ike_sa(&sa, replica)?),
+            ike::Change::PutChild(sa) => proto::Change::PutChildSa(self.child_sa(&sa)?),
+            ike::Change::RemoveChild(spi) => proto::Change::RemoveChildSa(InboundSpi::try_from(spi)?),
+            ike::Change::RemoveIke(spis) => proto::Change::RemoveIkeSa(spis.responder),
+        })
+    }
+
+    fn ike_sa(&self, sa: &ike::IkeSa, replica: &Replica) -> Result<Sealed<proto::IkeSa>, CommitError> {
+        let known = replica.ike_sa(sa.spis.responder);
+        let header = proto::IkeSa {
+            spis: ike_spis(sa.spis),
+            slot: self.tenure.slot,
+            epoch: known.map_or(1, |known| known.epoch),
+            tunnel: sa.tunnel.parse::<Name>()?,
+            remote_id: identity(&sa.remote_id)?,
+            local: sa.path.local,
+            peer: sa.path.peer,
+            initial_contact: sa.initial_contact,
+            created: known.map_or(self.now.into(), |known| known.created),
+        };
+        Ok(seal::seal_record(self.fleet_key, header, &sa.snapshot)?)
+    }
+
+    fn child_sa(&self, sa: &ike::ChildSa) -> Result<Sealed<proto::ChildSa>, CommitError> {
+        let created = Timestamp::from(self.now);
+        let header = proto::ChildSa {
+            inbound_spi: InboundSpi::try_from(sa.inbound_spi)?,
+            outbound_spi: sa.outbound_spi,
+            ike: ike_spis(sa.ike),
+            tunnel: sa.tunnel.parse::<Name>()?,
+            local: sa.path.local,
+            peer: sa.path.peer,
+            udp_encap: sa.udp_encap,
+            suite: esp_to_fleet(sa.suite),
+            local_ts: sa
+                .local_ts
+                .iter()
+                .map(selector_to_fleet)
+                .collect::<Result<_, _>>()?,
+            remote_ts: sa
+                .remote_ts
+                .iter()
+                .map(selector_to_fleet)
+                .collect::<Result<_, _>>()?,
+            created,
+            expires: created.after(self.sa_lifetime),
+        };
+        let keys = ChildSaKeys {
+            inbound: Zeroizing::new(sa.inbound_key.expose().to_vec()),
+            outbound: Zeroizing::new(sa.outbound_key.expose().to_vec()),
+        };
+        let secret = Secret::new(std::mem::take(&mut *keys.encode()));
+        Ok(seal::seal_record(self.fleet_key, header, &secret)?)
+    }
+}
+
+/// A tunnel for the responder, its pre-shared key opened.
+pub(crate) fn tunnel(fleet_key: &FleetKey, sealed: &Sealed<proto::Tunnel>) -> Result<ike::Tunnel, OpenError> {
+    let header = sealed.header();
+    Ok(ike::Tunnel {
+        name: String::from(&header.name),
+        remote_id: identity_to_ike(&header.remote_id),
+        local_id: header.local_id.as_ref().map(identity_to_ike),
+        psk: seal::open_record(fleet_key, sealed)?,
+        esp: header.esp.iter().copied().map(esp_to_ike).collect(),
+        local_ts: header.local_ts.iter().map(prefix_to_ike).collect(),
+        remote_ts: header.remote_ts.iter().map(prefix_to_ike).collect(),
+    })
+}
+
+pub(crate) fn spis_to_ike(spis: proto::IkeSpis) -> ike::IkeSpis {
+    ike::IkeSpis {
+        initiator: spis.initiator,
+        responder: spis.responder,
+    }
+}
+
+fn ike_spis(spis: ike::IkeSpis) -> proto::IkeSpis {
+    proto::IkeSpis {
+        initiator: spis.initiator,
+        responder: spis.responder,
+    }
+}
+
+fn identity(identity: &ike::Identity) -> Result<proto::Identity, Invalid> {
+    // The schema's own parser decides what is a name; a customer's certificate or key may hold any octets.
+    let kind = match identity {
+        ike::Identity::Address(address) => return Ok(proto::Identity::Address(*address)),
+        ike::Identity::Fqdn(name) => proto::v1::identity::Kind::Fqdn(name.clone()),
+        ike::Identity::Rfc822(mail) => proto::v1::identity::Kind::Rfc822(mail.clone()),
+        ike::Identity::KeyId(octets) => proto::v1::identity::Kind::KeyId(octets.clone()),
+    };
+    proto::v1::Identity { kind: Some(kind) }.try_into()
+}
+
+fn identity_to_ike(identity: &proto::Identity) -> ike::Identity {
+    match identity {
+        proto::Identity::Address(address) => ike::Identity::Address(*address),
+        proto::Identity::Fqdn(name) => ike::Identity::Fqdn(name.clone()),
+        proto::Identity::Rfc822(mail) => ike::Identity::Rfc822(mail.clone()),
+        proto::Identity::KeyId(octets) => ike::Identity::KeyId(octets.clone()),
+    }
+}
+
+fn esp_to_fleet(suite: ike::EspSuite) -> proto::EspSuite {
+    match suite {
+        ike::EspSuite::Aes128Gcm16 => proto::EspSuite::Aes128Gcm16,
+        ike::EspSuite::Aes256Gcm16 => proto::EspSuite::Aes256Gcm16,
+    }
+}
+
+fn esp_to_ike(suite: proto::EspSuite) -> ike::EspSuite {
+    match suite {
+        proto::EspSuite::Aes128Gcm16 => ike::EspSuite::Aes128Gcm16,
+        proto::EspSuite::Aes256Gcm16 => ike::EspSuite::Aes256Gcm16,
+    }
+}
+
+fn selector_to_fleet(selector: &ike::TrafficSelector) -> Result<proto::TrafficSelector, Invalid> {
+    proto::TrafficSelector::new(selector.protocol, selector.ports, selector.first, selector.last)
+}
+
+fn prefix_to_ike(prefix: &ipnet::IpNet) -> ike::TrafficSelector {
+    ike::TrafficSelector {
+        protocol: 0,
+        ports: (0, u16::MAX),
+        first: prefix.network(),
+        last: prefix.broadcast(),
+    }
+}

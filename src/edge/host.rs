@@ -1,0 +1,32 @@
+//! What the responder asks of its surroundings.
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::state::SharedReplica;
+
+/// The system's randomness, and the fleet's SPIs.
+pub(crate) struct FleetHost {
+    random: SystemRandom,
+    replica: SharedReplica,
+}
+
+impl FleetHost {
+    pub(crate) fn new(replica: SharedReplica) -> Self {
+        Self {
+            random: SystemRandom::new(),
+            replica,
+        }
+    }
+}
+
+impl ike::Host for FleetHost {
+    fn fill_random(&mut self, buffer: &mut [u8]) {
+        self.random.fill(buffer).expect(
+            "getrandom(2) does not fail once the kernel's generator is seeded, before any daemon starts",
+        );
+    }
+
+    fn is_esp_spi_taken(&self, spi: u32) -> bool {
+        self.replica.read().is_esp_spi_taken(spi)
+    }
+}

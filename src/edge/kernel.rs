@@ -1,0 +1,227 @@
+//! The thread that keeps this machine's kernel equal to the replica.
+//!
+//! A thread and not a task, because netlink calls block, and because SAs and policies belong to the network namespace of
+//! the thread that makes them.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use proto::Resume;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, info, warn};
+use xfrm::Agent;
+
+use super::metrics::{Family, Metrics};
+use super::plan::{Planner, Terms};
+use super::replica::{Cursor, News};
+use super::state::{Installed, LinkState, SharedReplica};
+
+/// The SA leases are moved ahead when this part of them has passed.
+const RENEW_AFTER: u32 = 4;
+
+/// What the thread is made of.
+pub(crate) struct Kernel {
+    pub(crate) planner: Planner,
+    pub(crate) replica: SharedReplica,
+    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) installed: watch::Sender<Option<Installed>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) repair_interval: Duration,
+    pub(crate) sa_lease: Duration,
+}
+
+impl Kernel {
+    /// Starts the thread; it ends when the link is gone. What the kernel has it keeps: forwarding goes on.
+    pub(crate) fn start(self, agent: Agent) -> io::Result<()> {
+        let runtime = Handle::current();
+        let thread = std::thread::Builder::new().name("kernel".into());
+        thread
+            .spawn(move || Loop::new(self, agent).run(&runtime))
+            .map(|_| ())
+    }
+}
+
+/// Where the thread stands.
+struct Loop {
+    kernel: Kernel,
+    agent: Agent,
+    /// `None` until a first state of the replica is in the kernel.
+    done: Option<Done>,
+    /// How many edges shared the keys when the packet limits were last set.
+    senders: usize,
+    renewed: Instant,
+}
+
+/// What of the replica is in the kernel.
+#[derive(Clone, Copy)]
+struct Done {
+    cursor: Cursor,
+    position: Resume,
+    /// When the replica was read.
+    began: Instant,
+}
+
+/// Why the thread woke up.
+enum Wake {
+    News,
+    Repair,
+    End,
+}
+
+impl Loop {
+    fn new(kernel: Kernel, agent: Agent) -> Self {
+        Self {
+            kernel,
+            agent,
+            done: None,
+            senders: 0,
+            renewed: Instant::now(),
+        }
+    }
+
+    fn run(mut self, runtime: &Handle) {
+        let mut repair = {
+            let _guard = runtime.enter();
+            tokio::time::interval(self.kernel.repair_interval)
+        };
+        repair.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let wake = runtime.block_on(async {
+                tokio::select! {
+                    changed = self.kernel.link.changed() => changed.map_or(Wake::End, |()| Wake::News),
+                    _ = repair.tick() => Wake::Repair,
+                }
+            });
+            match wake {
+                Wake::News => self.catch_up(),
+                Wake::Repair => self.repair(),
+                Wake::End => return,
+            }
+        }
+    }
+
+    /// Everything that arrived since the last time goes into the kernel in one batch.
+    fn catch_up(&mut self) {
+        let began = Instant::now();
+        let cursor = self.done.map(|done| done.cursor);
+        let Some(news) = self.kernel.replica.read().since(cursor) else {
+            return;
+        };
+        if self.done.is_some_and(|done| done.position == news.position) {
+            return;
+        }
+        if news.whole {
+            self.adopt(&news);
+        } else {
+            self.apply(&news);
+        }
+        self.done = Some(Done {
+            cursor: news.cursor,
+            position: news.position,
+            began,
+        });
+        self.report();
+    }
+
+    /// The first thing in the life of this process: what a previous one left in the kernel stays, if it is still wanted.
+    fn adopt(&mut self, news: &News) {
+        let wanted = self.kernel.planner.wanted(&news.records, terms(news.senders));
+        self.senders = news.senders;
+        self.renewed = Instant::now();
+        let report = self.agent.adopt(wanted);
+        info!(
+            adopted = report.adopted,
+            added = report.added,
+            updated = report.updated,
+            removed = report.removed,
+            "took up the kernel's state"
+        );
+        self.count(&report);
+    }
+
+    fn apply(&mut self, news: &News) {
+        let changes = self.kernel.planner.changes(&news.records, terms(news.senders));
+        let refused = self.agent.apply(changes);
+        if !refused.is_empty() {
+            warn!(number = refused.len(), first = %refused[0].text, "the kernel refuses changes");
+        }
+        if news.senders != self.senders {
+            self.renew(news.senders);
+        }
+    }
+
+    /// The slow loop's step: mends what somebody else changed, and moves the SA leases ahead.
+    fn repair(&mut self) {
+        if self.done.is_none() {
+            return; // Nothing is wanted yet as far as we know, and all that is there would go.
+        }
+        if self.renewed.elapsed() > self.kernel.sa_lease / RENEW_AFTER && self.is_in_sync() {
+            self.renew(self.senders);
+        }
+        let report = self.agent.reconcile();
+        if report.added + report.updated + report.removed > 0 {
+            warn!(
+                added = report.added,
+                updated = report.updated,
+                removed = report.removed,
+                "mended the kernel's state, which somebody else had changed"
+            );
+        }
+        self.count(&report);
+        self.report();
+    }
+
+    /// Sets expiry and packet limit of every child SA anew.
+    fn renew(&mut self, senders: usize) {
+        debug!(senders, "setting the SA leases and packet limits anew");
+        let records = self.kernel.replica.read().child_sas();
+        let changes = self.kernel.planner.changes(&records, terms(senders));
+        self.agent.apply(changes);
+        self.senders = senders;
+        self.renewed = Instant::now();
+    }
+
+    /// While the lease runs and the kernel has everything, the distributor could have told us of a revocation.
+    fn is_in_sync(&self) -> bool {
+        let link = self.kernel.link.borrow();
+        link.lease(Instant::now()).is_some() && link.behind_since.is_none()
+    }
+
+    /// Says how far the kernel is and what it refuses, unless that was said already.
+    fn report(&self) {
+        let slot = self.kernel.link.borrow().tenure.map(|tenure| tenure.slot);
+        let (Some(done), Some(slot)) = (self.done, slot) else {
+            return; // No record comes before the first lease.
+        };
+        let failures = self.kernel.planner.failures(self.agent.failures(), slot);
+        self.kernel.installed.send_if_modified(|installed| {
+            let said = installed
+                .as_ref()
+                .is_some_and(|said| said.position == done.position && said.failures == failures);
+            if !said {
+                *installed = Some(Installed {
+                    position: done.position,
+                    began: done.began,
+                    failures,
+                });
+            }
+            !said
+        });
+    }
+
+    fn count(&self, report: &xfrm::Report) {
+        let metrics = &self.kernel.metrics;
+        metrics.add(Family::Kernel, "added", report.added as u64);
+        metrics.add(Family::Kernel, "updated", report.updated as u64);
+        metrics.add(Family::Kernel, "removed", report.removed as u64);
+    }
+}
+
+fn terms(senders: usize) -> Terms {
+    Terms {
+        now: SystemTime::now(),
+        senders,
+    }
+}

@@ -1,0 +1,135 @@
+//! The right to act, by this machine's own clock.
+
+use std::time::{Duration, Instant};
+
+use proto::{Heartbeat, Lease, Slot};
+
+/// The edge's right to its slot. Whoever acts for an IKE SA looks at it first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tenure {
+    pub(crate) slot: Slot,
+    /// Of this process; see [`Lease::incarnation`].
+    pub(crate) incarnation: u32,
+    /// The lease has run out from here on.
+    pub(crate) until: Instant,
+}
+
+impl Tenure {
+    pub(crate) fn runs(&self, now: Instant) -> bool {
+        now < self.until
+    }
+
+    /// The slot in the words of `ike`.
+    pub(crate) fn ike_slot(&self) -> ike::Slot {
+        ike::Slot::new(self.slot.get()).expect("both crates' slots are 1 to 1023")
+    }
+
+    /// True when `other` is the same right, perhaps for longer.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.slot, self.incarnation) == (other.slot, other.incarnation)
+    }
+}
+
+/// Matches the distributor's answers with the moments of the questions: the lease counts from when the edge *sent* a
+/// heartbeat, so the edge believes in it for less time than the distributor does.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// The question on its way: its number, `None` for the hello, and when it was sent.
+    asked: Option<(Option<u64>, Instant)>,
+    last_number: u64,
+}
+
+impl Clock {
+    /// The hello is sent now.
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            asked: Some((None, now)),
+            last_number: 0,
+        }
+    }
+
+    /// The next heartbeat, sent now; `None` while the last question has no answer, which may come behind much else.
+    pub(crate) fn heartbeat(&mut self, now: Instant) -> Option<Heartbeat> {
+        if self.asked.is_some() {
+            return None;
+        }
+        self.last_number += 1;
+        self.asked = Some((Some(self.last_number), now));
+        Some(Heartbeat {
+            number: self.last_number,
+        })
+    }
+
+    /// The right that an answer gives; `None` when it answers nothing that was asked.
+    pub(crate) fn answered(&mut self, lease: &Lease) -> Option<Tenure> {
+        let (_, sent) = self.asked.take_if(|(number, _)| *number == lease.heartbeat)?;
+        Some(Tenure {
+            slot: lease.slot,
+            incarnation: lease.incarnation,
+            until: sent + lease.ttl,
+        })
+    }
+}
+
+/// How long after one heartbeat the next is due.
+pub(crate) fn heartbeat_interval(ttl: Duration) -> Duration {
+    ttl / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(15);
+
+    fn lease(heartbeat: Option<u64>) -> Lease {
+        Lease {
+            slot: Slot::new(3).unwrap(),
+            incarnation: 9,
+            ttl: TTL,
+            heartbeat,
+            store: 1,
+        }
+    }
+
+    #[test]
+    fn a_lease_counts_from_the_question() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        let tenure = clock.answered(&lease(None)).unwrap();
+        assert!(tenure.runs(start + TTL - Duration::from_millis(1)));
+        assert!(!tenure.runs(start + TTL));
+
+        let asked = start + Duration::from_secs(5);
+        let heartbeat = clock.heartbeat(asked).unwrap();
+        let longer = clock.answered(&lease(Some(heartbeat.number))).unwrap();
+        assert_eq!(longer.until, asked + TTL);
+        assert!(longer.is_same(&tenure));
+    }
+
+    #[test]
+    fn each_answer_counts_once_and_one_question_is_open_at_a_time() {
+        let start = Instant::now();
+        let mut clock = Clock::new(start);
+        assert_eq!(clock.heartbeat(start), None, "the hello has no answer yet");
+        assert!(clock.answered(&lease(None)).is_some());
+
+        let heartbeat = clock.heartbeat(start + Duration::from_secs(5)).unwrap();
+        assert_eq!(clock.answered(&lease(None)), None);
+        assert_eq!(clock.answered(&lease(Some(heartbeat.number + 1))), None);
+        assert_eq!(clock.heartbeat(start + Duration::from_secs(10)), None);
+        assert!(clock.answered(&lease(Some(heartbeat.number))).is_some());
+        assert_eq!(clock.answered(&lease(Some(heartbeat.number))), None);
+    }
+
+    #[test]
+    fn another_slot_or_incarnation_is_another_right() {
+        let start = Instant::now();
+        let tenure = Clock::new(start).answered(&lease(None)).unwrap();
+        let other = Lease {
+            incarnation: 10,
+            ..lease(None)
+        };
+        assert!(!Clock::new(start).answered(&other).unwrap().is_same(&tenure));
+    }
+}

@@ -1,0 +1,195 @@
+//! The session with the distributor: the lease, the records, and what this edge has done with them.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use proto::v1::fleet_client::FleetClient;
+use proto::{Applied, FromDistributor, Hello, Lease, ToDistributor, v1};
+use thiserror::Error;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tracing::{info, warn};
+
+use super::backoff::Backoff;
+use super::lease::{Clock, heartbeat_interval};
+use super::metrics::{Family, Metrics};
+use super::plan;
+use super::state::{Installed, LinkState, SharedReplica};
+use crate::channel::{self, ChannelError};
+use crate::config::EdgeConfig;
+
+/// Messages to the distributor that wait for HTTP/2's window; when they are more, heartbeats and reports wait too.
+const OUTGOING: usize = 4;
+
+/// How often tombstones are looked through.
+const TOMBSTONE_SWEEP: Duration = Duration::from_secs(600);
+
+/// Why a session ended. The next begins at once or after a pause.
+#[derive(Debug, Error)]
+enum SessionEnd {
+    #[error(transparent)]
+    Connect(#[from] ChannelError),
+    #[error("{}: {}", .0.code(), .0.message())]
+    Refused(#[from] tonic::Status),
+    #[error("the distributor ended the session")]
+    Closed,
+    #[error("the distributor says something that cannot be: {0}")]
+    Invalid(#[from] proto::Invalid),
+    #[error("the distributor's first word is not a lease")]
+    NoLease,
+    #[error("no answer to a heartbeat while the lease ran")]
+    Silent,
+    #[error("the distributor gave incarnation {0} with another slot; to act under it again would repeat IVs")]
+    IncarnationReused(u32),
+}
+
+/// Keeps a session with the distributor for as long as the process lives.
+pub(crate) struct Link {
+    pub(crate) config: EdgeConfig,
+    pub(crate) replica: SharedReplica,
+    pub(crate) state: watch::Sender<LinkState>,
+    pub(crate) installed: watch::Receiver<Option<Installed>>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Link {
+    pub(crate) async fn run(mut self) {
+        let mut backoff = Backoff::new();
+        loop {
+            let end = self.session(&mut backoff).await;
+            self.state.send_modify(|state| state.client = None);
+            let Err(end) = end;
+            self.metrics.count(Family::Sessions, "ended");
+            let pause = backoff.next();
+            warn!(reason = %end, retry_ms = pause.as_millis() as u64, "no session with the distributor");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, SessionEnd> {
+        let channel = channel::connect(&self.config.distributor, &self.config.tls).await?;
+        let mut client = FleetClient::new(channel)
+            .max_decoding_message_size(proto::limits::MESSAGE)
+            .max_encoding_message_size(proto::limits::MESSAGE);
+
+        let (outgoing, requests) = mpsc::channel(OUTGOING);
+        let mut clock = Clock::new(Instant::now());
+        // The channel is new and empty, so this does not wait.
+        let _ = outgoing
+            .send(v1::SyncRequest::from(&ToDistributor::Hello(self.hello())))
+            .await;
+        let mut incoming = client.sync(ReceiverStream::new(requests)).await?.into_inner();
+        let FromDistributor::Lease(lease) = next(&mut incoming).await? else {
+            return Err(SessionEnd::NoLease);
+        };
+        self.take_lease(&mut clock, &lease)?;
+        self.replica.write().begin_stream();
+        self.state.send_modify(|state| state.client = Some(client));
+        backoff.reset();
+        self.metrics.count(Family::Sessions, "begun");
+        info!(slot = %lease.slot, incarnation = lease.incarnation, "session with the distributor");
+        self.converse(&mut clock, lease, outgoing, incoming).await
+    }
+
+    fn hello(&self) -> Hello {
+        Hello {
+            forward: self.config.forward,
+            resume: self.replica.read().position(),
+            incarnation: self.state.borrow().tenure.map(|tenure| tenure.incarnation),
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        clock: &mut Clock,
+        mut lease: Lease,
+        outgoing: mpsc::Sender<v1::SyncRequest>,
+        mut incoming: Streaming<v1::SyncResponse>,
+    ) -> Result<std::convert::Infallible, SessionEnd> {
+        let interval = heartbeat_interval(lease.ttl);
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
+        let mut sweep = tokio::time::interval(TOMBSTONE_SWEEP);
+        let mut report_due = true; // The distributor does not know what the last session reported.
+        loop {
+            tokio::select! {
+                message = next(&mut incoming) => match message? {
+                    FromDistributor::Lease(next) => {
+                        self.take_lease(clock, &next)?;
+                        lease = next;
+                    }
+                    FromDistributor::SnapshotBegin => self.replica.write().begin_snapshot(),
+                    FromDistributor::Delta(delta) => self.take_delta(lease.store, delta),
+                },
+                changed = self.installed.changed() => {
+                    changed.map_err(|_| SessionEnd::Closed)?;
+                    report_due = true;
+                }
+                permit = outgoing.reserve(), if report_due => {
+                    let permit = permit.map_err(|_| SessionEnd::Closed)?;
+                    report_due = false;
+                    if let Some(applied) = self.report(lease.store) {
+                        permit.send(v1::SyncRequest::from(&ToDistributor::Applied(applied)));
+                    }
+                }
+                _ = heartbeat.tick() => {
+                    let now = Instant::now();
+                    if self.state.borrow().lease(now).is_none() {
+                        return Err(SessionEnd::Silent);
+                    }
+                    if let Ok(permit) = outgoing.try_reserve()
+                        && let Some(question) = clock.heartbeat(now)
+                    {
+                        permit.send(v1::SyncRequest::from(&ToDistributor::Heartbeat(question)));
+                    }
+                }
+                _ = sweep.tick() => self.replica.write().forget_old_tombstones(SystemTime::now().into()),
+            }
+        }
+    }
+
+    fn take_lease(&self, clock: &mut Clock, lease: &Lease) -> Result<(), SessionEnd> {
+        let Some(tenure) = clock.answered(lease) else {
+            return Ok(());
+        };
+        let last = self.state.borrow().tenure;
+        if last.is_some_and(|last| last.incarnation == tenure.incarnation && !last.is_same(&tenure)) {
+            return Err(SessionEnd::IncarnationReused(tenure.incarnation));
+        }
+        self.state.send_modify(|state| state.tenure = Some(tenure));
+        Ok(())
+    }
+
+    fn take_delta(&self, store: u64, delta: proto::Delta) {
+        let position = {
+            let mut replica = self.replica.write();
+            let complete = replica.receive(store, delta, SystemTime::now().into());
+            replica.position().filter(|_| complete)
+        };
+        if let Some(position) = position {
+            self.state
+                .send_modify(|state| state.note_received(position, Instant::now()));
+        }
+    }
+
+    /// What the kernel has of the store of this session; revisions of another mean nothing to the distributor.
+    fn report(&mut self, store: u64) -> Option<Applied> {
+        let installed = self.installed.borrow_and_update();
+        let installed = installed
+            .as_ref()
+            .filter(|installed| installed.position.store == store)?;
+        self.state.send_if_modified(|state| {
+            let before = state.behind_since;
+            state.note_installed(installed);
+            state.behind_since != before
+        });
+        Some(plan::report(
+            installed.position.revision,
+            installed.failures.clone(),
+        ))
+    }
+}
+
+async fn next(incoming: &mut Streaming<v1::SyncResponse>) -> Result<FromDistributor, SessionEnd> {
+    let message = incoming.message().await?.ok_or(SessionEnd::Closed)?;
+    Ok(message.try_into()?)
+}

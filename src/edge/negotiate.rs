@@ -1,0 +1,240 @@
+//! The task that runs the IKE responder: datagrams, timers and the fleet's news in; datagrams and commits out.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use ike::{CommitId, CommitOutcome, Limits, Transmit};
+use proto::v1;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use super::commit::Committer;
+use super::convert::Author;
+use super::datagram::Datagram;
+use super::host::FleetHost;
+use super::journal::Journal;
+use super::lease::Tenure;
+use super::metrics::{Family, Metrics};
+use super::ownership::Ownership;
+use super::replica::Cursor;
+use super::sockets::Sockets;
+use super::state::{LinkState, SharedReplica};
+use crate::fleet_key::FleetKey;
+
+/// Commits on their way at once; the responder keeps the others until there is room.
+const COMMITS: usize = 1024;
+
+/// How long commits on their way may take when the process is about to end: the barrier's deadline, and some.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// What the task is made of.
+pub(crate) struct Negotiator {
+    pub(crate) fleet_key: Arc<FleetKey>,
+    pub(crate) limits: Limits,
+    pub(crate) sa_lifetime: Duration,
+    pub(crate) replica: SharedReplica,
+    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) datagrams: mpsc::Receiver<Datagram>,
+    pub(crate) sockets: Arc<Sockets>,
+    pub(crate) metrics: Metrics,
+}
+
+/// A commit that has ended.
+struct Ended {
+    id: CommitId,
+    ike: ike::IkeSpis,
+    /// `None` when it was given up.
+    outcome: Option<CommitOutcome>,
+}
+
+/// The responder of one tenure. Another tenure needs another one, which takes up the same IKE SAs from their records: a
+/// responder's IVs are unique because its incarnation is.
+struct Running {
+    tenure: Tenure,
+    responder: ike::Responder,
+    ownership: Ownership,
+    /// `None` until it knows what the fleet knows.
+    cursor: Option<Cursor>,
+    commits: JoinSet<Ended>,
+}
+
+impl Negotiator {
+    /// Runs until `draining` says so and the commits on their way have ended.
+    pub(crate) async fn run(mut self) {
+        let mut journal = Journal::new(self.metrics.clone());
+        let mut running = None;
+        let mut deadline = None;
+        loop {
+            self.turn(&mut running, &mut journal);
+            if *self.draining.borrow() {
+                let end = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+                if Instant::now() >= end || running.as_ref().is_none_or(|running| running.commits.is_empty())
+                {
+                    return;
+                }
+            }
+            self.wait(&mut running, deadline).await;
+        }
+    }
+
+    /// Waits for something to handle, and handles it.
+    async fn wait(&mut self, running: &mut Option<Running>, drained_by: Option<Instant>) {
+        let lease = self.link.borrow().lease(Instant::now());
+        let Some(running) = running.as_mut().filter(|_| lease.is_some()) else {
+            tokio::select! {
+                _ = self.link.changed() => {}
+                _ = self.draining.changed() => {}
+                // Received before the lease ran out: too late.
+                _ = self.datagrams.recv() => self.metrics.count(Family::Datagrams, "dropped_without_lease"),
+                () = sleep_until(drained_by) => {}
+            }
+            return;
+        };
+        let until = [
+            running.responder.poll_timeout(),
+            lease.map(|lease| lease.until),
+            drained_by,
+        ];
+        tokio::select! {
+            Some(datagram) = self.datagrams.recv() => {
+                running.responder.handle_datagram(Instant::now(), datagram.path, &datagram.payload);
+            }
+            Some(ended) = running.commits.join_next() => match ended {
+                Ok(ended) => self.take_outcome(running, &ended),
+                Err(error) => warn!(%error, "a commit failed"),
+            },
+            _ = self.link.changed() => {}
+            _ = self.draining.changed() => {}
+            () = sleep_until(until.into_iter().flatten().min()) => {}
+        }
+    }
+
+    /// Brings the responder up to now, and does what it wants done. There is none before the first snapshot is complete: it
+    /// would refuse customers whose tunnels it does not know yet.
+    fn turn(&self, running: &mut Option<Running>, journal: &mut Journal) {
+        let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
+            return;
+        };
+        if self.replica.read().position().is_none() {
+            return;
+        }
+        let mut current = match running.take() {
+            Some(current) if current.tenure.is_same(&tenure) => current,
+            _ => self.start(tenure),
+        };
+        self.read_news(&mut current);
+        current.responder.handle_timeout(Instant::now());
+        self.drain(&mut current, journal);
+        *running = Some(current);
+    }
+
+    fn start(&self, tenure: Tenure) -> Running {
+        let config = ike::Config {
+            slot: tenure.ike_slot(),
+            incarnation: tenure.incarnation,
+            spi_key: self.fleet_key.spi_key(),
+            ike: ike::default_ike_suites(),
+            limits: self.limits.clone(),
+        };
+        let host = FleetHost::new(self.replica.clone());
+        Running {
+            tenure,
+            responder: ike::Responder::new(config, Box::new(host)),
+            ownership: Ownership::default(),
+            cursor: None,
+            commits: JoinSet::new(),
+        }
+    }
+
+    fn read_news(&self, running: &mut Running) {
+        let Some(news) = self.replica.read().since(running.cursor) else {
+            return;
+        };
+        running.cursor = Some(news.cursor);
+        let now = Instant::now();
+        running.ownership.read(
+            &news,
+            &running.tenure,
+            &self.fleet_key,
+            &mut running.responder,
+            now,
+        );
+    }
+
+    /// Takes out of the responder what it wants sent, committed and said.
+    fn drain(&self, running: &mut Running, journal: &mut Journal) {
+        let now = Instant::now();
+        while let Some(Transmit { path, payload }) = running.responder.poll_transmit() {
+            let outcome = match self.sockets.try_send(&payload, path.local, path.peer) {
+                Ok(()) => "sent",
+                Err(_) => "dropped_send_failed",
+            };
+            self.metrics.count(Family::Datagrams, outcome);
+        }
+        while let Some(event) = running.responder.poll_event() {
+            journal.note(&event, now);
+        }
+        while running.commits.len() < COMMITS
+            && let Some(commit) = running.responder.poll_commit()
+        {
+            self.commit(running, commit);
+        }
+    }
+
+    fn commit(&self, running: &mut Running, commit: ike::Commit) {
+        let (id, ike) = (commit.id, commit.ike);
+        running.ownership.note_commit(&commit);
+        let author = Author {
+            fleet_key: &self.fleet_key,
+            tenure: &running.tenure,
+            sa_lifetime: self.sa_lifetime,
+            now: SystemTime::now(),
+        };
+        let request = match author.commit(commit, &self.replica.read()) {
+            Ok(commit) => v1::CommitRequest::from(&commit),
+            Err(error) => {
+                warn!(%error, "a change cannot be put into the fleet's words");
+                return self.take_outcome(
+                    running,
+                    &Ended {
+                        id,
+                        ike,
+                        outcome: Some(CommitOutcome::Refused),
+                    },
+                );
+            }
+        };
+        let committer = Committer {
+            link: self.link.clone(),
+            tenure: running.tenure,
+            metrics: self.metrics.clone(),
+        };
+        running.commits.spawn(async move {
+            Ended {
+                id,
+                ike,
+                outcome: committer.commit(request).await,
+            }
+        });
+    }
+
+    fn take_outcome(&self, running: &mut Running, ended: &Ended) {
+        if ended.outcome != Some(CommitOutcome::Done)
+            && self.replica.read().ike_sa(ended.ike.responder).is_none()
+        {
+            running.ownership.note_never_was(ended.ike);
+        }
+        if let Some(outcome) = ended.outcome {
+            running.responder.handle_commit(Instant::now(), ended.id, outcome);
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,286 @@
+//! From the fleet's records to what this edge's kernel ought to hold.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use proto::{
+    Applied, Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Key, Name, Record, Sealed, Slot,
+    Tunnel, limits,
+};
+use thiserror::Error;
+use xfrm::{Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
+use zeroize::Zeroizing;
+
+use super::packet_limit::packet_limit;
+use super::selectors::{self, Unsupported};
+use crate::fleet_key::FleetKey;
+use crate::seal::{self, OpenError};
+
+/// Turns records into changes for the kernel, and remembers which of them it could not turn.
+pub(crate) struct Planner {
+    fleet_key: Arc<FleetKey>,
+    sa_lease: Duration,
+    ids: TunnelIds,
+    refused: BTreeMap<Key, Refusal>,
+}
+
+/// What holds for every child SA of a plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// The SA lease counts from here.
+    pub(crate) now: SystemTime,
+    /// How many edges share an outbound key.
+    pub(crate) senders: usize,
+}
+
+/// Why a record cannot become kernel state.
+#[derive(Debug, Error)]
+enum Refusal {
+    #[error("its pre-shared key does not open: {0}")]
+    Psk(OpenError),
+    #[error("its keys do not open: {0}")]
+    Sealed(#[from] OpenError),
+    #[error("its keys are not what its suite needs: {0}")]
+    Keys(#[from] proto::Invalid),
+    #[error(transparent)]
+    Selectors(#[from] Unsupported),
+    #[error("there is no tunnel {0}")]
+    NoTunnel(Name),
+}
+
+impl Planner {
+    pub(crate) fn new(fleet_key: Arc<FleetKey>, sa_lease: Duration) -> Self {
+        Self {
+            fleet_key,
+            sa_lease,
+            ids: TunnelIds::default(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// The kernel's whole state, from all records there are.
+    pub(crate) fn wanted(&mut self, records: &[Arc<Record>], terms: Terms) -> Wanted {
+        self.ids = TunnelIds::default();
+        self.refused.clear();
+        let mut wanted = Wanted::default();
+        for change in self.changes(records, terms) {
+            match change {
+                Change::PutTunnel(id, tunnel) => {
+                    wanted.tunnels.insert(id, tunnel);
+                }
+                Change::PutChild(child) => {
+                    wanted.children.insert(child.inbound_spi, child);
+                }
+                Change::RemoveTunnel(_) | Change::RemoveChild(_) => {}
+            }
+        }
+        wanted
+    }
+
+    /// What the records change. Tunnels go first: a tunnel that was changed comes after its child SAs in the order of
+    /// revisions.
+    pub(crate) fn changes(&mut self, records: &[Arc<Record>], terms: Terms) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for record in records {
+            self.plan_tunnel(record, &mut changes);
+        }
+        for record in records {
+            self.plan_child_sa(record, terms, &mut changes);
+        }
+        changes
+    }
+
+    /// What stands between the records and the kernel: what could not be planned, and what the kernel refuses. A failure
+    /// that concerns no record is the edge's own.
+    pub(crate) fn failures<'a>(
+        &self,
+        kernel: impl IntoIterator<Item = &'a xfrm::Failure>,
+        slot: Slot,
+    ) -> Vec<Failure> {
+        let planned = self.refused.iter().map(|(key, refusal)| Failure {
+            key: key.clone(),
+            errno: 0,
+            reason: one_line(&refusal.to_string()),
+        });
+        let refused = kernel.into_iter().map(|failure| Failure {
+            key: self.key_of(failure.subject).unwrap_or(Key::Edge(slot)),
+            errno: failure.errno,
+            reason: one_line(&failure.text),
+        });
+        planned.chain(refused).collect()
+    }
+
+    fn plan_tunnel(&mut self, record: &Record, changes: &mut Vec<Change>) {
+        match &record.body {
+            Body::Tunnel(sealed) => {
+                let tunnel = sealed.header();
+                let id = TunnelId(tunnel.id.get());
+                if let Some(old) = self.ids.put(&tunnel.name, id) {
+                    changes.push(Change::RemoveTunnel(old));
+                }
+                changes.push(Change::PutTunnel(id, kernel_tunnel(tunnel)));
+                // The kernel does not need the pre-shared key, but nobody can authenticate without.
+                match seal::open_record(&self.fleet_key, sealed) {
+                    Ok(_) => self.refused.remove(&record.key()),
+                    Err(error) => self.refused.insert(record.key(), Refusal::Psk(error)),
+                };
+            }
+            Body::Tombstone(tombstone) => {
+                self.refused.remove(&tombstone.key);
+                if let Key::Tunnel(name) = &tombstone.key
+                    && let Some(id) = self.ids.remove(name)
+                {
+                    changes.push(Change::RemoveTunnel(id));
+                }
+            }
+            Body::ChildSa(_) | Body::IkeSa(_) | Body::Edge(_) => {}
+        }
+    }
+
+    fn plan_child_sa(&mut self, record: &Record, terms: Terms, changes: &mut Vec<Change>) {
+        match &record.body {
+            Body::ChildSa(sealed) => {
+                let spi = sealed.header().inbound_spi;
+                let key = Key::ChildSa(spi);
+                match self.child(sealed, record.revision, terms) {
+                    Ok(child) => {
+                        self.refused.remove(&key);
+                        changes.push(Change::PutChild(child));
+                    }
+                    Err(refusal) => {
+                        self.refused.insert(key, refusal);
+                        changes.push(Change::RemoveChild(spi.get()));
+                    }
+                }
+            }
+            Body::Tombstone(tombstone) => {
+                if let Key::ChildSa(spi) = tombstone.key {
+                    changes.push(Change::RemoveChild(spi.get()));
+                }
+            }
+            Body::Tunnel(_) | Body::IkeSa(_) | Body::Edge(_) => {}
+        }
+    }
+
+    fn child(&self, sealed: &Sealed<ChildSa>, revision: u64, terms: Terms) -> Result<Child, Refusal> {
+        let sa = sealed.header();
+        let tunnel = self
+            .ids
+            .of(&sa.tunnel)
+            .ok_or_else(|| Refusal::NoTunnel(sa.tunnel.clone()))?;
+        let selectors = selectors::pairs(&sa.local_ts, &sa.remote_ts)?;
+        let keys = ChildSaKeys::decode(seal::open_record(&self.fleet_key, sealed)?.expose(), sa.suite)?;
+        let ports = UdpEncap {
+            local_port: sa.local.port(),
+            peer_port: sa.peer.port(),
+        };
+        Ok(Child {
+            tunnel,
+            inbound_spi: sa.inbound_spi.get(),
+            outbound_spi: sa.outbound_spi,
+            local: sa.local.ip(),
+            peer: sa.peer.ip(),
+            encap: sa.udp_encap.then_some(ports),
+            inbound: cipher(sa.suite, keys.inbound),
+            outbound: cipher(sa.suite, keys.outbound),
+            selectors,
+            // Of two child SAs of a tunnel, the later one sends.
+            precedence: revision,
+            expires: SystemTime::from(sa.expires).min(terms.now + self.sa_lease),
+            packet_limit: Some(packet_limit(terms.senders)),
+        })
+    }
+
+    fn key_of(&self, subject: Subject) -> Option<Key> {
+        match subject {
+            Subject::Tunnel(id) => self.ids.name_of(id).cloned().map(Key::Tunnel),
+            Subject::Child(spi) => InboundSpi::try_from(spi).ok().map(Key::ChildSa),
+            Subject::Kernel => None,
+        }
+    }
+}
+
+/// The report for the distributor: the first failures, and how many there are.
+pub(crate) fn report(revision: u64, mut failures: Vec<Failure>) -> Applied {
+    let failures_total = u32::try_from(failures.len()).unwrap_or(u32::MAX);
+    failures.truncate(limits::FAILURES);
+    Applied {
+        revision,
+        failures,
+        failures_total,
+    }
+}
+
+fn kernel_tunnel(tunnel: &Tunnel) -> xfrm::Tunnel {
+    xfrm::Tunnel {
+        interface: tunnel.interface.to_string(),
+        netns: tunnel.netns.as_ref().map(String::from),
+        mtu: tunnel.mtu,
+        routes: tunnel.remote_ts.clone(),
+    }
+}
+
+fn cipher(suite: EspSuite, key: Zeroizing<Vec<u8>>) -> Cipher {
+    match suite {
+        EspSuite::Aes128Gcm16 | EspSuite::Aes256Gcm16 => Cipher::Aead {
+            name: Cow::Borrowed("rfc4106(gcm(aes))"),
+            key,
+            icv_bits: 128,
+        },
+    }
+}
+
+/// As the schema wants a reason: without line breaks, and not too long.
+fn one_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    line.truncate(line.floor_char_boundary(limits::REASON));
+    line
+}
+
+/// Which tunnel has which number.
+#[derive(Default)]
+struct TunnelIds {
+    id_of: BTreeMap<Name, TunnelId>,
+    name_of: BTreeMap<TunnelId, Name>,
+}
+
+impl TunnelIds {
+    /// Returns the number that the tunnel had before and that is nobody's now: it was removed and made anew, and the
+    /// tombstone in between was overwritten.
+    fn put(&mut self, name: &Name, id: TunnelId) -> Option<TunnelId> {
+        let abandoned = if self.of(name) == Some(id) {
+            None
+        } else {
+            self.remove(name)
+        };
+        self.id_of.insert(name.clone(), id);
+        self.name_of.insert(id, name.clone());
+        abandoned
+    }
+
+    /// Returns the tunnel's number unless another tunnel has it by now.
+    fn remove(&mut self, name: &Name) -> Option<TunnelId> {
+        let id = self.id_of.remove(name)?;
+        if self.name_of.get(&id) != Some(name) {
+            return None;
+        }
+        self.name_of.remove(&id);
+        Some(id)
+    }
+
+    fn of(&self, name: &Name) -> Option<TunnelId> {
+        self.id_of.get(name).copied()
+    }
+
+    fn name_of(&self, id: TunnelId) -> Option<&Name> {
+        self.name_of.get(&id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! From the sockets to the responder that owns the message: ours, or another edge's.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ike::{Path, Route, Secret};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, watch};
+use tracing::warn;
+
+use super::datagram::{Datagram, MOST_OCTETS};
+use super::forward::Forwarder;
+use super::metrics::{Family, Metrics};
+use super::sockets::Bound;
+use super::state::LinkState;
+
+/// Datagrams that one socket may bring before the others have their turn.
+const BATCH: usize = 64;
+
+/// Decides whose a datagram is. Keeps no state of peers.
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    pub(crate) spi_key: Secret,
+    pub(crate) link: watch::Receiver<LinkState>,
+    /// True when new IKE SAs are left to other edges, since this one is about to go.
+    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) forwarder: Arc<Forwarder>,
+    pub(crate) responder: mpsc::Sender<Datagram>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Receiver {
+    /// Reads one of the anycast sockets for ever.
+    pub(crate) async fn read_customers(self, bound: &Bound) {
+        read(&bound.socket, |payload, peer| {
+            self.take(
+                Path {
+                    local: bound.address,
+                    peer,
+                },
+                payload,
+            )
+        })
+        .await;
+    }
+
+    /// Reads what other edges pass to this one, for ever.
+    pub(crate) async fn read_edges(self) {
+        read(self.forwarder.socket(), |sealed, _| self.take_forwarded(sealed)).await;
+    }
+
+    fn take(&self, path: Path, payload: &[u8]) {
+        self.metrics.count(Family::Datagrams, "received");
+        let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
+            return self.metrics.count(Family::Datagrams, "dropped_without_lease");
+        };
+        match ike::route(&self.spi_key, path.local.port(), payload) {
+            Route::Any if *self.draining.borrow() => {
+                self.metrics.count(Family::Datagrams, "dropped_draining")
+            }
+            Route::Any => self.hand_over(path, payload),
+            Route::Slot(slot) if slot.get() == tenure.slot.get() => self.hand_over(path, payload),
+            Route::Slot(slot) => self.forwarder.pass_on(slot, path, payload),
+            Route::Discard => self.metrics.count(Family::Datagrams, "dropped_not_ours"),
+        }
+    }
+
+    /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
+    /// disagree cannot play ball.
+    fn take_forwarded(&self, sealed: &[u8]) {
+        let Some(datagram) = self.forwarder.open(sealed) else {
+            return;
+        };
+        let ours = self
+            .link
+            .borrow()
+            .lease(Instant::now())
+            .map(|tenure| tenure.slot.get());
+        match ike::route(&self.spi_key, datagram.path.local.port(), &datagram.payload) {
+            Route::Slot(slot) if Some(slot.get()) == ours => self.hand_over(datagram.path, &datagram.payload),
+            _ => self.metrics.count(Family::Forward, "dropped_not_ours"),
+        }
+    }
+
+    fn hand_over(&self, path: Path, payload: &[u8]) {
+        let datagram = Datagram {
+            path,
+            payload: payload.to_vec(),
+        };
+        if self.responder.try_send(datagram).is_err() {
+            self.metrics.count(Family::Datagrams, "dropped_busy");
+        }
+    }
+}
+
+/// Reads a socket for ever, a bounded number of datagrams at a time.
+async fn read(socket: &UdpSocket, mut take: impl FnMut(&[u8], SocketAddr)) {
+    let mut buffer = vec![0; MOST_OCTETS];
+    loop {
+        if let Err(error) = socket.readable().await {
+            return warn!(%error, "a socket cannot be read any more");
+        }
+        for _ in 0..BATCH {
+            match socket.try_recv_from(&mut buffer) {
+                Ok((length, peer)) => take(&buffer[..length], peer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An ICMP error about something we sent. It says nothing of what comes.
+                Err(_) => {}
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

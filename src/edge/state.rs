@@ -1,0 +1,99 @@
+//! What the tasks of this edge tell each other: each says what is so now, and the others look when they are woken.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
+
+use proto::v1::fleet_client::FleetClient;
+use proto::{Failure, Resume};
+use tonic::transport::Channel;
+
+use super::lease::Tenure;
+use super::replica::Replica;
+
+/// What the link to the distributor says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinkState {
+    /// `None` while there is no session.
+    pub(crate) client: Option<FleetClient<Channel>>,
+    /// The last lease; it may have run out.
+    pub(crate) tenure: Option<Tenure>,
+    /// Up to where the replica is complete.
+    pub(crate) received: Option<Resume>,
+    /// Since when there is something that the kernel has not.
+    pub(crate) behind_since: Option<Instant>,
+}
+
+impl LinkState {
+    /// The lease, if it runs.
+    pub(crate) fn lease(&self, now: Instant) -> Option<Tenure> {
+        self.tenure.filter(|tenure| tenure.runs(now))
+    }
+
+    /// The replica is complete up to `position` since now.
+    pub(crate) fn note_received(&mut self, position: Resume, now: Instant) {
+        self.received = Some(position);
+        self.behind_since.get_or_insert(now);
+    }
+
+    /// The kernel has what had been received when `installed` was begun.
+    pub(crate) fn note_installed(&mut self, installed: &Installed) {
+        self.behind_since = match self.behind_since {
+            Some(since) if self.received != Some(installed.position) => Some(since.max(installed.began)),
+            _ => None,
+        };
+    }
+}
+
+/// What the kernel's thread says.
+#[derive(Clone, Debug)]
+pub(crate) struct Installed {
+    /// Everything up to here is in the kernel, but for the failures.
+    pub(crate) position: Resume,
+    /// When it read the replica for that.
+    pub(crate) began: Instant,
+    /// What stands between the records and the kernel.
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// The replica, written by the link and read by everybody.
+#[derive(Clone, Default)]
+pub(crate) struct SharedReplica(Arc<RwLock<Replica>>);
+
+impl SharedReplica {
+    /// Not to be held across an await.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Replica> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Replica> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn lag_counts_from_the_first_thing_that_the_kernel_has_not() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let position = |revision| Resume { store: 1, revision };
+        let installed = |revision, began| Installed {
+            position: position(revision),
+            began,
+            failures: vec![],
+        };
+
+        let mut link = LinkState::default();
+        link.note_received(position(1), at(100));
+        link.note_received(position(2), at(200));
+        assert_eq!(link.behind_since, Some(at(100)));
+        link.note_installed(&installed(1, at(150)));
+        assert_eq!(link.behind_since, Some(at(150)));
+        link.note_installed(&installed(2, at(250)));
+        assert_eq!(link.behind_since, None);
+    }
+}
