@@ -5,10 +5,13 @@
 mod channel;
 mod cli;
 mod config;
+mod edge;
 mod files;
 mod fleet_key;
+mod log;
 mod pki;
 mod seal;
+mod stop;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! The command line: what can be said, and who does it.
 
+mod daemon;
 mod failure;
 mod fleet;
 mod operator;
@@ -9,9 +10,11 @@ mod progress;
 mod sa;
 mod tunnel;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use self::failure::Failure;
 
@@ -25,6 +28,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run an edge: take customers' tunnels, and keep every tunnel of the fleet in this machine's kernel.
+    Edge(daemon::DaemonArgs),
+    /// Run the distributor: order, store and stream what edges and operators publish.
+    Distributor(daemon::DaemonArgs),
     /// The customers' tunnels.
     #[command(subcommand)]
     Tunnel(tunnel::TunnelCommand),
@@ -41,7 +48,12 @@ enum Command {
 
 /// Does what the command line says; its end is the process's exit code.
 pub(crate) fn run() -> ExitCode {
+    if let Err(error) = forbid_core_dumps() {
+        return Failure::from(error).report();
+    }
     let ended = match Cli::parse().command {
+        Command::Edge(args) => daemon::edge(&args),
+        Command::Distributor(args) => daemon::distributor(&args),
         Command::Tunnel(command) => tunnel::run(command),
         Command::Sa(command) => sa::run(command),
         Command::Fleet(command) => fleet::run(command),
@@ -51,4 +63,9 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Nearly every command has keys in its memory at some time: no core dump, and no look inside by other processes.
+fn forbid_core_dumps() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }

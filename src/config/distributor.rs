@@ -37,15 +37,47 @@ pub(crate) struct DistributorLimits {
     pub(crate) barrier: Duration,
     /// How long a tombstone stays, and with it the reach of a resume.
     #[serde(rename = "tombstone_seconds", deserialize_with = "values::seconds")]
-    pub(crate) tombstone: Duration,
+    pub(crate) tombstones: Duration,
 }
 
 impl Default for DistributorLimits {
     fn default() -> Self {
+        let distributor::Limits {
+            lease,
+            barrier,
+            tombstones,
+            ..
+        } = distributor::Limits::default();
         Self {
-            lease: Duration::from_secs(15),
-            barrier: Duration::from_secs(1),
-            tombstone: Duration::from_secs(86_400),
+            lease,
+            barrier,
+            tombstones,
+        }
+    }
+}
+
+impl From<DistributorConfig> for distributor::Config {
+    fn from(config: DistributorConfig) -> Self {
+        let DistributorConfig {
+            listen,
+            store,
+            tls,
+            limits,
+        } = config;
+        Self {
+            listen,
+            store,
+            tls: distributor::TlsFiles {
+                ca: tls.ca,
+                certificate: tls.certificate,
+                key: tls.key,
+            },
+            limits: distributor::Limits {
+                lease: limits.lease,
+                barrier: limits.barrier,
+                tombstones: limits.tombstones,
+                ..distributor::Limits::default()
+            },
         }
     }
 }

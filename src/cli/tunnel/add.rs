@@ -91,9 +91,9 @@ pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
 
 /// Asks the distributor until the tunnel has a number that nobody took meanwhile.
 async fn put(client: &mut Client, args: &AddArgs, key: &FleetKey, psk: &Secret) -> Result<Added, Failure> {
+    let mut known = all(client).await?;
     for _ in 0..TRIES {
-        let others = all(client).await?;
-        let tunnel = tunnel(args, number(&args.name, &others)?)?;
+        let tunnel = tunnel(args, number(&args.name, &known)?)?;
         let view = TunnelView::from(&tunnel);
         let sealed: Sealed<Tunnel> =
             seal::seal_record(key, tunnel, psk).map_err(|error| Failure::new(Kind::Failed, error))?;
@@ -101,7 +101,7 @@ async fn put(client: &mut Client, args: &AddArgs, key: &FleetKey, psk: &Secret) 
             tunnel: Some((&sealed).into()),
             replace: args.replace,
         };
-        match client.put_tunnel(request).await {
+        let refusal = match client.put_tunnel(request).await {
             Ok(response) => {
                 let response = response.into_inner();
                 let edges = response.edges.into_iter().map(Progress::from).collect();
@@ -111,22 +111,20 @@ async fn put(client: &mut Client, args: &AddArgs, key: &FleetKey, psk: &Secret) 
                     edges,
                 });
             }
-            Err(status)
-                if status.code() == Code::AlreadyExists && is_taken(view.id, &all(client).await?, args) => {}
-            Err(status) => return Err(status.into()),
+            Err(status) => status,
+        };
+        known = all(client).await?;
+        let lost_race = known
+            .iter()
+            .any(|other| other.id.get() == view.id && other.name != args.name);
+        if refusal.code() != Code::AlreadyExists || !lost_race {
+            return Err(refusal.into());
         }
     }
     Err(Failure::new(
         Kind::Failed,
         format_args!("{TRIES} times in a row somebody else took the number; try again"),
     ))
-}
-
-/// Somebody else's tunnel has the number now.
-fn is_taken(number: u16, tunnels: &[Tunnel], args: &AddArgs) -> bool {
-    tunnels
-        .iter()
-        .any(|tunnel| tunnel.id.get() == number && tunnel.name != args.name)
 }
 
 /// The tunnel's own number when it exists, else the lowest free one.
