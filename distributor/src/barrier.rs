@@ -86,9 +86,9 @@ impl Barrier {
         );
     }
 
-    /// An edge begins a session and has everything up to `applied`. One that was not in the set, or is not `returning`
-    /// to it while its lease runs, has to catch up first. Returns the waits that are complete with it.
-    pub(crate) fn join(&mut self, slot: Slot, applied: u64, now: Instant, returning: bool) -> Vec<WaitId> {
+    /// An edge begins a session, and will report what it has applied. One that was not in the set, or does not return
+    /// to it while its lease runs, has to catch up first.
+    pub(crate) fn join(&mut self, slot: Slot, now: Instant, returning: bool) {
         let known = self.edges.get(&slot).filter(|_| returning);
         let in_set = known.is_some_and(|progress| !progress.is_lagging());
         let lagging = (!in_set).then_some(Lap {
@@ -96,7 +96,6 @@ impl Barrier {
             begun: now,
         });
         self.edges.insert(slot, Progress { applied: 0, lagging });
-        self.advance(slot, applied, now)
     }
 
     /// Forgets an edge. Waits go on without it.

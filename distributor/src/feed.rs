@@ -29,29 +29,21 @@ enum Position {
 }
 
 impl Feed {
-    /// Goes on from where the edge is, when what came after is still known; else begins with a snapshot.
+    /// Goes on from where the edge is, when what came after is still known, with at least one Delta, so that the edge
+    /// knows that it is complete; else begins with a snapshot.
     pub(crate) fn new(mut states: watch::Receiver<Arc<State>>, resume: Option<Resume>) -> Self {
-        let state = states.borrow_and_update();
+        let state = Arc::clone(&states.borrow_and_update());
         let position = match resume {
             Some(resume) if state.can_resume(resume.store, resume.revision) => {
-                Position::Complete(resume.revision)
+                Position::Within(state, Some(Place::end_of(resume.revision)))
             }
             _ => Position::Snapshot,
         };
-        drop(state);
         Self { states, position }
     }
 
-    /// What the edge has already.
-    pub(crate) fn applied(&self) -> u64 {
-        match self.position {
-            Position::Complete(revision) => revision,
-            Position::Snapshot | Position::Within(..) => 0,
-        }
-    }
-
-    /// The next message (the edge has joined, so there is a revision to complete), as soon as there is one; `None` when there will be no more. Nothing is lost when the future is
-    /// dropped before it is ready.
+    /// The next message, as soon as there is one; `None` when there will be no more. Nothing is lost when the future
+    /// is dropped before it is ready. The edge has joined, so that there is a revision to complete.
     pub(crate) async fn next(&mut self) -> Option<v1::SyncResponse> {
         loop {
             match &self.position {

@@ -62,8 +62,8 @@ impl Fleet {
         }))
     }
 
-    /// Begins an edge's session and ends the one it had. The edge has everything up to `applied` already.
-    pub(crate) fn attach(self: &Arc<Self>, slot: Slot, applied: u64, now: Instant) -> Session {
+    /// Begins an edge's session and ends the one it had.
+    pub(crate) fn attach(self: &Arc<Self>, slot: Slot, now: Instant) -> Session {
         let mut members = self.lock();
         let returning = members.leases.is_held(slot, now);
         let id = members.leases.attach(slot, now);
@@ -71,8 +71,7 @@ impl Fleet {
         if let Some(older) = members.sessions.insert(slot, replaced.clone()) {
             older.cancel();
         }
-        let complete = members.barrier.join(slot, applied, now, returning);
-        members.wake(complete);
+        members.barrier.join(slot, now, returning);
         Session {
             fleet: Arc::clone(self),
             slot,

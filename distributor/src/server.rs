@@ -36,6 +36,9 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// An answer that takes longer than this is not worth waiting for: the store hangs.
 const CALL: Duration = Duration::from_secs(30);
 
+/// Calls in progress at the end have this long, which is longer than a commit waits.
+const DRAIN: Duration = Duration::from_secs(15);
+
 /// Connections that have shaken hands and wait to be served.
 const ACCEPTED: usize = 16;
 
@@ -59,6 +62,9 @@ pub enum ServeError {
     /// The system refused a thread.
     #[error("cannot start the store's thread: {0}")]
     Thread(io::Error),
+    /// A fault of ours ended the store's thread.
+    #[error("the store's thread ended")]
+    ThreadEnded,
     /// The gRPC server ended by itself.
     #[error("the server failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -149,6 +155,7 @@ impl Server {
             limits.clone(),
         )));
 
+        let thread_ended = writer.clone();
         let core = Arc::new(Core {
             writer,
             states,
@@ -158,18 +165,21 @@ impl Server {
         });
         let incoming = ReceiverStream::new(connections);
         let served = router(core).serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-        tokio::pin!(served);
+        let mut served = Box::pin(served);
         let result = tokio::select! {
-            result = &mut served => result,
+            result = &mut served => result.map_err(ServeError::from),
+            () = thread_ended.ended() => Err(ServeError::ThreadEnded),
             () = shutdown => {
                 stop.cancel();
-                // Idle callers that keep their connection open are not waited for longer than a call may take.
-                tokio::time::timeout(CALL, served).await.unwrap_or(Ok(()))
+                let drained = tokio::time::timeout(DRAIN, &mut served).await;
+                // A caller that does not read its last answer is left behind.
+                drained.unwrap_or(Ok(())).map_err(ServeError::from)
             }
         };
         stop.cancel();
+        drop((served, thread_ended));
         join(thread).await;
-        Ok(result?)
+        result
     }
 }
 
@@ -239,8 +249,10 @@ async fn sweep(writer: Writer, fleet: Arc<Fleet>, limits: Limits) {
 
 /// The thread ends with the last handle to it, which the services hold.
 async fn join(thread: JoinHandle<()>) {
-    let joined = tokio::task::spawn_blocking(move || thread.join()).await;
-    if !matches!(joined, Ok(Ok(()))) {
-        tracing::error!("the store's thread ended with a panic");
+    let joined = tokio::task::spawn_blocking(move || thread.join());
+    match tokio::time::timeout(DRAIN, joined).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(_) => tracing::error!("the store's thread ended with a panic"),
+        Err(_) => tracing::warn!("a connection still holds the store's thread"),
     }
 }

@@ -33,9 +33,9 @@ impl fleet_server::Fleet for EdgeService {
         let hello = self.hello(&mut inbound).await?;
         let lease = self.join(&name, &hello).await?;
         let feed = Feed::new(self.0.states.clone(), hello.resume);
-        let session = self.0.fleet.attach(lease.slot, feed.applied(), Instant::now());
+        let session = self.0.fleet.attach(lease.slot, Instant::now());
         self.check_still_known(&name, lease)?;
-        tracing::info!(edge = %name, slot = %lease.slot, applied = feed.applied(), "session begins");
+        tracing::info!(edge = %name, slot = %lease.slot, resumes = hello.resume.is_some(), "session begins");
 
         let (outbound, messages) = mpsc::channel(READY);
         let shutdown = self.0.shutdown.clone();

@@ -88,6 +88,11 @@ impl Writer {
         Ok((Self { jobs }, handle))
     }
 
+    /// Returns when the thread has ended, which it does not do by itself.
+    pub(crate) async fn ended(&self) {
+        self.jobs.closed().await;
+    }
+
     /// Makes a change, and returns when it is on the disk.
     pub(crate) async fn change(
         &self,

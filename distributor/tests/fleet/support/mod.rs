@@ -1,0 +1,138 @@
+//! A fleet on loopback: an authority, a distributor with a store of its own, edges and operators that speak the real
+//! protocol over real mutual TLS.
+
+mod authority;
+mod edge;
+mod records;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use distributor::{Config, Limits, Role, Server, TlsFiles};
+use proto::v1::operator_client::OperatorClient;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+pub(crate) use authority::{Authority, Credentials};
+pub(crate) use edge::{Edge, Heard};
+pub(crate) use records::*;
+
+/// A distributor and what belongs to it. The store outlives a restart.
+pub(crate) struct Lab {
+    pub(crate) authority: Authority,
+    directory: tempfile::TempDir,
+    limits: Limits,
+    running: Option<Running>,
+}
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), distributor::ServeError>>,
+}
+
+impl Lab {
+    /// With deadlines that are long enough for a busy machine and short enough for a test.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Limits {
+            barrier: Duration::from_secs(5),
+            ..Limits::default()
+        })
+        .await
+    }
+
+    pub(crate) async fn start_with(limits: Limits) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut lab = Self {
+            authority: Authority::new(),
+            directory,
+            limits,
+            running: None,
+        };
+        let credentials = lab.authority.issue(&role("distributor", "d1"));
+        for (name, text) in [
+            ("ca", &lab.authority.pem),
+            ("cert", &credentials.certificate),
+            ("key", &credentials.key),
+        ] {
+            std::fs::write(lab.directory.path().join(name), text).unwrap();
+        }
+        lab.boot().await;
+        lab
+    }
+
+    async fn boot(&mut self) {
+        let server = Server::bind(self.config()).await.unwrap();
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        self.running = Some(Running { address, stop, task });
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        let file = |name: &str| self.directory.path().join(name);
+        Config {
+            listen: ([127, 0, 0, 1], 0).into(),
+            store: file("fleet.redb"),
+            tls: TlsFiles {
+                ca: file("ca"),
+                certificate: file("cert"),
+                key: file("key"),
+            },
+            limits: self.limits.clone(),
+        }
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        let Running { stop, task, .. } = self.running.take().expect("a running distributor");
+        stop.send(()).unwrap();
+        task.await.unwrap().unwrap();
+    }
+
+    /// Stops the distributor and starts another on the same store.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.boot().await;
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.as_ref().expect("a running distributor").address
+    }
+
+    /// A connection with fresh credentials for a role such as `edge`, `e1`.
+    pub(crate) async fn channel(&self, kind: &str, name: &str) -> Channel {
+        let credentials = self.authority.issue(&role(kind, name));
+        credentials
+            .connect(&self.authority.pem, self.address())
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn operator(&self) -> OperatorClient<Channel> {
+        OperatorClient::new(self.channel("operator", "ann").await)
+    }
+
+    /// An edge that has its lease and has applied everything there is.
+    pub(crate) async fn edge(&self, name: &str) -> Edge {
+        let mut edge = Edge::connect(self.channel("edge", name).await, Heard::default(), None)
+            .await
+            .unwrap();
+        edge.catch_up().await;
+        edge
+    }
+
+    /// The tunnel that the records of [`records`] belong to.
+    pub(crate) async fn with_tunnel(self) -> Self {
+        put_tunnel(&mut self.operator().await, tunnel("acme", 1), false)
+            .await
+            .unwrap();
+        self
+    }
+}
+
+pub(crate) fn role(kind: &str, name: &str) -> Role {
+    Role::from_uri(&format!("anyswan:{kind}:{name}")).expect("a role")
+}

@@ -1,0 +1,97 @@
+//! Records to try things with.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use proto::v1::operator_client::OperatorClient;
+use proto::{
+    Change, ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Key, Sealed, Slot, Timestamp,
+    TrafficSelector, Tunnel, TunnelId, v1,
+};
+use tonic::Status;
+use tonic::transport::Channel;
+
+pub(crate) fn sealed<H: proto::Header>(header: H) -> Sealed<H> {
+    Sealed::new(header, |_| Bytes::from_static(b"only edges can read this"))
+}
+
+pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
+    Tunnel {
+        name: name.parse().unwrap(),
+        id: TunnelId::new(id).unwrap(),
+        remote_id: Identity::Fqdn(format!("{name}.example")),
+        local_id: None,
+        esp: EspSuite::ALL.to_vec(),
+        local_ts: vec!["10.1.0.0/16".parse().unwrap()],
+        remote_ts: vec!["10.2.0.0/16".parse().unwrap()],
+        netns: None,
+        interface: format!("sw-{id}").parse().unwrap(),
+        mtu: None,
+    }
+}
+
+pub(crate) async fn put_tunnel(
+    operator: &mut OperatorClient<Channel>,
+    tunnel: Tunnel,
+    replace: bool,
+) -> Result<v1::PutTunnelResponse, Status> {
+    let request = v1::PutTunnelRequest {
+        tunnel: Some((&sealed(tunnel)).into()),
+        replace,
+    };
+    Ok(operator.put_tunnel(request).await?.into_inner())
+}
+
+pub(crate) fn spi(slot: Slot, number: u32) -> InboundSpi {
+    InboundSpi::try_from(u32::from(slot.get()) << 22 | number).unwrap()
+}
+
+/// IKE SA `number` of tunnel `acme`, run by `slot`.
+pub(crate) fn ike_sa(slot: Slot, number: u64) -> IkeSa {
+    IkeSa {
+        spis: IkeSpis {
+            initiator: 1000 + number,
+            responder: number,
+        },
+        slot,
+        epoch: 0,
+        tunnel: "acme".parse().unwrap(),
+        remote_id: Identity::Fqdn("acme.example".to_owned()),
+        local: ([203, 0, 113, 1], 500).into(),
+        peer: ([198, 51, 100, 7], 500).into(),
+        initial_contact: false,
+        created: Timestamp::from(SystemTime::now()),
+    }
+}
+
+/// Child SA `number` of `ike`, issued by its owner.
+pub(crate) fn child_sa(ike: &IkeSa, number: u32) -> ChildSa {
+    let any = |first: [u8; 4], last: [u8; 4]| {
+        TrafficSelector::new(0, (0, u16::MAX), first.into(), last.into()).unwrap()
+    };
+    ChildSa {
+        inbound_spi: spi(ike.slot, number),
+        outbound_spi: 0x1000 + number,
+        ike: ike.spis,
+        tunnel: ike.tunnel.clone(),
+        local: ike.local,
+        peer: ike.peer,
+        udp_encap: false,
+        suite: EspSuite::Aes256Gcm16,
+        local_ts: vec![any([10, 1, 0, 0], [10, 1, 255, 255])],
+        remote_ts: vec![any([10, 2, 0, 0], [10, 2, 255, 255])],
+        created: ike.created,
+        expires: ike.created.after(Duration::from_secs(3600)),
+    }
+}
+
+/// The commit of a handshake: an IKE SA and its first child, both with this number.
+pub(crate) fn handshake(slot: Slot, number: u32) -> Vec<Change> {
+    let ike = ike_sa(slot, number.into());
+    let child = child_sa(&ike, number);
+    vec![Change::PutIkeSa(sealed(ike)), Change::PutChildSa(sealed(child))]
+}
+
+pub(crate) fn child_key(slot: Slot, number: u32) -> Key {
+    Key::ChildSa(spi(slot, number))
+}
