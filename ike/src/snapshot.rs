@@ -60,10 +60,13 @@ impl State {
     }
 
     pub(crate) fn from_snapshot(snapshot: &Secret) -> Result<Self, RestoreError> {
-        match snapshot.expose().split_first() {
-            Some((&VERSION, octets)) => postcard::from_bytes(octets).map_err(|_| RestoreError::Malformed),
-            Some((&version, _)) => Err(RestoreError::Version(version)),
-            None => Err(RestoreError::Malformed),
+        let (&version, octets) = snapshot.expose().split_first().ok_or(RestoreError::Malformed)?;
+        if version != VERSION {
+            return Err(RestoreError::Version(version));
+        }
+        match postcard::take_from_bytes(octets) {
+            Ok((state, [])) => Ok(state),
+            Ok(_) | Err(_) => Err(RestoreError::Malformed),
         }
     }
 }

@@ -88,3 +88,92 @@ pub(crate) fn issue_esp_spi(
         (!host.is_esp_spi_taken(spi) && !is_pending(spi)).then_some(spi)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::{Customer, Initiator, TestHost, TestRandom};
+
+    fn key(octet: u8) -> Secret {
+        Secret::new(vec![octet; 32])
+    }
+
+    #[test]
+    fn every_slot_is_found_again_and_by_nobody_without_the_key() {
+        let (mask, other_mask) = (SpiMask::new(&key(1)), SpiMask::new(&key(2)));
+        let mut host = TestHost::new(1);
+        let mut lucky = 0;
+        for number in 1..=Slot::MAX {
+            let slot = Slot::new(number).unwrap();
+            let spi = mask.issue(slot, &mut host);
+            assert_eq!(mask.slot_of(spi), Some(slot));
+            lucky += usize::from(other_mask.slot_of(spi) == Some(slot));
+        }
+        // By chance one in 2^16.
+        assert!(lucky <= 1, "{lucky} slots were found with another key");
+    }
+
+    #[test]
+    fn spis_that_nobody_issued_are_mostly_recognised() {
+        let mask = SpiMask::new(&key(1));
+        let mut random = TestRandom::new(1);
+        let passed = (0..64_000)
+            .filter(|_| mask.slot_of(random.next_u64()).is_some())
+            .count();
+        // One in 64 passes the check bits.
+        assert!(
+            (800..1200).contains(&passed),
+            "{passed} of 64,000 forgeries passed"
+        );
+    }
+
+    /// An IKE message's header: responder SPI, version and flags.
+    fn message(spi: u64, version: u8) -> Vec<u8> {
+        let mut message = Initiator::new(Customer::new(1), 1).start().payload;
+        message[8..16].copy_from_slice(&spi.to_be_bytes());
+        message[17] = version;
+        message
+    }
+
+    #[test]
+    fn datagrams_find_their_edge() {
+        let slot = Slot::new(321).unwrap();
+        let spi = SpiMask::new(&key(1)).issue(slot, &mut TestHost::new(1));
+        let marked = |message: &[u8]| [&[0; 4], message].concat();
+        let mut cut = message(spi, 0x20);
+        cut.pop();
+        for (port, datagram, expected) in [
+            (500, message(spi, 0x20), Route::Slot(slot)),
+            (4500, marked(&message(spi, 0x20)), Route::Slot(slot)),
+            (500, message(0, 0x20), Route::Any),
+            (4500, marked(&message(0, 0x20)), Route::Any),
+            // Somebody has to tell the version.
+            (500, message(spi, 0x30), Route::Any),
+            // One bit of the SPI's masked half is wrong: the check bits tell.
+            (500, message(spi ^ 1 << 48, 0x20), Route::Discard),
+            (500, message(spi, 0x10), Route::Discard),
+            (500, cut, Route::Discard),
+            // ESP and a keep-alive.
+            (4500, message(spi, 0x20), Route::Discard),
+            (4500, vec![0xff], Route::Discard),
+            (500, vec![], Route::Discard),
+        ] {
+            assert_eq!(route(&key(1), port, &datagram), expected, "{datagram:02x?}");
+        }
+    }
+
+    #[test]
+    fn an_esp_spi_has_the_slot_and_is_free() {
+        let mut host = TestHost::new(1);
+        for number in [1, 5, Slot::MAX] {
+            let slot = Slot::new(number).unwrap();
+            let spi = issue_esp_spi(slot, &mut host, |_| false).unwrap();
+            assert_eq!(Slot::of_esp_spi(spi), Some(slot));
+        }
+        let slot = Slot::new(1).unwrap();
+        assert_eq!(issue_esp_spi(slot, &mut host, |_| true), None);
+        let first = issue_esp_spi(slot, &mut TestHost::new(2), |_| false).unwrap();
+        let second = issue_esp_spi(slot, &mut TestHost::new(2), |spi| spi == first).unwrap();
+        assert_ne!(first, second);
+    }
+}

@@ -49,11 +49,23 @@ impl SkKey {
 
     /// A whole message with all its payloads inside SK. `iv` must not be used twice with one key (RFC 5282 section 3.1).
     pub(crate) fn seal(&self, head: &Head, payloads: &[Payload<'_>], iv: u64) -> Vec<u8> {
+        let encode = |out: &mut Vec<u8>| wire::encode_payloads(payloads, out);
+        self.seal_chain(head, wire::first_of(payloads), encode, iv)
+    }
+
+    /// The same with whatever `encode` writes for payloads.
+    pub(crate) fn seal_chain(
+        &self,
+        head: &Head,
+        first: PayloadType,
+        encode: impl FnOnce(&mut Vec<u8>),
+        iv: u64,
+    ) -> Vec<u8> {
         let mut message = Vec::with_capacity(512);
         head.encode(PayloadType::SK, &mut message);
-        message.extend_from_slice(&[wire::first_of(payloads).0, 0, 0, 0]);
+        message.extend_from_slice(&[first.0, 0, 0, 0]);
         message.extend_from_slice(&iv.to_be_bytes());
-        wire::encode_payloads(payloads, &mut message);
+        encode(&mut message);
         // Pad Length: a counter-mode cipher needs no padding.
         message.push(0);
 

@@ -2,7 +2,7 @@
 
 use crate::crypto::{IkeKeys, SkKey};
 use crate::wire::{
-    Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
+    self, Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
 };
 use crate::{IkeCipher, IkeSpis, Secret};
 
@@ -53,10 +53,29 @@ impl Session {
 
     /// The next request; its response is awaited from now on.
     pub(super) fn request(&mut self, exchange: ExchangeType, payloads: &[Payload<'_>]) -> Vec<u8> {
+        let id = self.next_id();
+        self.seal(exchange, id, false, wire::first_of(payloads), |out| {
+            wire::encode_payloads(payloads, out)
+        })
+    }
+
+    /// An INFORMATIONAL request with any octets for payloads.
+    pub(super) fn raw_request(&mut self, first: u8, chain: &[u8]) -> Vec<u8> {
+        let id = self.next_id();
+        self.seal(
+            ExchangeType::Informational,
+            id,
+            false,
+            PayloadType(first),
+            |out| out.extend_from_slice(chain),
+        )
+    }
+
+    fn next_id(&mut self) -> u32 {
         let id = self.next_request;
         self.next_request += 1;
         self.awaited = Some(id);
-        self.seal(exchange, id, false, payloads)
+        id
     }
 
     pub(super) fn awaits(&self, id: u32) -> bool {
@@ -83,7 +102,13 @@ impl Session {
     }
 
     pub(super) fn reply(&mut self, id: u32, payloads: &[Payload<'_>]) -> Vec<u8> {
-        self.last_reply = self.seal(ExchangeType::Informational, id, true, payloads);
+        self.last_reply = self.seal(
+            ExchangeType::Informational,
+            id,
+            true,
+            wire::first_of(payloads),
+            |out| wire::encode_payloads(payloads, out),
+        );
         self.last_reply.clone()
     }
 
@@ -100,7 +125,8 @@ impl Session {
         exchange: ExchangeType,
         message_id: u32,
         response: bool,
-        payloads: &[Payload<'_>],
+        first: PayloadType,
+        encode: impl FnOnce(&mut Vec<u8>),
     ) -> Vec<u8> {
         let flags = Flags {
             initiator: true,
@@ -114,7 +140,7 @@ impl Session {
         };
         self.next_iv += 1;
         let key = self.key(&self.keys.sk_ei);
-        key.map(|key| key.seal(&head, payloads, self.next_iv))
+        key.map(|key| key.seal_chain(&head, first, encode, self.next_iv))
             .unwrap_or_default()
     }
 

@@ -1,8 +1,15 @@
 //! The responder against the testkit's customers, on virtual time.
 
+mod commits;
 mod handshake;
+mod hostile;
+mod informational;
+mod liveness;
 mod nat;
 mod refusals;
+mod removal;
+mod restore;
+mod retransmission;
 
 use crate::testkit::{Customer, Initiator, Status, TestFleet};
 use crate::wire::{Header, Message, NotifyType, Payload};
@@ -68,6 +75,11 @@ fn child(fleet: &TestFleet) -> &ChildSa {
 /// What happened so far, oldest first.
 fn happened(fleet: &TestFleet) -> Vec<&What> {
     fleet.events.iter().map(|event: &Event| &event.what).collect()
+}
+
+/// What a protected answer holds, each payload in `Debug`'s words.
+fn read(initiator: &Initiator, answer: &Transmit) -> Vec<String> {
+    initiator.read(&answer.payload).expect("an authentic answer")
 }
 
 /// The header and the notification of an unprotected error.

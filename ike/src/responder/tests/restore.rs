@@ -1,0 +1,204 @@
+//! Another process takes an IKE SA over from its snapshot.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::*;
+use crate::{CommitOutcome, RestoreError, Secret};
+
+/// Another edge that has taken the customer's IKE SA over, from the fleet's latest record of it.
+fn taken_over(fleet: &TestFleet, slot: u16) -> TestFleet {
+    let mut other = TestFleet::new(slot);
+    other.now = fleet.now;
+    other
+        .responder
+        .handle_restore(other.now, &last_ike(fleet).snapshot)
+        .unwrap();
+    other
+}
+
+/// The IV of an SK message on port 500.
+fn iv(sent: &Transmit) -> [u8; 8] {
+    sent.payload[32..40].try_into().unwrap()
+}
+
+#[test]
+fn a_repeated_request_gets_the_same_octets_from_the_new_owner() {
+    let (fleet, initiator) = connected(Customer::new(1));
+    let auth = initiator.retransmit();
+    let mut other = taken_over(&fleet, 6);
+    let (mut fleet, mut initiator) = (fleet, initiator);
+    assert_eq!(other.deliver(&auth), fleet.deliver(&auth));
+
+    let delete = initiator.delete_child().unwrap();
+    let reply = fleet.deliver(&delete);
+    assert_eq!(taken_over(&fleet, 7).deliver(&delete), reply);
+}
+
+/// The owner died between the commit and the reply.
+#[test]
+fn a_reply_that_was_never_sent_comes_from_the_new_owner() {
+    let (fleet, mut initiator, auth) = committing(Customer::new(1));
+    let mut other = taken_over(&fleet, 6);
+    other.converse(&mut initiator, Some(auth));
+    assert_eq!(initiator.status(), Status::Up);
+    assert!(initiator.child().is_some());
+}
+
+#[test]
+fn the_new_owner_goes_on_where_the_old_one_stopped() {
+    let (fleet, mut initiator) = connected(Customer::new(1));
+    let inbound_spi = child(&fleet).inbound_spi;
+    let mut other = taken_over(&fleet, 6);
+    let probe = initiator.probe().unwrap();
+    assert_eq!(other.deliver(&probe).len(), 1);
+    other.responder.handle_child_removed(other.now, inbound_spi);
+    let delete = other.drain().remove(0);
+    let answer = initiator.handle_datagram(&delete.payload).unwrap();
+    other.deliver(&answer);
+    assert!(initiator.child().is_none());
+    let delete = initiator.delete_ike().unwrap();
+    assert_eq!(other.deliver(&delete).len(), 1);
+    assert!(
+        matches!(other.commits[..], [ref commit] if matches!(commit.changes[..], [Change::RemoveIke(_)]))
+    );
+}
+
+/// Requests that were answered without a commit are not in the snapshot.
+#[test]
+fn a_request_ahead_of_the_snapshot_is_taken_once() {
+    let (mut fleet, mut initiator) = connected(Customer::new(1));
+    for _ in 0..5 {
+        let probe = initiator.probe().unwrap();
+        fleet.deliver(&probe);
+    }
+    let mut other = taken_over(&fleet, 6);
+    let seventh = initiator.probe().unwrap();
+    let mut forged = seventh.clone();
+    *forged.payload.last_mut().unwrap() ^= 1;
+    assert_eq!(other.deliver(&forged), [], "a forgery moved the window");
+    assert_eq!(other.deliver(&seventh).len(), 1);
+    initiator.probe().unwrap();
+    let ahead = initiator.probe().unwrap();
+    assert_eq!(other.deliver(&ahead), [], "the window stays open");
+}
+
+/// An old request, replayed at the new owner from elsewhere, does not redirect the IKE SA.
+#[test]
+fn a_replayed_request_does_not_move_a_restored_peer() {
+    let customer = Customer::new(1);
+    let nat = Some([192, 0, 2, 99].into());
+    let mut fleet = fleet_for(&customer);
+    fleet.nat = nat;
+    let mut initiator = Initiator::new(customer, 1);
+    fleet.connect(&mut initiator);
+    let probe = initiator.probe().unwrap();
+    fleet.deliver(&probe);
+    let mut other = taken_over(&fleet, 6);
+    other.nat = Some([192, 0, 2, 66].into());
+    assert_eq!(other.deliver(&probe).len(), 1);
+    let ours = other.wait(Duration::from_secs(30)).remove(0).1;
+    assert_eq!(ours.path.peer.ip(), nat.unwrap());
+}
+
+/// The new owner does not know how many requests the old one has sent since the last commit.
+#[test]
+fn the_new_owner_finds_the_message_id_that_the_peer_expects() {
+    let (mut fleet, mut initiator) = connected(Customer::new(1));
+    for _ in 0..4 {
+        let probe = fleet.wait(Duration::from_secs(30)).remove(0).1;
+        let answer = initiator.handle_datagram(&probe.payload).unwrap();
+        fleet.deliver(&answer);
+    }
+    let mut other = taken_over(&fleet, 6);
+    let mut answers = 0;
+    for (_, probe) in other.wait(Duration::from_secs(80)) {
+        if let Some(answer) = initiator.handle_datagram(&probe.payload) {
+            other.deliver(&answer);
+            answers += 1;
+        }
+    }
+    assert!(answers > 0, "the peer was not reached");
+    // From here on, both are in step: one check, one answer.
+    let sent = other.wait(Duration::from_secs(30));
+    assert_eq!(sent.len(), 1);
+    assert!(initiator.handle_datagram(&sent[0].1.payload).is_some());
+}
+
+/// A peer that ignores message IDs too low for it is not dead.
+#[test]
+fn a_restored_peer_is_not_given_up_before_it_has_answered_once() {
+    let (fleet, mut initiator) = connected(Customer::new(1));
+    let mut other = taken_over(&fleet, 6);
+    other.wait(Duration::from_secs(600));
+    assert!(other.commits.is_empty(), "{:?}", other.commits);
+    assert!(happened(&other).contains(&&What::SilentSinceRestore));
+    let probe = initiator.probe().unwrap();
+    assert_eq!(other.deliver(&probe).len(), 1);
+}
+
+#[test]
+fn no_iv_comes_twice() {
+    let mut ivs = HashSet::new();
+    let mut note = |sent: Vec<Transmit>| {
+        for sent in sent {
+            assert!(ivs.insert(iv(&sent)), "IV {:?} came twice", iv(&sent));
+        }
+    };
+    let (mut fleet, mut initiator) = connected(Customer::new(1));
+    let auth = initiator.retransmit();
+    note(fleet.deliver(&auth));
+    let snapshot = last_ike(&fleet).snapshot.clone();
+    let mut edges = [taken_over(&fleet, 6), taken_over(&fleet, 7), fleet];
+    for edge in &mut edges {
+        for _ in 0..3 {
+            let probe = initiator.probe().unwrap();
+            note(edge.deliver(&probe));
+        }
+    }
+    // An edge that gave the IKE SA away, ended it here, and gets it back in the same process.
+    let edge = &mut edges[2];
+    edge.responder
+        .handle_ike_removed(edge.now, initiator.spis().unwrap());
+    note(edge.drain());
+    edge.wait(Duration::from_secs(100));
+    edge.responder.handle_restore(edge.now, &snapshot).unwrap();
+    let probe = initiator.probe().unwrap();
+    note(edge.deliver(&probe));
+}
+
+#[test]
+fn an_ike_sa_runs_once() {
+    let (mut fleet, initiator) = connected(Customer::new(1));
+    let snapshot = last_ike(&fleet).snapshot.clone();
+    let running = RestoreError::Running(initiator.spis().unwrap());
+    assert_eq!(fleet.responder.handle_restore(fleet.now, &snapshot), Err(running));
+    let (mut fleet, ..) = committing(Customer::new(1));
+    let snapshot = last_ike(&fleet).snapshot.clone();
+    assert!(matches!(
+        fleet.responder.handle_restore(fleet.now, &snapshot),
+        Err(RestoreError::Running(_))
+    ));
+    assert_eq!(fleet.finish(fleet.commits[0].id, CommitOutcome::Done).len(), 1);
+}
+
+#[test]
+fn what_is_no_snapshot_is_refused() {
+    let (mut fleet, _) = connected(Customer::new(1));
+    let good = last_ike(&fleet).snapshot.expose().to_vec();
+    let mut restore = |octets: &[u8]| {
+        fleet
+            .responder
+            .handle_restore(fleet.now, &Secret::new(octets.to_vec()))
+    };
+    assert_eq!(restore(&[]), Err(RestoreError::Malformed));
+    assert_eq!(restore(&[2, 0, 0]), Err(RestoreError::Version(2)));
+    for length in 1..good.len() {
+        assert_eq!(
+            restore(&good[..length]),
+            Err(RestoreError::Malformed),
+            "{length} octets"
+        );
+    }
+    assert_eq!(restore(&[&good[..], &[0]].concat()), Err(RestoreError::Malformed));
+}
