@@ -122,7 +122,8 @@ impl Service {
     }
 }
 
-/// `command` with what a service manager adds for one start (sd_listen_fds(3), sd_notify(3)).
+/// `command` with what a service manager adds for one start (sd_listen_fds(3), sd_notify(3)). Of an empty store nothing is
+/// said.
 fn hand_over(command: &Command, holder: &Holder) -> Result<Command> {
     let (names, fds): (Vec<_>, Vec<_>) = holder
         .copies()?
@@ -141,15 +142,14 @@ fn hand_over(command: &Command, holder: &Holder) -> Result<Command> {
         };
     }
     whole.env("NOTIFY_SOCKET", holder.path());
-    whole
-        .env("LISTEN_FDS", fds.len().to_string())
-        .env("LISTEN_FDNAMES", names.join(":"));
+    if fds.is_empty() {
+        return Ok(whole);
+    }
+    whole.env("LISTEN_FDS", fds.len().to_string());
+    whole.env("LISTEN_FDNAMES", names.join(":"));
     let places = (FIRST_FD..).zip(fds);
-    whole.fd_mappings(
-        places
-            .map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd })
-            .collect(),
-    )?;
+    let mappings = places.map(|(child_fd, parent_fd)| FdMapping { parent_fd, child_fd });
+    whole.fd_mappings(mappings.collect())?;
     Ok(whole)
 }
 
@@ -160,6 +160,19 @@ mod tests {
 
     use super::super::holder::tests::tell_and_wait;
     use super::*;
+
+    #[test]
+    fn the_first_start_finds_no_store() {
+        let path = std::env::temp_dir().join(format!("first-start-{}.notify", std::process::id()));
+        let holder = Holder::listen(&path).unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", r#"echo "$NOTIFY_SOCKET ${LISTEN_FDS-unset}""#]);
+        let output = hand_over(&command, &holder).unwrap().output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            format!("{} unset\n", path.display())
+        );
+    }
 
     #[test]
     fn a_start_hands_over_what_was_stored() {
