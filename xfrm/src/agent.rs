@@ -5,10 +5,11 @@ use std::io;
 use std::time::SystemTime;
 
 use crate::desired::unix_seconds;
-use crate::diff::{Action, Plan, diff};
+use crate::diff::{Action, Plan, Step, diff};
 use crate::events::{Event, Events};
 use crate::intent::Intent;
 use crate::kernel::{Kernel, Namespaces};
+use crate::netlink::BATCH_REQUESTS;
 use crate::netns;
 use crate::state::{SaId, State};
 use crate::{Change, Failure, Subject, TunnelId, Wanted};
@@ -104,7 +105,7 @@ impl Agent {
             .filter_map(|step| step.action.netns())
             .map(str::to_owned)
             .collect();
-        let outcome = self.run(plan, &mut self.kernel.open_namespaces(&needed), now);
+        let outcome = self.run(plan, &mut self.kernel.open_namespaces(&needed));
         self.namespaces.extend(needed);
         if outcome.drifted {
             let mut failures = self.reconcile().failures;
@@ -133,7 +134,7 @@ impl Agent {
         let plan = diff(&desired.state, &found);
 
         let adopted = plan.kept;
-        let outcome = self.run(plan, &mut namespaces, now);
+        let outcome = self.run(plan, &mut namespaces);
         self.namespaces
             .retain(|name| matches!(namespaces.get(name), Some(Ok(_))));
         self.failures = first_of_each(desired.failures.into_iter().chain(outcome.failures));
@@ -167,29 +168,32 @@ impl Agent {
         }
     }
 
-    fn run(&mut self, plan: Plan, namespaces: &mut Namespaces, now: SystemTime) -> Outcome {
-        let results = self.kernel.run(&plan.steps, namespaces);
+    /// Carries a plan out, a batch at a time.
+    fn run(&mut self, plan: Plan, namespaces: &mut Namespaces) -> Outcome {
         let mut outcome = Outcome::default();
-        for (step, result) in plan.steps.iter().zip(results) {
-            match result {
-                Err(refusal) if !step.action.is_done_already(&refusal) => {
-                    outcome.drifted |= step.action.is_drift(&refusal);
-                    outcome.failures.push(Failure::new(step, &refusal));
-                }
-                _ => {
-                    outcome.count(&step.action);
-                    outcome.done.insert(step.subject);
-                    self.note_added(&step.action, now);
+        for steps in plan.steps.chunks(BATCH_REQUESTS) {
+            let now = unix_seconds(SystemTime::now());
+            let results = self.kernel.run(steps, namespaces, now);
+            for (step, result) in steps.iter().zip(results) {
+                match result {
+                    Err(refusal) if !step.action.is_done_already(&refusal) => {
+                        outcome.drifted |= step.action.is_drift(&refusal);
+                        outcome.failures.push(Failure::new(step, &refusal));
+                    }
+                    _ => {
+                        outcome.count(step);
+                        self.note_added(&step.action, now);
+                    }
                 }
             }
         }
         outcome
     }
 
-    fn note_added(&mut self, action: &Action, now: SystemTime) {
+    fn note_added(&mut self, action: &Action, now: u64) {
         match action {
             Action::AddSa(id, _) => {
-                self.added.insert(*id, unix_seconds(now));
+                self.added.insert(*id, now);
             }
             Action::RemoveSa(id) => {
                 self.added.remove(id);
@@ -227,8 +231,9 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn count(&mut self, action: &Action) {
-        match action {
+    fn count(&mut self, step: &Step) {
+        self.done.insert(step.subject);
+        match step.action {
             Action::CreateLink(..) | Action::AddRoute(_) | Action::AddSa(..) | Action::PutPolicy(..) => {
                 self.added += 1;
             }

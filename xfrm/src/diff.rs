@@ -8,11 +8,9 @@ use crate::Subject;
 use crate::netlink::Refusal;
 use crate::state::{Link, LinkId, Policy, PolicyId, Route, Sa, SaId, State};
 
-/// An SA may end this much earlier than wanted without being updated: renewals come in bunches.
-const EARLY_SECONDS: u64 = 5;
-
-/// The kernel counts an SA's age in whole seconds from a moment we only know to the second.
-const LATE_SECONDS: u64 = 1;
+/// An SA may end this many seconds earlier or later than wanted: an update costs as much as a new SA, and when exactly
+/// the kernel added an SA that was sent among many is not known.
+const TOLERANCE_SECONDS: u64 = 5;
 
 /// One thing to do, and whose it is.
 pub(crate) struct Step {
@@ -292,7 +290,7 @@ fn compare(wanted: &Sa, found: &Sa) -> Comparison {
 
 fn expires_in_time(wanted: &Sa, found: &Sa) -> bool {
     match (wanted.expires, found.expires) {
-        (Some(wanted), Some(found)) => found + EARLY_SECONDS >= wanted && found <= wanted + LATE_SECONDS,
+        (Some(wanted), Some(found)) => wanted.abs_diff(found) <= TOLERANCE_SECONDS,
         (wanted, found) => wanted == found,
     }
 }

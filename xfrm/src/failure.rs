@@ -66,7 +66,7 @@ impl Failure {
 
 fn describe(action: &Action) -> String {
     match action {
-        Action::CreateLink(_, link) => format!("create the xfrm interface {}", link.name),
+        Action::CreateLink(id, link) => format!("create the xfrm interface {} in {}", link.name, place(id)),
         Action::MoveLink(id, link) => format!("move the interface {} to {}", link.name, place(id)),
         Action::RaiseLink(id, link) | Action::SetLink(id, link) => {
             format!("set up the interface {} in {}", link.name, place(id))

@@ -77,14 +77,20 @@ impl Kernel {
         Ok(state)
     }
 
-    /// Carries the steps out in their order, neighbours of one place in one send. One result for each.
-    pub(crate) fn run(&mut self, steps: &[Step], namespaces: &mut Namespaces) -> Vec<Result<(), Refusal>> {
+    /// Carries the steps out in their order, neighbours of one place in one send. One result for each. `now` is in
+    /// seconds of Unix time.
+    pub(crate) fn run(
+        &mut self,
+        steps: &[Step],
+        namespaces: &mut Namespaces,
+        now: u64,
+    ) -> Vec<Result<(), Refusal>> {
         let mut results = Vec::with_capacity(steps.len());
         for neighbours in steps.chunk_by(|a, b| place(&a.action) == place(&b.action)) {
             let mut requests = Vec::with_capacity(neighbours.len());
             let prepared = results.len();
             for step in neighbours {
-                results.push(request(&step.action, namespaces).map(|request| requests.push(request)));
+                results.push(request(&step.action, namespaces, now).map(|request| requests.push(request)));
             }
             let socket = match place(&neighbours[0].action) {
                 Place::Xfrm => &mut self.xfrm,
@@ -161,7 +167,7 @@ fn place(action: &Action) -> Place<'_> {
     }
 }
 
-fn request(action: &Action, namespaces: &Namespaces) -> Result<Request, Refusal> {
+fn request(action: &Action, namespaces: &Namespaces, now: u64) -> Result<Request, Refusal> {
     Ok(match action {
         Action::CreateLink(id, wanted) => {
             netns_of(id, namespaces)?;
@@ -187,7 +193,7 @@ fn request(action: &Action, namespaces: &Namespaces) -> Result<Request, Refusal>
             netns_of(&route.link, namespaces)?;
             route::remove(route.link.tunnel, route.prefix)
         }
-        Action::AddSa(id, wanted) => sa::add(*id, wanted),
+        Action::AddSa(id, wanted) => sa::add(*id, wanted, now),
         Action::UpdateSa(id, wanted) => sa::update(*id, wanted),
         Action::RemoveSa(id) => sa::remove(*id),
         Action::PutPolicy(id, wanted) => policy::put(*id, wanted),

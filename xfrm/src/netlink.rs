@@ -15,7 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Requests in one send. Each answer takes about 1 KiB of the receive queue with the kernel's bookkeeping, and the queue
 /// holds 208 KiB unless the administrator changed it.
-const BATCH_REQUESTS: usize = 128;
+pub(crate) const BATCH_REQUESTS: usize = 128;
 
 /// Octets in one send; the send queue has the same limit as the receive queue.
 const BATCH_OCTETS: usize = 64 * 1024;

@@ -21,13 +21,14 @@ use crate::{Cipher, Subject, TunnelId};
 /// UDP_ENCAP_ESPINUDP (linux/udp.h).
 const ESP_IN_UDP: u16 = 2;
 
-pub(crate) fn add(id: SaId, sa: &Sa) -> Request {
-    modify(XfrmMessage::AddSa, id, sa)
+/// `now` in seconds of Unix time: the lifetime counts from when the kernel adds the SA.
+pub(crate) fn add(id: SaId, sa: &Sa, now: u64) -> Request {
+    modify(XfrmMessage::AddSa, id, sa, now)
 }
 
 /// Takes limits and ports over into the SA that is there; counters, sequence number and keys stay.
 pub(crate) fn update(id: SaId, sa: &Sa) -> Request {
-    modify(XfrmMessage::UpdateSa, id, sa)
+    modify(XfrmMessage::UpdateSa, id, sa, sa.added)
 }
 
 pub(crate) fn remove(id: SaId) -> Request {
@@ -43,7 +44,7 @@ pub(crate) fn dump() -> Request {
     Request::new(0, &XfrmMessage::GetDumpSa(GetDumpMessage::default()))
 }
 
-fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa) -> Request {
+fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa, added: u64) -> Request {
     let mut info = UserSaInfo::default();
     info.destination(&id.destination);
     info.source(&sa.source);
@@ -58,7 +59,7 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa) -> Request 
     info.lifetime_cfg.hard_packet_limit = sa.packet_limit.unwrap_or(XFRM_INF);
     info.lifetime_cfg.hard_add_expires_seconds = sa
         .expires
-        .map_or(0, |expires| expires.saturating_sub(sa.added).max(1));
+        .map_or(0, |expires| expires.saturating_sub(added).max(1));
 
     let mut nlas = vec![XfrmAttrs::IfId(sa.tunnel.if_id())];
     if let Some(Cipher::Aead { name, key, icv_bits }) = &sa.cipher {

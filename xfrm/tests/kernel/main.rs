@@ -1,4 +1,10 @@
 //! Tests against a real kernel: need root, ESP and xfrm interfaces. Each makes its own network namespaces.
 
+mod adoption;
+mod failures;
 mod forwarding;
+mod lifetime;
+mod namespaces;
+mod rekey;
+mod scale;
 mod world;

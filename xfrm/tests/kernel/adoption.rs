@@ -1,0 +1,178 @@
+//! The kernel is found as another process, or nobody, or a stranger left it.
+
+use std::fmt::Write;
+
+use xfrm::{Change, Report, TunnelId};
+
+use crate::world::{
+    INBOUND_SPI, OUTBOUND_SPI, TUNNEL, World, counters, in_seconds, ip, open_agent, plain_child,
+    plain_tunnel, prefix, wanted,
+};
+
+/// One interface, two routes, two SAs and two selectors in three directions.
+const OBJECTS: usize = 1 + 2 + 2 + 6;
+
+/// Everything there is in the kernel about one tunnel, counters left out.
+fn everything() -> String {
+    let mut text = ip("-d link show type xfrm");
+    for table in [
+        "route show proto 87",
+        "-6 route show proto 87",
+        "xfrm state",
+        "xfrm policy",
+    ] {
+        let _ = writeln!(text, "{}", ip(table));
+    }
+    text
+}
+
+#[test]
+fn a_restarted_agent_leaves_everything_as_it_is() {
+    World::run("restart", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let wanted = wanted([(TUNNEL, plain_tunnel())], [plain_child()]);
+        let report = open_agent().adopt(wanted.clone());
+        assert_eq!(
+            report,
+            Report {
+                added: OBJECTS,
+                ..Report::default()
+            }
+        );
+        assert_eq!(peer.ping("10.1.0.1", 5), 5);
+        let before = counters(OUTBOUND_SPI).expect("an SA");
+        assert_eq!((before.packets, before.sequence), (5, 5));
+
+        let report = open_agent().adopt(wanted);
+        assert_eq!(
+            report,
+            Report {
+                adopted: OBJECTS,
+                ..Report::default()
+            }
+        );
+        assert_eq!(counters(OUTBOUND_SPI), Some(before));
+        assert_eq!(peer.ping("10.1.0.1", 5), 5);
+    });
+}
+
+#[test]
+fn what_a_stranger_deletes_comes_back() {
+    World::run("repair", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let mut agent = open_agent();
+        agent.adopt(wanted([(TUNNEL, plain_tunnel())], [plain_child()]));
+        let delete_sa =
+            format!("xfrm state delete src 198.18.1.2 dst 198.18.1.1 proto esp spi {INBOUND_SPI:#x}");
+        for (deed, added, updated) in [
+            (delete_sa.as_str(), 1, 0),
+            ("xfrm state flush", 2, 0),
+            ("xfrm policy flush", 6, 0),
+            ("route delete 10.2.0.0/16", 1, 0),
+            // Both routes go with it.
+            ("link set ipsec0 down", 2, 1),
+            ("link set ipsec0 mtu 1300", 0, 1),
+            ("link delete ipsec0", 3, 0),
+        ] {
+            ip(deed);
+            let report = agent.reconcile();
+            let adopted = OBJECTS - added - updated;
+            assert_eq!(
+                report,
+                Report {
+                    adopted,
+                    added,
+                    updated,
+                    ..Report::default()
+                },
+                "after {deed}"
+            );
+            assert_eq!(peer.ping("10.1.0.1", 2), 2, "after {deed}");
+            assert_eq!(peer.ping("fd00:1::1", 2), 2, "after {deed}");
+        }
+    });
+}
+
+#[test]
+fn a_change_finds_that_the_kernel_is_not_as_it_was() {
+    World::run("drift", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let mut agent = open_agent();
+        agent.adopt(wanted([(TUNNEL, plain_tunnel())], [plain_child()]));
+        ip("xfrm state flush");
+        let longer = xfrm::Child {
+            expires: in_seconds(1200),
+            ..plain_child()
+        };
+        assert_eq!(agent.apply(vec![Change::PutChild(longer)]), []);
+        assert_eq!(peer.ping("10.1.0.1", 2), 2);
+    });
+}
+
+#[test]
+fn a_removed_tunnel_leaves_nothing() {
+    World::run("remove", |world| {
+        world.add_peer(1);
+        let mut agent = open_agent();
+        let nothing = everything();
+        agent.apply(vec![
+            Change::PutTunnel(TUNNEL, plain_tunnel()),
+            Change::PutChild(plain_child()),
+        ]);
+        assert_ne!(everything(), nothing);
+        assert_eq!(agent.apply(vec![Change::RemoveChild(INBOUND_SPI)]), []);
+        assert_eq!(ip("xfrm state") + &ip("xfrm policy"), "");
+        agent.apply(vec![Change::PutChild(plain_child())]);
+        assert_eq!(agent.apply(vec![Change::RemoveTunnel(TUNNEL)]), []);
+        assert_eq!(everything(), nothing);
+        assert!(agent.wanted().children.is_empty());
+    });
+}
+
+#[test]
+fn strays_go_and_strangers_stay() {
+    World::run("strays", |world| {
+        world.add_peer(1);
+        ip("link add stranger type xfrm if_id 1398210567");
+        ip("link delete stranger");
+        ip("link add stranger type xfrm if_id 9");
+        ip(
+            "xfrm state add src 198.18.1.1 dst 198.18.1.2 proto esp spi 0x900 reqid 9 mode tunnel \
+            aead rfc4106(gcm(aes)) 0x0101010101010101010101010101010101010101 128",
+        );
+        ip("xfrm policy add src 10.8.0.0/16 dst 10.9.0.0/16 dir out \
+            tmpl src 198.18.1.1 dst 198.18.1.2 proto esp reqid 9 mode tunnel");
+        let strangers = everything();
+
+        let mut other = plain_tunnel();
+        other.interface = "ipsec1".into();
+        other.routes = vec![prefix("10.3.0.0/16")];
+        let stray = TunnelId(8);
+        open_agent().adopt(wanted(
+            [(TUNNEL, plain_tunnel()), (stray, other)],
+            [plain_child()],
+        ));
+        // A second interface, its route goes with it.
+        let report = open_agent().adopt(wanted([(TUNNEL, plain_tunnel())], [plain_child()]));
+        assert_eq!(
+            report,
+            Report {
+                adopted: OBJECTS,
+                removed: 1,
+                ..Report::default()
+            }
+        );
+        let report = open_agent().adopt(wanted([], []));
+        assert_eq!(
+            report,
+            Report {
+                removed: 1 + 2 + 6,
+                ..Report::default()
+            }
+        );
+        assert_eq!(everything(), strangers);
+    });
+}

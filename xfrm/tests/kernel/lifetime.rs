@@ -1,0 +1,161 @@
+//! The kernel itself ends an SA, and we only move the end.
+
+use std::time::{Duration, SystemTime};
+
+use xfrm::{Change, Child, Event, Events, Report, Subject};
+
+use crate::world::{
+    INBOUND_SPI, OUTBOUND_SPI, TUNNEL, World, agent_with, counters, in_seconds, ip, open_agent, plain_child,
+    plain_tunnel, wanted,
+};
+
+#[test]
+fn a_longer_lease_leaves_sequence_and_counters_alone() {
+    World::run("lease", |world| {
+        let peer = world.add_peer(1);
+        let child = plain_child();
+        peer.face(&child);
+        let mut agent = agent_with(child.clone());
+        assert_eq!(peer.ping("10.1.0.1", 5), 5);
+
+        let longer = Child {
+            expires: child.expires + Duration::from_secs(1000),
+            ..child
+        };
+        assert_eq!(agent.apply(vec![Change::PutChild(longer.clone())]), []);
+        let sa = counters(OUTBOUND_SPI).expect("an SA");
+        assert_eq!((sa.packets, sa.sequence), (5, 5));
+        assert!((1590..=1600).contains(&sa.lifetime), "{sa:?}");
+        assert_eq!(peer.ping("10.1.0.1", 5), 5);
+        assert_eq!(counters(OUTBOUND_SPI).map(|sa| sa.sequence), Some(10));
+
+        // A restarted agent reads the end of life as it was written.
+        let report = open_agent().adopt(agent.wanted().clone());
+        assert_eq!((report.added, report.updated, report.removed), (0, 0, 0));
+        // And moves it, counting from when the kernel added the SA.
+        let mut agent = open_agent();
+        agent.adopt(wanted([(TUNNEL, plain_tunnel())], [longer.clone()]));
+        agent.apply(vec![Change::PutChild(Child {
+            packet_limit: Some(77),
+            expires: in_seconds(3000),
+            ..longer
+        })]);
+        let sa = counters(OUTBOUND_SPI).expect("an SA");
+        assert_eq!(sa.sequence, 10);
+        assert!((2995..=3060).contains(&sa.lifetime), "{sa:?}");
+        assert!(ip(&format!("-s xfrm state list spi {OUTBOUND_SPI:#x}")).contains("hard 77(packets)"));
+    });
+}
+
+#[test]
+fn a_hair_more_of_life_is_not_worth_an_update() {
+    World::run("hair", |world| {
+        world.add_peer(1);
+        let child = plain_child();
+        let mut agent = agent_with(plain_child());
+        let before = counters(OUTBOUND_SPI);
+        agent.apply(vec![Change::PutChild(Child {
+            expires: child.expires + Duration::from_secs(3),
+            ..child
+        })]);
+        assert_eq!(counters(OUTBOUND_SPI), before);
+        assert_eq!(agent.reconcile().updated, 0);
+    });
+}
+
+#[test]
+fn the_lease_ends_though_nobody_comes() {
+    World::run("end", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let child = Child {
+            expires: in_seconds(4),
+            ..plain_child()
+        };
+        let mut events = Events::open().expect("root may subscribe");
+        let mut agent = agent_with(child.clone());
+        assert_eq!(peer.ping("10.1.0.1", 2), 2);
+
+        let mut gone = Vec::new();
+        while gone.len() < 2 {
+            if let Event::Expired(sa) = events.next().expect("an event") {
+                assert_eq!((sa.tunnel, sa.exhausted), (TUNNEL, false));
+                gone.push(sa.spi);
+            }
+        }
+        gone.sort_unstable();
+        assert_eq!(gone, [INBOUND_SPI, OUTBOUND_SPI]);
+        assert!(SystemTime::now() <= child.expires + Duration::from_secs(2));
+        assert_eq!(peer.ping("10.1.0.1", 2), 0);
+
+        // The policies are of no more use; what is over does not come back.
+        assert_eq!(
+            agent.reconcile(),
+            Report {
+                adopted: 3,
+                removed: 6,
+                ..Report::default()
+            }
+        );
+        // A renewal does.
+        agent.apply(vec![Change::PutChild(Child {
+            expires: in_seconds(60),
+            ..child
+        })]);
+        assert_eq!(peer.ping("10.1.0.1", 2), 2);
+    });
+}
+
+#[test]
+fn an_exhausted_key_never_sends_again() {
+    World::run("limit", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let mut agent = open_agent();
+        let child = Child {
+            packet_limit: Some(5),
+            ..plain_child()
+        };
+        agent.apply(vec![
+            Change::PutTunnel(TUNNEL, plain_tunnel()),
+            Change::PutChild(child.clone()),
+        ]);
+        assert_eq!(peer.ping("10.1.0.1", 10), 5);
+        assert_eq!(counters(OUTBOUND_SPI), None);
+
+        let report = agent.reconcile();
+        assert_eq!((report.added, report.updated, report.removed), (0, 0, 0));
+        let [failure] = report.failures.as_slice() else {
+            panic!("{report:?}")
+        };
+        assert_eq!(failure.subject, Subject::Child(INBOUND_SPI));
+        assert!(
+            failure
+                .text
+                .ends_with("has sent all the packets it may; the peer has to rekey")
+        );
+        agent.apply(vec![Change::PutChild(Child {
+            expires: in_seconds(5000),
+            ..child
+        })]);
+        assert_eq!(counters(OUTBOUND_SPI), None);
+        // The peer is still heard.
+        assert!(counters(INBOUND_SPI).is_some());
+    });
+}
+
+#[test]
+fn a_deletion_is_told() {
+    World::run("told", |world| {
+        world.add_peer(1);
+        let _agent = agent_with(plain_child());
+        let mut events = Events::open().expect("root may subscribe");
+        ip(&format!(
+            "xfrm state delete dst 198.18.1.2 proto esp spi {OUTBOUND_SPI:#x}"
+        ));
+        let Event::Deleted(sa) = events.next().expect("an event") else {
+            panic!("no deletion")
+        };
+        assert_eq!((sa.tunnel, sa.spi), (TUNNEL, OUTBOUND_SPI));
+    });
+}
