@@ -50,11 +50,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::net::UdpSocket;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
@@ -72,6 +70,7 @@ use self::sockets::{SocketError, Sockets};
 use self::state::{Installed, LinkState, SharedReplica};
 use crate::config::EdgeConfig;
 use crate::fleet_key::{FleetKey, FleetKeyError};
+use crate::stop::Stop;
 
 /// Why the daemon cannot start.
 #[derive(Debug, Error)]
@@ -98,9 +97,6 @@ pub(crate) enum Error {
 
 /// Runs until SIGTERM or SIGINT. The kernel goes on forwarding after that.
 pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
-    // Keys are in this process's memory: no core dump, and no ptrace by others.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|error| Error::System("cannot forbid core dumps", error.into()))?;
     let mut stop = Stop::new().map_err(|error| Error::System("cannot wait for signals", error))?;
     let (drain, draining) = watch::channel(false);
     let mut edge = Edge::start(config, draining).await?;
@@ -233,27 +229,5 @@ impl Edge {
     /// Returns when the commits on their way have ended, or enough time has passed.
     async fn drained(&mut self) {
         while self.negotiator.join_next().await.is_some() {}
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Stop {
-    term: tokio::signal::unix::Signal,
-    int: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            term: signal(SignalKind::terminate())?,
-            int: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
-        }
     }
 }
