@@ -258,7 +258,7 @@ pub fn default_ike_suites() -> Vec<IkeSuite> {
 }
 
 /// Durations and bounds an operator may want to change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// An IKE SA that is not established by then is dropped.
     pub half_open_lifetime: Duration,

@@ -1,7 +1,5 @@
 //! IKE_AUTH with a pre-shared key (RFC 7296 sections 1.2 and 2.15).
 
-use std::time::Instant;
-
 use crate::channel::{Channel, Exhausted, Kind, Opened};
 use crate::child::{Agreed, ChildRequest, ChildSpis, Parent};
 use crate::established::{Arrived, Established};
@@ -18,7 +16,6 @@ pub(crate) const MESSAGE_ID: u32 = 1;
 
 /// An authentic IKE_AUTH request and what it is judged by.
 pub(crate) struct Attempt<'a> {
-    pub(crate) now: Instant,
     pub(crate) arrived: Arrived<'a>,
     pub(crate) initiated: &'a Initiated,
     pub(crate) tunnels: &'a Tunnels,
@@ -84,7 +81,7 @@ impl Attempt<'_> {
         let is_right = octets.is_psk_auth(self.initiated.suite.prf, psk, auth.data);
         claimed.and_then(|tunnel| match is_right {
             true => Ok(tunnel),
-            false => Err(AuthRefusal::WrongKey),
+            false => Err(AuthRefusal::WrongKey(tunnel.remote_id.clone())),
         })
     }
 
@@ -144,7 +141,7 @@ impl Attempt<'_> {
         let mut changes = vec![Change::PutIke(state.record(request.initial_contact))];
         changes.extend(child.map(|child| Change::PutChild(Box::new(child))));
         let accepted = Accepted {
-            established: Established::new(state, self.now),
+            established: Established::new(state, self.arrived.now),
             child: child_spi,
         };
         Ok(Judged::Accepted(Box::new(accepted), changes))

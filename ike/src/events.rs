@@ -164,9 +164,9 @@ pub enum AuthRefusal {
     /// An authentication method that is not supported.
     #[error("authentication method {0} is not supported")]
     Method(u8),
-    /// The pre-shared keys differ.
-    #[error("wrong pre-shared key")]
-    WrongKey,
+    /// The peer, which claims to be this one, has another pre-shared key.
+    #[error("wrong pre-shared key for {0}")]
+    WrongKey(Identity),
     /// The commit was refused, or the SA was revoked before it was established.
     #[error("refused by the fleet")]
     Fleet,
@@ -245,7 +245,7 @@ impl AuthRefusal {
             | Self::NotOurIdentity(_)
             | Self::Eap
             | Self::Method(_)
-            | Self::WrongKey
+            | Self::WrongKey(_)
             | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
         }
     }

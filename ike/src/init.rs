@@ -48,28 +48,28 @@ impl From<WireError> for Failure {
     }
 }
 
-/// The three payloads without which there is nothing to agree on.
-struct InitRequest<'a> {
-    proposals: &'a [Proposal<'a>],
-    ke: KeyExchange<'a>,
-    ni: &'a [u8],
+/// The three payloads that an IKE_SA_INIT message of either side has to have.
+pub(crate) struct InitPayloads<'a> {
+    pub(crate) proposals: &'a [Proposal<'a>],
+    pub(crate) ke: KeyExchange<'a>,
+    pub(crate) nonce: &'a [u8],
 }
 
-impl<'a> InitRequest<'a> {
-    fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
-        let (mut proposals, mut ke, mut ni) = (None, None, None);
+impl<'a> InitPayloads<'a> {
+    pub(crate) fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
+        let (mut proposals, mut ke, mut nonce) = (None, None, None);
         for payload in payloads {
             match payload {
                 Payload::Sa(offered) => proposals = Some(offered.as_slice()),
                 Payload::KeyExchange(value) => ke = Some(*value),
-                Payload::Nonce(nonce) => ni = Some(*nonce),
+                Payload::Nonce(data) => nonce = Some(*data),
                 _ => {}
             }
         }
         Ok(Self {
             proposals: proposals.ok_or(WireError::Syntax("no SA payload"))?,
             ke: ke.ok_or(WireError::Syntax("no KE payload"))?,
-            ni: ni.ok_or(WireError::Syntax("no nonce"))?,
+            nonce: nonce.ok_or(WireError::Syntax("no nonce"))?,
         })
     }
 }
@@ -86,7 +86,7 @@ impl Initiated {
         responder_spi: u64,
     ) -> Result<Self, Failure> {
         let message = wire::Message::decode_body(header, octets)?;
-        let request = InitRequest::read(&message.payloads)?;
+        let request = InitPayloads::read(&message.payloads)?;
         let chosen = ike_suite(preference, request.proposals).ok_or(InitRefusal::NoProposal)?;
         let suite = chosen.suite;
         if request.ke.group != suite.dh.id() {
@@ -109,7 +109,7 @@ impl Initiated {
             responder: responder_spi,
             ..header.spis
         };
-        let keys = IkeKeys::derive(suite, &shared, request.ni, &nr, spis);
+        let keys = IkeKeys::derive(suite, &shared, request.nonce, &nr, spis);
         let nat = NatDetection::new(path, spis);
         let mut payloads = vec![
             Payload::Sa(vec![chosen.answer]),
@@ -126,7 +126,7 @@ impl Initiated {
             suite,
             spis,
             keys,
-            ni: request.ni.to_vec(),
+            ni: request.nonce.to_vec(),
             nr,
             nat: Nat::detect(path, header.spis, &message.payloads),
             request: octets.to_vec(),

@@ -7,6 +7,8 @@
 //! What sets it apart from a responder with two fixed ends is the [`Commit`]: a reply that would make the peer
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.
 
+#![forbid(unsafe_code)]
+
 mod api;
 mod auth;
 mod channel;

@@ -38,7 +38,7 @@ fn after_restore() -> bool {
 pub(crate) struct Answered {
     /// Its last octets stand for the whole: two messages that differ would have to collide in their ICV.
     icv: [u8; ICV_LEN],
-    reply: Vec<u8>,
+    reply: Box<[u8]>,
 }
 
 impl Answered {
@@ -46,7 +46,7 @@ impl Answered {
     pub(crate) fn new(request: &[u8], reply: Vec<u8>) -> Self {
         Self {
             icv: icv_of(request),
-            reply,
+            reply: reply.into(),
         }
     }
 
@@ -107,7 +107,7 @@ impl Window {
     /// The last request with another reply.
     pub(crate) fn answered_instead(self, reply: Vec<u8>) -> Answered {
         Answered {
-            reply,
+            reply: reply.into(),
             ..self.answered
         }
     }

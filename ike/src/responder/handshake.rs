@@ -96,7 +96,7 @@ impl Responder {
         }
     }
 
-    pub(super) fn handle_auth(&mut self, now: Instant, arrived: Arrived<'_>) {
+    pub(super) fn handle_auth(&mut self, arrived: Arrived<'_>) {
         let header = arrived.message.header;
         let is_request = header.exchange == ExchangeType::IkeAuth && !header.flags.response;
         if !is_request || header.message_id != auth::MESSAGE_ID {
@@ -109,7 +109,7 @@ impl Responder {
             .get(header.spis.responder)
             .map(|half_open| &half_open.stage)
         {
-            Some(Stage::Initiated(_)) => self.open_auth(now, arrived),
+            Some(Stage::Initiated(_)) => self.open_auth(arrived),
             Some(Stage::Refused(answered)) => {
                 if let Some(reply) = answered.reply_to(arrived.octets) {
                     self.out.send(arrived.path, reply);
@@ -121,7 +121,7 @@ impl Responder {
     }
 
     /// Once the message proves authentic, the half-open IKE SA leaves its first stage: IKE_AUTH is tried once.
-    fn open_auth(&mut self, now: Instant, arrived: Arrived<'_>) {
+    fn open_auth(&mut self, arrived: Arrived<'_>) {
         let spis = arrived.message.header.spis;
         let Some(Stage::Initiated(initiated)) = self.half_open.get(spis.responder).map(|it| &it.stage) else {
             return;
@@ -134,7 +134,6 @@ impl Responder {
         let (slot, children) = (self.config.slot, &self.ike_of_child);
         let issue = || issue_esp_spi(slot, self.host.as_mut(), |spi| children.contains_key(&spi));
         let attempt = Attempt {
-            now,
             arrived,
             initiated,
             tunnels: &self.tunnels,

@@ -130,13 +130,14 @@ impl Responder {
             }
         };
         let arrived = Arrived {
+            now,
             path,
             message: &message,
             octets,
         };
         match self.half_open.get(spi) {
-            Some(_) => self.handle_auth(now, arrived),
-            None => self.with_established(spi, |sa, out| sa.handle_message(now, arrived, out)),
+            Some(_) => self.handle_auth(arrived),
+            None => self.with_established(spi, |sa, out| sa.handle_message(arrived, out)),
         }
     }
 
@@ -208,7 +209,7 @@ impl Responder {
                 Some(half_open) if half_open.ends <= now => self.expire_half_open(spi),
                 Some(half_open) => self.timers.arm(spi, Some(half_open.ends)),
                 None => {
-                    let limits = self.config.limits.clone();
+                    let limits = self.config.limits;
                     self.with_established(spi, |sa, out| sa.handle_timeout(now, &limits, out));
                 }
             }

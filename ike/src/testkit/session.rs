@@ -59,6 +59,7 @@ impl Session {
         })
     }
 
+    #[cfg(test)]
     /// An INFORMATIONAL request with any octets for payloads.
     pub(super) fn raw_request(&mut self, first: u8, chain: &[u8]) -> Vec<u8> {
         let id = self.next_id();

@@ -353,17 +353,31 @@ fn wishes_that_are_not_fulfilled_are_passed_over() {
         payloads.push(Payload::Configuration(&[1, 0, 0, 0, 0, 1, 0, 0]));
         payloads.push(Payload::VendorId(b"vendor"));
     });
-    fleet.converse(&mut initiator, request);
-
+    let reply = fleet.deliver(&request.unwrap()).remove(0);
+    initiator.handle_datagram(&reply.payload);
     assert_eq!(initiator.status(), Status::Up, "{:?}", fleet.events);
     assert_eq!(child(&fleet).outbound_spi, u32::from_be_bytes(SPI));
-    // One transform of each type that was proposed.
+
+    // One transform of each type that was proposed, and nothing that was not understood.
+    let spi = child(&fleet).inbound_spi.to_be_bytes();
     let none = |kind| transform(kind, 0, None);
-    let expected = vec![
+    let transforms = vec![
         gcm,
         no_esn,
         none(TransformType::Integrity),
         none(TransformType::KeyExchange),
     ];
-    assert_eq!(initiator.child_answer(), Some(&(6, expected)));
+    let answer = Payload::Sa(vec![Proposal {
+        number: 6,
+        protocol: Protocol::Esp,
+        spi: &spi,
+        transforms,
+    }]);
+    let payloads = read(&initiator, &reply);
+    assert_eq!(
+        payloads.len(),
+        5,
+        "{payloads:?} where IDr, AUTH, SA, TSi and TSr were expected"
+    );
+    assert_eq!(payloads[2], format!("{answer:?}"));
 }

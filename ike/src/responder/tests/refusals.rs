@@ -3,7 +3,7 @@
 use super::*;
 use crate::testkit::TestHost;
 use crate::wire::{self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType};
-use crate::{AuthRefusal, Dropped, EspSuite, Identity, IkeSpis, InitRefusal, Limits, Path, Secret};
+use crate::{AuthRefusal, Dropped, EspSuite, Identity, InitRefusal, Limits, Path, Secret};
 
 /// An IKE_SA_INIT request of the test's own making.
 fn init_with(change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
@@ -220,7 +220,7 @@ fn a_wrong_key_and_an_unknown_identity_look_the_same() {
     let (other_answer, other_status, other_refusal) = auth_refusal(stranger.clone(), |_| {});
     assert_eq!(status, Status::Refused(NotifyType::AUTHENTICATION_FAILED.0));
     assert_eq!(other_status, status);
-    assert_eq!(refusal, AuthRefusal::WrongKey);
+    assert_eq!(refusal, AuthRefusal::WrongKey(Customer::new(1).id));
     assert_eq!(other_refusal, AuthRefusal::UnknownIdentity(Some(stranger.id)));
     // Same keys, same IV, same plaintext: the same octets.
     assert_eq!(answer, other_answer);
@@ -313,7 +313,7 @@ fn a_changed_tunnel_counts_from_the_next_handshake_on() {
     );
 }
 
-/// DESIGN: an edge that does not know an SPI stays silent, since another may (RFC 7296 section 2.21.4 allows it).
+/// An edge that does not know an SPI stays silent, since another may know it (RFC 7296 section 2.21.4 allows that).
 #[test]
 fn messages_for_unknown_ike_sas_are_not_answered() {
     let (mut fleet, mut initiator) = connected(Customer::new(1));
@@ -335,7 +335,6 @@ fn messages_for_unknown_ike_sas_are_not_answered() {
 #[test]
 fn unprotected_messages_within_an_ike_sa_are_dropped() {
     let (mut fleet, mut initiator) = connected(Customer::new(1));
-    let IkeSpis { .. } = initiator.spis().unwrap();
     let head = Head {
         spis: initiator.spis().unwrap(),
         exchange: ExchangeType::Informational,

@@ -87,9 +87,9 @@ fn a_request_ahead_of_the_snapshot_is_taken_once() {
 #[test]
 fn a_replayed_request_does_not_move_a_restored_peer() {
     let customer = Customer::new(1);
-    let nat = Some([192, 0, 2, 99].into());
+    let nat = [192, 0, 2, 99].into();
     let mut fleet = fleet_for(&customer);
-    fleet.nat = nat;
+    fleet.nat = Some(nat);
     let mut initiator = Initiator::new(customer, 1);
     fleet.connect(&mut initiator);
     let probe = initiator.probe().unwrap();
@@ -98,7 +98,7 @@ fn a_replayed_request_does_not_move_a_restored_peer() {
     other.nat = Some([192, 0, 2, 66].into());
     assert_eq!(other.deliver(&probe).len(), 1);
     let ours = other.wait(Duration::from_secs(30)).remove(0).1;
-    assert_eq!(ours.path.peer.ip(), nat.unwrap());
+    assert_eq!(ours.path.peer.ip(), nat);
 }
 
 /// The new owner does not know how many requests the old one has sent since the last commit.

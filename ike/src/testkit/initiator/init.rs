@@ -1,0 +1,167 @@
+//! IKE_SA_INIT.
+
+use super::{Initiator, Status, Violation, first_error};
+use crate::crypto::{DhKeyPair, IkeKeys, nat_detection_hash};
+use crate::init::InitPayloads;
+use crate::testkit::customer::Customer;
+use crate::testkit::host::TestRandom;
+use crate::testkit::session::Session;
+use crate::udp::NAT_T_PORT;
+use crate::wire::{
+    self, ExchangeType, Flags, Head, KeyExchange, Message, Notify, NotifyType, Payload, Proposal,
+};
+use crate::{IkeSpis, IkeSuite, Transmit};
+
+/// What IKE_SA_INIT leaves for IKE_AUTH.
+pub(super) struct Init {
+    spi: u64,
+    /// The suite whose group was guessed, and after the response the one chosen.
+    pub(super) suite: IkeSuite,
+    key_pair: Option<DhKeyPair>,
+    pub(super) ni: [u8; 32],
+    pub(super) nr: Vec<u8>,
+    pub(super) request: Vec<u8>,
+    pub(super) response: Vec<u8>,
+    pub(super) child_spi: [u8; 4],
+}
+
+impl Init {
+    pub(super) fn new(customer: &Customer, random: &mut TestRandom) -> Self {
+        let mut ni = [0; 32];
+        random.fill(&mut ni);
+        Self {
+            spi: random.next_u64() | 1,
+            suite: customer.ike[0],
+            key_pair: None,
+            ni,
+            nr: Vec::new(),
+            request: Vec::new(),
+            response: Vec::new(),
+            child_spi: (random.next_u64() as u32 | 1 << 31).to_be_bytes(),
+        }
+    }
+}
+
+impl Initiator {
+    /// The IKE_SA_INIT request.
+    pub fn start(&mut self) -> Transmit {
+        let group = self.init.suite.dh;
+        let key_pair = DhKeyPair::generate(group, &mut |buffer| self.random.fill(buffer));
+        let spis = IkeSpis {
+            initiator: self.init.spi,
+            responder: 0,
+        };
+        let source = nat_detection_hash(spis, self.path.local);
+        let destination = nat_detection_hash(spis, self.path.peer);
+        let payloads = [
+            Payload::Sa(self.customer.ike_proposals()),
+            Payload::KeyExchange(KeyExchange {
+                group: group.id(),
+                public: key_pair.public(),
+            }),
+            Payload::Nonce(&self.init.ni),
+            Payload::Notify(Notify::new(NotifyType::NAT_DETECTION_SOURCE_IP, &source)),
+            Payload::Notify(Notify::new(
+                NotifyType::NAT_DETECTION_DESTINATION_IP,
+                &destination,
+            )),
+        ];
+        let flags = Flags {
+            initiator: true,
+            response: false,
+        };
+        let head = Head {
+            spis,
+            exchange: ExchangeType::IkeSaInit,
+            flags,
+            message_id: 0,
+        };
+        self.init.request = wire::encode(&head, &payloads);
+        self.init.key_pair = Some(key_pair);
+        self.request(self.init.request.clone())
+    }
+
+    pub(super) fn handle_init(
+        &mut self,
+        message: &Message<'_>,
+        octets: &[u8],
+    ) -> Result<Option<Transmit>, Violation> {
+        if let Some(notify) = first_error(&message.payloads) {
+            return Ok(self.handle_init_error(notify));
+        }
+        let spis = message.header.spis;
+        let InitPayloads {
+            proposals,
+            ke,
+            nonce: nr,
+        } = InitPayloads::read(&message.payloads)
+            .map_err(|_| Violation("IKE_SA_INIT response without SA, KE or nonce"))?;
+        let suite = self
+            .chosen_ike_suite(proposals)
+            .ok_or(Violation("a suite that was not proposed"))?;
+        let key_pair = self.init.key_pair.take().filter(|_| ke.group == suite.dh.id());
+        let key_pair = key_pair.ok_or(Violation("a group that was not chosen"))?;
+        let shared = key_pair
+            .agree(ke.public)
+            .map_err(|_| Violation("a bad public value"))?;
+        let keys = IkeKeys::derive(suite, &shared, &self.init.ni, nr, spis);
+        self.init.suite = suite;
+        self.init.nr = nr.to_vec();
+        self.init.response = octets.to_vec();
+        self.session = Some(Session::new(spis, suite.cipher, keys));
+        if self.is_behind_nat(spis, &message.payloads) {
+            self.path.local.set_port(NAT_T_PORT);
+            self.path.peer.set_port(NAT_T_PORT);
+        }
+        Ok(self.auth_with(|_| {}))
+    }
+
+    /// Tries again with the group the responder wants (RFC 7296 section 1.2).
+    pub(super) fn handle_init_error(&mut self, notify: &Notify<'_>) -> Option<Transmit> {
+        let wanted = notify.data.try_into().map(u16::from_be_bytes).ok();
+        let suite = self
+            .customer
+            .ike
+            .iter()
+            .find(|suite| Some(suite.dh.id()) == wanted);
+        match suite {
+            Some(&suite)
+                if notify.kind == NotifyType::INVALID_KE_PAYLOAD && suite.dh != self.init.suite.dh =>
+            {
+                self.init.suite = suite;
+                Some(self.start())
+            }
+            _ => {
+                self.status = Status::Refused(notify.kind.0);
+                None
+            }
+        }
+    }
+
+    fn chosen_ike_suite(&self, answer: &[Proposal<'_>]) -> Option<IkeSuite> {
+        let [answer] = answer else {
+            return None;
+        };
+        let proposals = self.customer.ike_proposals();
+        let position = proposals.iter().position(|proposal| proposal == answer)?;
+        Some(self.customer.ike[position])
+    }
+
+    /// RFC 7296 section 2.23: neither hash must be that of an address known here.
+    fn is_behind_nat(&self, spis: IkeSpis, payloads: &[Payload<'_>]) -> bool {
+        let differs = |kind, expected: [u8; 20]| {
+            let found = payloads.iter().find_map(|payload| match payload {
+                Payload::Notify(notify) if notify.kind == kind => Some(notify.data),
+                _ => None,
+            });
+            found.is_some_and(|hash| hash != expected)
+        };
+        differs(
+            NotifyType::NAT_DETECTION_SOURCE_IP,
+            nat_detection_hash(spis, self.path.peer),
+        ) || differs(
+            NotifyType::NAT_DETECTION_DESTINATION_IP,
+            nat_detection_hash(spis, self.path.local),
+        )
+    }
+}

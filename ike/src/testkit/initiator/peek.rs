@@ -1,0 +1,23 @@
+//! What only the responder's own tests look at, or would send.
+
+use super::Initiator;
+use crate::Transmit;
+use crate::udp;
+use crate::wire::{Header, Message};
+
+impl Initiator {
+    /// An INFORMATIONAL request with any octets for payloads, the first being of type `first`.
+    pub(crate) fn raw_request(&mut self, first: u8, chain: &[u8]) -> Option<Transmit> {
+        let octets = self.session.as_mut()?.raw_request(first, chain);
+        Some(self.request(octets))
+    }
+
+    /// What a response of the responder holds, each payload in `Debug`'s words.
+    pub(crate) fn read(&self, datagram: &[u8]) -> Option<Vec<String>> {
+        let octets = udp::unwrap(self.path.peer.port(), datagram)?;
+        let message = Message::decode_body(Header::decode(octets).ok()?, octets).ok()?;
+        let opened = self.session.as_ref()?.open(&message, octets)?;
+        let payloads = opened.payloads().ok()?;
+        Some(payloads.iter().map(|payload| format!("{payload:?}")).collect())
+    }
+}
