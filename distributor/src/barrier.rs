@@ -200,3 +200,146 @@ impl Barrier {
         self.waits.remove(&id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAP: Duration = Duration::from_secs(1);
+
+    fn slot(number: u16) -> Slot {
+        Slot::new(number).unwrap()
+    }
+
+    /// A barrier at revision 10 with these edges in the set, all up to date.
+    fn barrier(edges: &[u16]) -> (Barrier, Instant) {
+        let (mut barrier, now) = (Barrier::new(LAP, 10), Instant::now());
+        for number in edges {
+            barrier.resume(slot(*number));
+            barrier.advance(slot(*number), 10, now);
+        }
+        (barrier, now)
+    }
+
+    fn open(barrier: &mut Barrier, revision: u64, now: Instant) -> WaitId {
+        barrier.raise(revision);
+        let members: Vec<_> = barrier.edges.keys().copied().collect();
+        barrier.open(revision, now, members.into_iter())
+    }
+
+    #[test]
+    fn a_wait_is_complete_with_the_last_edge_and_tells_each_ones_time() {
+        let (mut barrier, now) = barrier(&[1, 2]);
+        let wait = open(&mut barrier, 11, now);
+        let later = |milliseconds| now + Duration::from_millis(milliseconds);
+        assert_eq!(barrier.advance(slot(1), 11, later(3)), []);
+        assert_eq!(
+            barrier.advance(slot(1), 11, later(4)),
+            [],
+            "a repeated report is no other edge's"
+        );
+        assert!(!barrier.is_complete(wait));
+        assert_eq!(barrier.advance(slot(2), 12, later(8)), [wait]);
+        let times = barrier.close(wait, later(9));
+        assert_eq!(
+            times,
+            [(slot(1), Some(later(3) - now)), (slot(2), Some(later(8) - now))]
+        );
+    }
+
+    #[test]
+    fn one_report_completes_every_wait_up_to_it() {
+        let (mut barrier, now) = barrier(&[1]);
+        let waits = [11, 12, 12, 13].map(|revision| open(&mut barrier, revision, now));
+        assert_eq!(barrier.advance(slot(1), 12, now), waits[..3]);
+        assert_eq!(barrier.advance(slot(1), 13, now), waits[3..]);
+    }
+
+    #[test]
+    fn a_wait_for_what_is_applied_already_is_complete_at_once() {
+        let (mut barrier, now) = barrier(&[1]);
+        let wait = open(&mut barrier, 9, now);
+        assert!(barrier.is_complete(wait));
+        assert_eq!(barrier.close(wait, now), [(slot(1), Some(Duration::ZERO))]);
+    }
+
+    #[test]
+    fn who_misses_a_deadline_leaves_the_set() {
+        let (mut barrier, now) = barrier(&[1, 2]);
+        let wait = open(&mut barrier, 11, now);
+        barrier.advance(slot(1), 11, now);
+        assert_eq!(barrier.close(wait, now + LAP)[1], (slot(2), None));
+        assert!(barrier.progress(slot(2)).unwrap().is_lagging());
+        let next = open(&mut barrier, 12, now + LAP);
+        assert_eq!(
+            barrier.advance(slot(1), 12, now + LAP),
+            [next],
+            "nobody waits for the lagging one"
+        );
+    }
+
+    #[test]
+    fn a_lagging_edge_returns_at_the_head() {
+        let (mut barrier, now) = barrier(&[1]);
+        let wait = open(&mut barrier, 11, now);
+        barrier.close(wait, now + LAP);
+        barrier.advance(slot(1), 10, now + LAP);
+        assert!(barrier.progress(slot(1)).unwrap().is_lagging());
+        barrier.advance(slot(1), 11, now + 20 * LAP);
+        assert!(!barrier.progress(slot(1)).unwrap().is_lagging());
+    }
+
+    #[test]
+    fn under_steady_load_a_lagging_edge_returns_when_it_keeps_pace() {
+        let (mut barrier, now) = barrier(&[1]);
+        let wait = open(&mut barrier, 11, now);
+        barrier.close(wait, now + LAP);
+        // It comes to revision 11 three laps late, when the head is far ahead.
+        barrier.raise(40);
+        barrier.advance(slot(1), 11, now + 4 * LAP);
+        assert!(barrier.progress(slot(1)).unwrap().is_lagging());
+        // It comes to 40 within a lap, when the head is at 41: a step behind, as every edge is under load.
+        barrier.raise(41);
+        barrier.advance(slot(1), 40, now + 4 * LAP + LAP / 2);
+        assert!(!barrier.progress(slot(1)).unwrap().is_lagging());
+    }
+
+    #[test]
+    fn a_newcomer_is_waited_for_once_it_has_caught_up() {
+        let (mut barrier, now) = barrier(&[]);
+        barrier.join(slot(1), now, false);
+        assert_eq!(
+            open(&mut barrier, 11, now),
+            WaitId {
+                revision: 11,
+                number: 1
+            }
+        );
+        assert!(barrier.progress(slot(1)).unwrap().is_lagging());
+        barrier.advance(slot(1), 11, now + LAP / 2);
+        assert!(!barrier.progress(slot(1)).unwrap().is_lagging());
+    }
+
+    #[test]
+    fn an_edge_that_reconnects_stays_in_the_set_and_must_report_anew() {
+        let (mut barrier, now) = barrier(&[1]);
+        let wait = open(&mut barrier, 11, now);
+        barrier.join(slot(1), now, true);
+        assert!(!barrier.is_complete(wait));
+        assert_eq!(barrier.advance(slot(1), 11, now), [wait]);
+        barrier.join(slot(1), now, false);
+        assert!(
+            barrier.progress(slot(1)).unwrap().is_lagging(),
+            "back after its lease has run out, it is a newcomer"
+        );
+    }
+
+    #[test]
+    fn a_cancelled_wait_blames_nobody() {
+        let (mut barrier, now) = barrier(&[1]);
+        let wait = open(&mut barrier, 11, now);
+        barrier.cancel(wait);
+        assert!(!barrier.progress(slot(1)).unwrap().is_lagging());
+        assert_eq!(barrier.advance(slot(1), 11, now), []);
+    }
+}

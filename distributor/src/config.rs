@@ -41,7 +41,9 @@ pub struct Limits {
     pub tombstones: Duration,
     /// Connections in all, those in the middle of their handshake included.
     pub connections: usize,
-    /// How long a TLS handshake may take.
+    /// How often the TLS files are looked at for a change.
+    pub reload: Duration,
+    /// How long a TLS handshake may take, and after it a session's hello.
     pub handshake: Duration,
     /// Calls in progress on one connection: an edge's session and the commits it waits for.
     pub calls: u32,
@@ -55,6 +57,7 @@ impl Default for Limits {
             barrier_max: Duration::from_secs(10),
             tombstones: Duration::from_secs(24 * 60 * 60),
             connections: 4096,
+            reload: Duration::from_secs(10),
             handshake: Duration::from_secs(5),
             calls: 1024,
         }

@@ -132,3 +132,70 @@ impl Leases {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(15);
+
+    fn slot(number: u16) -> Slot {
+        Slot::new(number).unwrap()
+    }
+
+    #[test]
+    fn a_lease_runs_from_its_last_renewal() {
+        let (mut leases, start) = (Leases::new(TTL), Instant::now());
+        let session = leases.attach(slot(1), start);
+        assert!(leases.renew(slot(1), session, start + TTL / 2));
+        let end = start + TTL / 2 + TTL;
+        assert!(leases.is_held(slot(1), end - Duration::from_millis(1)));
+        assert!(!leases.is_held(slot(1), end));
+        assert_eq!(leases.standing(slot(1), end), Some(Standing::Expired));
+        assert_eq!(leases.holders(end).count(), 0);
+    }
+
+    #[test]
+    fn a_session_can_renew_a_lease_that_ran_out_but_not_one_that_was_taken() {
+        let (mut leases, start) = (Leases::new(TTL), Instant::now());
+        let old = leases.attach(slot(1), start);
+        assert!(leases.renew(slot(1), old, start + 2 * TTL));
+        let new = leases.attach(slot(1), start + 2 * TTL);
+        assert!(!leases.renew(slot(1), old, start + 3 * TTL));
+        assert!(
+            !leases.is_held(slot(1), start + 3 * TTL),
+            "the old session's word counts for nothing"
+        );
+        assert!(leases.renew(slot(1), new, start + 3 * TTL));
+    }
+
+    #[test]
+    fn a_cut_off_edge_keeps_its_lease_to_the_end() {
+        let (mut leases, start) = (Leases::new(TTL), Instant::now());
+        let old = leases.attach(slot(1), start);
+        leases.detach(slot(1), old);
+        assert_eq!(leases.standing(slot(1), start), Some(Standing::CutOff(TTL)));
+        leases.attach(slot(1), start);
+        leases.detach(slot(1), old);
+        assert_eq!(
+            leases.standing(slot(1), start),
+            Some(Standing::Attached(TTL)),
+            "the old end is not the new one's"
+        );
+    }
+
+    #[test]
+    fn silence_is_counted_from_the_end_of_the_lease() {
+        let (mut leases, start) = (Leases::new(TTL), Instant::now());
+        leases.grant(slot(1), start);
+        leases.grant(slot(2), start + TTL);
+        let day = Duration::from_secs(24 * 3600);
+        assert_eq!(
+            leases.silent_for(day, start + TTL + day - Duration::from_secs(1)),
+            []
+        );
+        assert_eq!(leases.silent_for(day, start + TTL + day), [slot(1)]);
+        leases.forget(slot(1));
+        assert_eq!(leases.standing(slot(1), start), None);
+    }
+}

@@ -15,6 +15,11 @@ mod feed;
 mod fleet;
 mod lease;
 mod membership;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+#[path = "../tests/fleet/support/records.rs"]
+mod records;
 mod refusal;
 mod role;
 mod rules;

@@ -77,3 +77,147 @@ fn retire(draft: &mut Draft, slot: Slot) {
     orphans.into_iter().for_each(|spi| draft.bury(&Key::IkeSa(spi)));
     draft.bury(&Key::Edge(slot));
 }
+
+#[cfg(test)]
+mod tests {
+    use proto::Timestamp;
+
+    use super::*;
+    use crate::records::{child_sa, ike_sa, sealed, tunnel};
+    use crate::state::Counters;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn empty() -> State {
+        State::new(Counters {
+            store: 1,
+            head: 0,
+            purged: 0,
+            incarnation: 0,
+            highest_slot: 0,
+        })
+    }
+
+    fn change<T>(state: &mut State, now: Timestamp, rule: impl FnOnce(&mut Draft) -> T) -> T {
+        let mut draft = Draft::new(state, now);
+        let result = rule(&mut draft);
+        *state = draft.finish().0;
+        result
+    }
+
+    fn start() -> Timestamp {
+        std::time::SystemTime::now().into()
+    }
+
+    fn join_as(state: &mut State, name: &str, incarnation: Option<u32>) -> Result<Edge, Refusal> {
+        let name = name.parse().unwrap();
+        change(state, start(), |draft| {
+            join(draft, &name, ([10, 0, 0, 1], 4501).into(), incarnation)
+        })?;
+        Ok(state.edge(&name).unwrap().clone())
+    }
+
+    #[test]
+    fn a_name_keeps_its_slot_and_a_process_its_incarnation() {
+        let mut state = empty();
+        let first = join_as(&mut state, "e1", None).unwrap();
+        let head = state.head();
+        assert_eq!(join_as(&mut state, "e1", Some(first.incarnation)).unwrap(), first);
+        assert_eq!(state.head(), head, "nothing has changed");
+        let second = join_as(&mut state, "e1", None).unwrap();
+        assert_eq!(second.slot, first.slot);
+        assert!(second.incarnation > first.incarnation);
+        let third = join_as(&mut state, "e1", Some(first.incarnation)).unwrap();
+        assert!(
+            third.incarnation > second.incarnation,
+            "an old number is not given back"
+        );
+    }
+
+    #[test]
+    fn slots_run_out_and_come_back_when_nothing_remembers_them() {
+        let mut state = empty();
+        for number in 1..=Slot::MAX {
+            let edge = join_as(&mut state, &format!("e{number}"), None).unwrap();
+            assert_eq!(edge.slot.get(), number, "never used ones first");
+        }
+        assert_eq!(join_as(&mut state, "late", None), Err(Refusal::NoSlot));
+
+        let slot = Slot::new(7).unwrap();
+        let (ike, later) = (ike_sa(slot, 1), start().after(2 * DAY));
+        change(&mut state, start(), |draft| {
+            draft.put(Body::Tunnel(sealed(tunnel("acme", 1))));
+            draft.put(Body::ChildSa(sealed(child_sa(&ike, 1))));
+            draft.put(Body::IkeSa(sealed(ike)));
+        });
+        change(&mut state, start(), |draft| sweep(draft, &[slot], DAY));
+        assert_eq!(state.edge_in(slot), None);
+        assert_eq!(state.ike_sas().count(), 0, "nobody runs them any more");
+        assert_eq!(
+            join_as(&mut state, "late", None),
+            Err(Refusal::NoSlot),
+            "a tombstone remembers its SPI"
+        );
+
+        change(&mut state, later, |draft| sweep(draft, &[], DAY));
+        assert_eq!(join_as(&mut state, "late", None).unwrap().slot, slot);
+    }
+
+    #[test]
+    fn time_removes_expired_children_and_old_tombstones() {
+        let mut state = empty();
+        let edge = join_as(&mut state, "e1", None).unwrap();
+        let ike = ike_sa(edge.slot, 1);
+        let child = child_sa(&ike, 1);
+        let (key, expires) = (Key::ChildSa(child.inbound_spi), child.expires);
+        change(&mut state, start(), |draft| {
+            draft.put(Body::Tunnel(sealed(tunnel("acme", 1))));
+            draft.put(Body::IkeSa(sealed(ike)));
+            draft.put(Body::ChildSa(sealed(child)));
+        });
+        let is_buried = |state: &State| {
+            matches!(
+                state.get(&key).map(|entry| &entry.record.body),
+                Some(Body::Tombstone(_))
+            )
+        };
+        let before = state.head();
+        change(&mut state, expires.before(Duration::from_millis(1)), |draft| {
+            sweep(draft, &[], DAY)
+        });
+        assert!(!is_buried(&state));
+        change(&mut state, expires, |draft| sweep(draft, &[], DAY));
+        assert!(is_buried(&state));
+        assert!(state.can_resume(1, before));
+
+        let buried_at = state.head();
+        change(
+            &mut state,
+            expires.after(DAY + Duration::from_millis(1)),
+            |draft| sweep(draft, &[], DAY),
+        );
+        assert!(state.get(&key).is_none());
+        assert!(
+            !state.can_resume(1, before),
+            "who has not heard of the end needs a snapshot"
+        );
+        assert!(state.can_resume(1, buried_at));
+    }
+
+    #[test]
+    fn incarnations_are_never_given_twice_even_at_the_end() {
+        let mut state = State::new(Counters {
+            store: 1,
+            head: 0,
+            purged: 0,
+            incarnation: u32::MAX - 1,
+            highest_slot: 0,
+        });
+        assert_eq!(join_as(&mut state, "e1", None).unwrap().incarnation, u32::MAX);
+        assert_eq!(join_as(&mut state, "e1", None), Err(Refusal::NoIncarnation));
+        assert!(
+            join_as(&mut state, "e1", Some(u32::MAX)).is_ok(),
+            "the last process goes on"
+        );
+    }
+}

@@ -27,9 +27,6 @@ use crate::store::{Store, StoreError};
 use crate::tls::{Pem, TlsError};
 use crate::writer::Writer;
 
-/// How often the TLS files are looked at for a change.
-const RELOAD: Duration = Duration::from_secs(10);
-
 /// How often what time has overtaken is removed.
 const SWEEP: Duration = Duration::from_secs(10);
 
@@ -147,7 +144,7 @@ impl Server {
         )));
         tokio::spawn(
             stop.clone()
-                .run_until_cancelled_owned(reload(files, pem, reloaded)),
+                .run_until_cancelled_owned(reload(files, pem, reloaded, limits.reload)),
         );
         tokio::spawn(stop.clone().run_until_cancelled_owned(sweep(
             writer.clone(),
@@ -206,9 +203,14 @@ fn router(core: Arc<Core>) -> tonic::transport::server::Router {
 }
 
 /// Looks for new certificates. A file that is of no use leaves the old ones in force.
-async fn reload(files: TlsFiles, mut current: Pem, reloaded: watch::Sender<Arc<ServerConfig>>) {
+async fn reload(
+    files: TlsFiles,
+    mut current: Pem,
+    reloaded: watch::Sender<Arc<ServerConfig>>,
+    period: Duration,
+) {
     loop {
-        tokio::time::sleep(RELOAD).await;
+        tokio::time::sleep(period).await;
         let fresh = Pem::read(&files).and_then(|pem| {
             let config = if pem == current {
                 None

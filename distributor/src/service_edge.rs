@@ -60,7 +60,9 @@ impl fleet_server::Fleet for EdgeService {
         let commit = Commit::try_from(request.into_inner()).map_err(invalid)?;
         self.check_lease(&name)?;
         let limits = &self.0.limits;
-        let deadline = commit.deadline.unwrap_or(limits.barrier).min(limits.barrier_max);
+        let deadline = commit
+            .deadline
+            .map_or(limits.barrier, |asked| asked.min(limits.barrier_max));
         let rule = move |draft: &mut _| rules::commit(draft, &name, commit);
         let (outcome, edges) = self.0.change(rule, deadline).await?;
         Ok(Response::new(v1::CommitResponse {

@@ -134,11 +134,12 @@ impl Thread {
         }
         let mut state = State::clone(&self.published.borrow());
         let mut made = Vec::with_capacity(jobs.len());
+        let mut refused: Vec<(Refusal, Reply)> = Vec::new();
         let mut batch: Vec<Writes> = Vec::with_capacity(jobs.len());
         for Job { rule, reply } in jobs {
             let mut draft = Draft::new(&state, SystemTime::now().into());
             match rule(&mut draft) {
-                Err(refusal) => answer(reply, Err(refusal.into())),
+                Err(refusal) => refused.push((refusal, reply)),
                 Ok(()) => {
                     let (next, outcome, writes) = draft.finish();
                     if !writes.is_empty(&state) {
@@ -151,15 +152,23 @@ impl Thread {
         }
         if batch.is_empty() {
             // Every change was there already.
-            return self
-                .begin_waits(made)
+            let waiting = self.begin_waits(made);
+            waiting
                 .into_iter()
                 .for_each(|(durable, reply)| answer(reply, Ok(durable)));
+        } else {
+            match self.store.write(&batch) {
+                Ok(()) => self.publish(state, made),
+                Err(error) => {
+                    let made = made.into_iter().map(|(_, reply)| reply);
+                    return fail(made.chain(refused.into_iter().map(|(_, reply)| reply)), error);
+                }
+            }
         }
-        match self.store.write(&batch) {
-            Ok(()) => self.publish(state, made),
-            Err(error) => fail(made.into_iter().map(|(_, reply)| reply), error),
-        }
+        // Not before, since another change of the batch can be the reason: whoever is refused can see it now.
+        refused
+            .into_iter()
+            .for_each(|(refusal, reply)| answer(reply, Err(refusal.into())));
     }
 
     /// After a failed write: what the disk holds is what is true.
@@ -200,4 +209,115 @@ fn fail(waiting: impl Iterator<Item = Reply>, error: StoreError) {
 /// Whoever asked may be gone; the change stands all the same.
 fn answer(reply: Reply, result: Result<Durable, WriteError>) {
     drop(reply.send(result));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proto::Body;
+    use tonic::Code;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::records::{sealed, tunnel};
+    use crate::store::tests::Disk;
+
+    struct Bench {
+        writer: Writer,
+        states: watch::Receiver<Arc<State>>,
+        thread: JoinHandle<()>,
+    }
+
+    fn start(disk: &Disk) -> Bench {
+        let (store, state) = disk.open().unwrap();
+        let fleet = Arc::new(Fleet::new(&Limits::default(), &state, Instant::now()));
+        let (published, states) = watch::channel(Arc::new(state));
+        let (writer, thread) = Writer::start(store, published, fleet).unwrap();
+        Bench {
+            writer,
+            states,
+            thread,
+        }
+    }
+
+    async fn add(writer: &Writer, id: u16) -> Result<Durable, WriteError> {
+        let body = Body::Tunnel(sealed(tunnel(&format!("t{id}"), id)));
+        writer
+            .change(move |draft| {
+                draft.put(body);
+                Ok(())
+            })
+            .await
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_stops_changes_and_nothing_else() {
+        let disk = Disk::new();
+        let Bench {
+            writer, mut states, ..
+        } = start(&disk);
+        add(&writer, 1).await.unwrap();
+        let before = states.borrow_and_update().head();
+
+        disk.set_full(true);
+        for id in 2..4 {
+            let status = Status::from(add(&writer, id).await.unwrap_err());
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            assert!(status.message().contains("/disk/fleet.redb"), "{status}");
+        }
+        assert!(
+            !states.has_changed().unwrap(),
+            "nobody sees what is not on the disk"
+        );
+        assert_eq!(states.borrow().head(), before);
+
+        disk.set_full(false);
+        let durable = add(&writer, 2).await.unwrap();
+        assert_eq!(durable.outcome.revision, before + 1, "no revision was used up");
+        assert_eq!(states.borrow().tunnels().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn changes_that_wait_together_get_a_revision_each_and_all_are_published() {
+        let disk = Disk::new();
+        let Bench {
+            writer,
+            states,
+            thread,
+        } = start(&disk);
+        let mut tasks = tokio::task::JoinSet::new();
+        for id in 1..=100 {
+            let writer = writer.clone();
+            tasks.spawn(async move { add(&writer, id).await.unwrap().outcome.revision });
+        }
+        let mut revisions = tasks.join_all().await;
+        revisions.sort_unstable();
+        assert_eq!(revisions, (1..=100).collect::<Vec<_>>());
+        assert_eq!(states.borrow().tunnels().count(), 100);
+
+        drop(writer);
+        thread.join().unwrap();
+        assert_eq!(disk.open().unwrap().1.counters(), states.borrow().counters());
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_its_own_and_leaves_no_trace() {
+        let Bench { writer, states, .. } = start(&Disk::new());
+        let refused = writer.change(|draft| {
+            draft.put(Body::Tunnel(sealed(tunnel("t1", 1))));
+            Err(Refusal::NoSlot)
+        });
+        let (refused, made) = tokio::join!(refused, add(&writer, 2));
+        assert!(matches!(refused, Err(WriteError::Refused(Refusal::NoSlot))));
+        assert_eq!(made.unwrap().outcome.revision, 1);
+        assert_eq!(states.borrow().tunnels().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_wait_without_edges_is_over_at_once() {
+        let Bench { writer, .. } = start(&Disk::new());
+        let durable = add(&writer, 1).await.unwrap();
+        assert!(durable.wait.finish(Duration::from_secs(3600)).await.is_empty());
+    }
 }

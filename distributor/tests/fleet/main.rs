@@ -1,5 +1,10 @@
 //! The distributor as its callers see it: a real server on loopback, over mutual TLS, with edges and operators that
 //! speak the real protocol.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod access;
 mod barrier;
+mod operator;
+mod session;
 mod support;

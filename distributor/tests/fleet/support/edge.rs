@@ -31,15 +31,6 @@ impl Heard {
         })
     }
 
-    /// What is there, tombstones left out.
-    pub(crate) fn living(&self) -> Vec<Key> {
-        let living = self
-            .records
-            .values()
-            .filter(|record| !matches!(record.body, Body::Tombstone(_)));
-        living.map(Record::key).collect()
-    }
-
     pub(crate) fn is_buried(&self, key: &Key) -> bool {
         self.records
             .get(key)

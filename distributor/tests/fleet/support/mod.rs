@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use distributor::{Config, Limits, Role, Server, TlsFiles};
 use proto::v1::operator_client::OperatorClient;
+use proto::{Change, Key, Slot, Tunnel, v1};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tonic::Status;
 use tonic::transport::Channel;
 
-pub(crate) use authority::{Authority, Credentials};
+pub(crate) use authority::{Authority, Credentials, connect};
 pub(crate) use edge::{Edge, Heard};
 pub(crate) use records::*;
 
@@ -50,16 +52,17 @@ impl Lab {
             limits,
             running: None,
         };
-        let credentials = lab.authority.issue(&role("distributor", "d1"));
-        for (name, text) in [
-            ("ca", &lab.authority.pem),
-            ("cert", &credentials.certificate),
-            ("key", &credentials.key),
-        ] {
-            std::fs::write(lab.directory.path().join(name), text).unwrap();
-        }
+        lab.install(&lab.authority);
         lab.boot().await;
         lab
+    }
+
+    /// Puts an authority's certificates where the distributor reads them.
+    pub(crate) fn install(&self, authority: &Authority) {
+        let Credentials { certificate, key } = authority.issue(&role("distributor", "d1"));
+        for (name, text) in [("ca", &authority.pem), ("cert", &certificate), ("key", &key)] {
+            std::fs::write(self.directory.path().join(name), text).unwrap();
+        }
     }
 
     async fn boot(&mut self) {
@@ -133,6 +136,29 @@ impl Lab {
     }
 }
 
+pub(crate) async fn put_tunnel(
+    operator: &mut OperatorClient<Channel>,
+    tunnel: Tunnel,
+    replace: bool,
+) -> Result<v1::PutTunnelResponse, Status> {
+    let request = v1::PutTunnelRequest {
+        tunnel: Some((&sealed(tunnel)).into()),
+        replace,
+    };
+    Ok(operator.put_tunnel(request).await?.into_inner())
+}
+
 pub(crate) fn role(kind: &str, name: &str) -> Role {
     Role::from_uri(&format!("anyswan:{kind}:{name}")).expect("a role")
+}
+
+/// The commit of a handshake: an IKE SA and its first child, both with this number.
+pub(crate) fn handshake(slot: Slot, number: u32) -> Vec<Change> {
+    let ike = ike_sa(slot, number.into());
+    let child = child_sa(&ike, number);
+    vec![Change::PutIkeSa(sealed(ike)), Change::PutChildSa(sealed(child))]
+}
+
+pub(crate) fn child_key(slot: Slot, number: u32) -> Key {
+    Key::ChildSa(spi(slot, number))
 }

@@ -3,13 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use proto::v1::operator_client::OperatorClient;
 use proto::{
-    Change, ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Key, Sealed, Slot, Timestamp,
-    TrafficSelector, Tunnel, TunnelId, v1,
+    ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Sealed, Slot, Timestamp, TrafficSelector,
+    Tunnel, TunnelId,
 };
-use tonic::Status;
-use tonic::transport::Channel;
 
 pub(crate) fn sealed<H: proto::Header>(header: H) -> Sealed<H> {
     Sealed::new(header, |_| Bytes::from_static(b"only edges can read this"))
@@ -28,18 +25,6 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         interface: format!("sw-{id}").parse().unwrap(),
         mtu: None,
     }
-}
-
-pub(crate) async fn put_tunnel(
-    operator: &mut OperatorClient<Channel>,
-    tunnel: Tunnel,
-    replace: bool,
-) -> Result<v1::PutTunnelResponse, Status> {
-    let request = v1::PutTunnelRequest {
-        tunnel: Some((&sealed(tunnel)).into()),
-        replace,
-    };
-    Ok(operator.put_tunnel(request).await?.into_inner())
 }
 
 pub(crate) fn spi(slot: Slot, number: u32) -> InboundSpi {
@@ -83,15 +68,4 @@ pub(crate) fn child_sa(ike: &IkeSa, number: u32) -> ChildSa {
         created: ike.created,
         expires: ike.created.after(Duration::from_secs(3600)),
     }
-}
-
-/// The commit of a handshake: an IKE SA and its first child, both with this number.
-pub(crate) fn handshake(slot: Slot, number: u32) -> Vec<Change> {
-    let ike = ike_sa(slot, number.into());
-    let child = child_sa(&ike, number);
-    vec![Change::PutIkeSa(sealed(ike)), Change::PutChildSa(sealed(child))]
-}
-
-pub(crate) fn child_key(slot: Slot, number: u32) -> Key {
-    Key::ChildSa(spi(slot, number))
 }

@@ -1,0 +1,419 @@
+//! Whatever edges, operators and time do, in whatever order: the rules hold, and every subscriber ends with the same
+//! state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proto::v1::sync_response::Message;
+use proto::{Body, Change, Commit, Delta, IkeSa, InboundSpi, Key, Name, Record, Resume, Slot, Timestamp};
+use tokio::sync::watch;
+
+use crate::feed::Feed;
+use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
+use crate::state::{Counters, Draft, State};
+use crate::tunnels::Target;
+use crate::{membership, rules, tunnels};
+
+const EDGES: u16 = 3;
+const TUNNELS: u16 = 2;
+const SAS: u32 = 4;
+const TOMBSTONES: Duration = Duration::from_secs(1000);
+
+/// What may happen. The numbers are small, so that different steps often mean the same thing.
+#[derive(Clone, Debug)]
+enum Step {
+    Join(u16),
+    PutTunnel(u16),
+    RemoveTunnel(u16),
+    Commit {
+        edge: u16,
+        changes: Vec<Wish>,
+    },
+    Revoke(u16, u32),
+    /// Time passes, and the sweep comes; these edges were silent.
+    Sweep {
+        seconds: u64,
+        silent: Option<u16>,
+    },
+    /// The distributor starts again from what the store has.
+    Restart,
+    /// This subscriber takes what there is for it.
+    Listen(usize),
+    /// This subscriber loses its connection, and what it has when it forgets.
+    Reconnect {
+        subscriber: usize,
+        forgets: bool,
+    },
+}
+
+/// What an edge may ask for, allowed or not.
+#[derive(Clone, Debug)]
+enum Wish {
+    PutIke {
+        slot: u16,
+        number: u32,
+        tunnel: u16,
+        initial_contact: bool,
+    },
+    PutChild {
+        slot: u16,
+        number: u32,
+        ike: u32,
+    },
+    RemoveIke(u32),
+    RemoveChild(u16, u32),
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let (slot, number, tunnel) = (1..=EDGES, 1..=SAS, 1..=TUNNELS);
+    prop_oneof![
+        3 => (slot.clone(), number.clone(), tunnel, any::<bool>()).prop_map(|(slot, number, tunnel, initial_contact)| {
+            Wish::PutIke { slot, number, tunnel, initial_contact }
+        }),
+        3 => (slot.clone(), number.clone(), number.clone())
+            .prop_map(|(slot, number, ike)| Wish::PutChild { slot, number, ike }),
+        1 => number.clone().prop_map(Wish::RemoveIke),
+        1 => (slot, number).prop_map(|(slot, number)| Wish::RemoveChild(slot, number)),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (1..=EDGES).prop_map(Step::Join),
+        3 => (1..=TUNNELS).prop_map(Step::PutTunnel),
+        1 => (1..=TUNNELS).prop_map(Step::RemoveTunnel),
+        12 => (1..=EDGES, prop::collection::vec(wish(), 1..4))
+            .prop_map(|(edge, changes)| Step::Commit { edge, changes }),
+        2 => (0..3u16, 1..=SAS).prop_map(|(kind, number)| Step::Revoke(kind, number)),
+        2 => (0..2000u64, prop::option::of(1..=EDGES)).prop_map(|(seconds, silent)| Step::Sweep { seconds, silent }),
+        1 => Just(Step::Restart),
+        6 => (0..3usize).prop_map(Step::Listen),
+        3 => (0..3usize, any::<bool>()).prop_map(|(subscriber, forgets)| Step::Reconnect { subscriber, forgets }),
+    ]
+}
+
+/// The distributor without its threads: states, and what the store has of them.
+struct World {
+    published: watch::Sender<Arc<State>>,
+    stored: BTreeMap<Key, Record>,
+    now: Timestamp,
+    started: Timestamp,
+    /// Every SPI that was ever buried, with the time.
+    buried: BTreeMap<Key, Timestamp>,
+    subscribers: Vec<Subscriber>,
+}
+
+struct Subscriber {
+    feed: Feed,
+    records: BTreeMap<Key, Record>,
+    revision: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let counters = Counters {
+            store: 5,
+            head: 0,
+            purged: 0,
+            incarnation: 0,
+            highest_slot: 0,
+        };
+        let started = Timestamp::from(std::time::SystemTime::now());
+        let (published, _) = watch::channel(Arc::new(State::new(counters)));
+        let (stored, buried, subscribers) = Default::default();
+        let mut world = Self {
+            published,
+            stored,
+            now: started,
+            started,
+            buried,
+            subscribers,
+        };
+        world.take(Step::Join(1));
+        for _ in 0..3 {
+            let feed = Feed::new(world.published.subscribe(), None);
+            world.subscribers.push(Subscriber {
+                feed,
+                records: BTreeMap::new(),
+                revision: 0,
+            });
+        }
+        world
+    }
+
+    fn state(&self) -> Arc<State> {
+        Arc::clone(&self.published.borrow())
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Join(edge) => self.change(|draft| {
+                membership::join(draft, &edge_name(edge), ([10, 0, 0, 1], 4501).into(), None).is_ok()
+            }),
+            Step::PutTunnel(id) => {
+                self.change(|draft| tunnels::put(draft, sealed(tunnel(&format!("t{id}"), id)), true).is_ok());
+            }
+            Step::RemoveTunnel(id) => self.change(|draft| tunnels::remove(draft, tunnel_name(id)).is_ok()),
+            Step::Commit { edge, changes } => self.commit(edge, changes),
+            Step::Revoke(kind, number) => {
+                let target = match kind {
+                    0 => Target::Tunnel(tunnel_name(1)),
+                    1 => Target::IkeSa(number.into()),
+                    _ => Target::ChildSa(spi(slot(1), number)),
+                };
+                self.change(|draft| tunnels::revoke(draft, target).is_ok());
+            }
+            Step::Sweep { seconds, silent } => {
+                self.now = self.now.after(Duration::from_secs(seconds));
+                let silent: Vec<Slot> = silent.map(slot).into_iter().collect();
+                self.change(|draft| {
+                    membership::sweep(draft, &silent, TOMBSTONES);
+                    true
+                });
+            }
+            Step::Restart => self.restart(),
+            Step::Listen(subscriber) => self.subscribers[subscriber].listen(),
+            Step::Reconnect { subscriber, forgets } => {
+                let states = self.published.subscribe();
+                self.subscribers[subscriber].reconnect(states, forgets);
+            }
+        }
+    }
+
+    fn commit(&mut self, edge: u16, wishes: Vec<Wish>) {
+        let Some(known) = self.state().edge(&edge_name(edge)).cloned() else {
+            return;
+        };
+        let changes = wishes.into_iter().map(|wish| self.grant(wish)).collect();
+        let commit = Commit {
+            changes,
+            deadline: None,
+            incarnation: known.incarnation,
+        };
+        self.change(|draft| rules::commit(draft, &known.name, commit).is_ok());
+    }
+
+    fn grant(&self, wish: Wish) -> Change {
+        match wish {
+            Wish::PutIke {
+                slot: owner,
+                number,
+                tunnel,
+                initial_contact,
+            } => {
+                let tunnel = tunnel_name(tunnel);
+                let created = self.started;
+                Change::PutIkeSa(sealed(IkeSa {
+                    tunnel,
+                    initial_contact,
+                    created,
+                    ..ike_sa(slot(owner), number.into())
+                }))
+            }
+            Wish::PutChild {
+                slot: owner,
+                number,
+                ike,
+            } => {
+                let state = self.state();
+                let ike = state.ike_sa(ike.into()).map(|sealed| sealed.header().clone());
+                let mut child = child_sa(&ike.unwrap_or_else(|| ike_sa(slot(owner), 1)), number);
+                child.inbound_spi = spi(slot(owner), number);
+                Change::PutChildSa(sealed(child))
+            }
+            Wish::RemoveIke(number) => Change::RemoveIkeSa(number.into()),
+            Wish::RemoveChild(owner, number) => Change::RemoveChildSa(spi(slot(owner), number)),
+        }
+    }
+
+    /// What the writer does with one change.
+    fn change(&mut self, rule: impl FnOnce(&mut Draft) -> bool) {
+        let before = self.state();
+        let mut draft = Draft::new(&before, self.now);
+        if !rule(&mut draft) {
+            return;
+        }
+        let (state, outcome, writes) = draft.finish();
+        assert!(outcome.revision <= state.head());
+        assert!(
+            (before.head()..=before.head() + 1).contains(&state.head()),
+            "one change, one revision"
+        );
+        for entry in writes.put {
+            let (key, record) = (entry.record.key(), entry.record.clone());
+            assert_eq!(Record::decode(entry.encoded.clone()), Ok(record.clone()));
+            self.check_not_reused(&key, &record);
+            self.stored.insert(key, record);
+        }
+        for key in writes.delete {
+            self.stored.remove(&key);
+        }
+        self.published.send_replace(Arc::new(state));
+    }
+
+    fn check_not_reused(&mut self, key: &Key, record: &Record) {
+        match record.body {
+            Body::Tombstone(_) => {
+                self.buried.insert(key.clone(), self.now);
+            }
+            Body::ChildSa(_) | Body::IkeSa(_) => {
+                let buried = self.buried.get(key);
+                assert!(
+                    buried.is_none_or(|at| at.after(TOMBSTONES) < self.now),
+                    "{key} came back too early"
+                );
+            }
+            Body::Tunnel(_) | Body::Edge(_) => {}
+        }
+    }
+
+    fn restart(&mut self) {
+        let counters = self.state().counters();
+        let records = self
+            .stored
+            .values()
+            .map(|record| (record.clone(), record.encode()))
+            .collect();
+        self.published
+            .send_replace(Arc::new(State::restored(counters, records)));
+    }
+
+    fn check(&self) {
+        let state = self.state();
+        let everything: BTreeMap<Key, Record> = state
+            .after(None)
+            .map(|(_, encoded)| Record::decode(encoded.clone()).unwrap())
+            .map(|record| (record.key(), record))
+            .collect();
+        assert_eq!(everything, self.stored, "memory and store agree");
+        assert!(everything.values().all(|record| record.revision <= state.head()));
+        let (mut children, mut ike_sas) = (BTreeSet::new(), BTreeSet::new());
+        for record in everything.values() {
+            match &record.body {
+                Body::ChildSa(sealed) => {
+                    let child = sealed.header();
+                    let ike = state
+                        .ike_sa(child.ike.responder)
+                        .expect("a child's IKE SA lives")
+                        .header();
+                    assert_eq!((ike.spis, &ike.tunnel), (child.ike, &child.tunnel));
+                    children.insert((child.ike.responder, child.inbound_spi));
+                }
+                Body::IkeSa(sealed) => {
+                    let ike = sealed.header();
+                    assert!(state.tunnel(&ike.tunnel).is_some(), "an IKE SA's tunnel lives");
+                    assert!(state.edge_in(ike.slot).is_some(), "an IKE SA's owner is known");
+                    ike_sas.insert((ike.tunnel.clone(), ike.spis.responder));
+                }
+                Body::Edge(edge) => assert_eq!(state.edge(&edge.name), Some(edge)),
+                Body::Tunnel(_) | Body::Tombstone(_) => {}
+            }
+        }
+        let indexed_children: BTreeSet<(u64, InboundSpi)> = state
+            .ike_sas()
+            .flat_map(|ike| {
+                state
+                    .children_of(ike)
+                    .map(move |child| (ike, child))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(indexed_children, children);
+        let names: Vec<Name> = (1..=TUNNELS).map(tunnel_name).collect();
+        let indexed: BTreeSet<(Name, u64)> = names
+            .iter()
+            .flat_map(|name| {
+                state
+                    .ike_sas_of(name)
+                    .map(move |spi| (name.clone(), spi))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        assert_eq!(indexed, ike_sas);
+    }
+}
+
+impl Subscriber {
+    /// Takes messages until the feed has nothing more to say.
+    fn listen(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        loop {
+            let next = std::pin::pin!(self.feed.next());
+            let Poll::Ready(message) = next.poll(&mut context) else {
+                return;
+            };
+            match message.and_then(|message| message.message) {
+                Some(Message::SnapshotBegin(_)) => {
+                    self.records.clear();
+                    self.revision = 0;
+                }
+                Some(Message::Delta(delta)) => {
+                    let delta = Delta::try_from(delta).unwrap();
+                    for record in delta.records {
+                        assert!(record.revision > self.revision, "only what is new");
+                        self.records.insert(record.key(), record);
+                    }
+                    let revision = delta.revision.expect("these states fit one delta");
+                    assert!(revision >= self.revision, "revisions never go back");
+                    self.revision = revision;
+                }
+                other => panic!("a feed says no {other:?}"),
+            }
+        }
+    }
+
+    fn reconnect(&mut self, states: watch::Receiver<Arc<State>>, forgets: bool) {
+        if forgets {
+            self.records.clear();
+            self.revision = 0;
+        }
+        let resume = (self.revision != 0).then_some(Resume {
+            store: 5,
+            revision: self.revision,
+        });
+        self.feed = Feed::new(states, resume);
+    }
+}
+
+fn slot(number: u16) -> Slot {
+    Slot::new(number).unwrap()
+}
+
+fn edge_name(number: u16) -> Name {
+    format!("e{number}").parse().unwrap()
+}
+
+fn tunnel_name(id: u16) -> Name {
+    format!("t{id}").parse().unwrap()
+}
+
+/// Tombstones that have been purged may still be known to who was there all the time.
+fn living(records: &BTreeMap<Key, Record>) -> BTreeMap<&Key, &Record> {
+    records
+        .iter()
+        .filter(|(_, record)| !matches!(record.body, Body::Tombstone(_)))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_keeps_the_rules_and_tells_everybody_the_same(steps in prop::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        for step in steps {
+            world.take(step);
+            world.check();
+        }
+        for subscriber in &mut world.subscribers {
+            subscriber.listen();
+        }
+        for subscriber in &world.subscribers {
+            prop_assert_eq!(living(&subscriber.records), living(&world.stored));
+            prop_assert_eq!(subscriber.revision, world.state().head());
+        }
+    }
+}

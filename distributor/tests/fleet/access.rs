@@ -1,0 +1,259 @@
+//! Who may do what, and what is refused.
+
+use bytes::Bytes;
+use proto::v1::fleet_client::FleetClient;
+use proto::v1::operator_client::OperatorClient;
+use proto::v1::{self, FleetStatusRequest};
+use proto::{Change, Commit, Sealed, limits};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use tonic::{Code, Status};
+
+use crate::support::{
+    Authority, Edge, Lab, child_key, child_sa, connect, handshake, ike_sa, role, sealed, spi,
+};
+
+/// Whether a caller with these means gets any answer out of the distributor.
+async fn is_served(lab: &Lab, tls: ClientTlsConfig) -> bool {
+    // TLS 1.3 lets the client finish before the server has looked at its certificate: only a call shows.
+    match connect(tls, lab.address()).await {
+        Ok(channel) => {
+            let answer = OperatorClient::new(channel)
+                .fleet_status(FleetStatusRequest {})
+                .await;
+            answer.is_ok_and(|answer| answer.into_inner().revision == 0)
+        }
+        Err(_) => false,
+    }
+}
+
+#[tokio::test]
+async fn only_the_fleets_own_certificates_get_in() {
+    let lab = Lab::start().await;
+    let ours = || ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&lab.authority.pem));
+    let identity = |credentials: crate::support::Credentials| {
+        Identity::from_pem(credentials.certificate, credentials.key)
+    };
+    assert!(
+        is_served(
+            &lab,
+            ours().identity(identity(lab.authority.issue(&role("operator", "ann"))))
+        )
+        .await
+    );
+
+    assert!(!is_served(&lab, ours()).await, "no certificate");
+    let stranger = Authority::new().issue(&role("operator", "ann"));
+    assert!(
+        !is_served(&lab, ours().identity(identity(stranger))).await,
+        "another authority"
+    );
+    let nobody = lab.authority.issue_uri("https://ann.example");
+    assert!(
+        !is_served(&lab, ours().identity(identity(nobody))).await,
+        "no role"
+    );
+}
+
+#[tokio::test]
+async fn a_distributor_with_another_authority_is_not_trusted() {
+    let lab = Lab::start().await;
+    let stranger = Authority::new();
+    let credentials = lab.authority.issue(&role("operator", "ann"));
+    assert!(credentials.connect(&stranger.pem, lab.address()).await.is_err());
+}
+
+#[tokio::test]
+async fn each_role_has_its_own_service() {
+    let lab = Lab::start().await.with_tunnel().await;
+    let edge = lab.channel("edge", "e1").await;
+    let operator = lab.channel("operator", "ann").await;
+    let other = lab.channel("distributor", "d2").await;
+    let denied = |status: Status| assert_eq!(status.code(), Code::PermissionDenied, "{status}");
+
+    for channel in [edge, other.clone()] {
+        let mut client = OperatorClient::new(channel);
+        let tunnel = Some((&sealed(crate::support::tunnel("mine", 2))).into());
+        denied(
+            client
+                .put_tunnel(v1::PutTunnelRequest {
+                    tunnel,
+                    replace: false,
+                })
+                .await
+                .unwrap_err(),
+        );
+        denied(
+            client
+                .remove_tunnel(v1::RemoveTunnelRequest { name: "acme".into() })
+                .await
+                .unwrap_err(),
+        );
+        denied(client.list_tunnels(v1::ListTunnelsRequest {}).await.unwrap_err());
+        denied(client.list_sas(v1::ListSasRequest::default()).await.unwrap_err());
+        denied(client.fleet_status(FleetStatusRequest {}).await.unwrap_err());
+        let target = Some(v1::revoke_request::Target::Tunnel("acme".into()));
+        denied(client.revoke(v1::RevokeRequest { target }).await.unwrap_err());
+    }
+    for channel in [operator, other] {
+        denied(
+            Edge::connect(channel.clone(), Default::default(), None)
+                .await
+                .map(drop)
+                .unwrap_err(),
+        );
+        denied(
+            FleetClient::new(channel)
+                .commit(v1::CommitRequest::default())
+                .await
+                .unwrap_err(),
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_edge_publishes_only_what_is_its_own() {
+    let lab = Lab::start().await.with_tunnel().await;
+    let (e1, mut e2) = (lab.edge("e1").await, lab.edge("e2").await);
+    let (mine, others) = (e2.slot(), e1.slot());
+    let established = e1.commit(handshake(others, 1));
+    let e1 = e1.run();
+    let established = tokio::spawn(established);
+    e2.catch_up_until(|heard| heard.records.contains_key(&child_key(others, 1)))
+        .await;
+    established.await.unwrap().unwrap();
+
+    let my_ike = ike_sa(mine, 2);
+    let mut foreign_spi = child_sa(&my_ike, 9);
+    foreign_spi.inbound_spi = spi(others, 9);
+    let mut foreign_parent = child_sa(&ike_sa(others, 1), 9);
+    foreign_parent.inbound_spi = spi(mine, 9);
+    let put_mine = Change::PutIkeSa(sealed(my_ike));
+    for (what, changes) in [
+        (
+            "an IKE SA with another's slot",
+            vec![Change::PutIkeSa(sealed(ike_sa(others, 7)))],
+        ),
+        (
+            "another's IKE SA",
+            vec![Change::PutIkeSa(sealed(ike_sa(mine, 1)))],
+        ),
+        (
+            "an SPI of another's",
+            vec![put_mine.clone(), Change::PutChildSa(sealed(foreign_spi))],
+        ),
+        (
+            "a child of another's IKE SA",
+            vec![Change::PutChildSa(sealed(foreign_parent))],
+        ),
+        (
+            "the end of another's child",
+            vec![Change::RemoveChildSa(spi(others, 1))],
+        ),
+        (
+            "the end of another's IKE SA",
+            vec![put_mine, Change::RemoveIkeSa(1)],
+        ),
+    ] {
+        let refused = e2.commit(changes).await.unwrap_err();
+        assert_eq!(refused.code(), Code::PermissionDenied, "{what}: {refused}");
+    }
+    let fresh = lab.edge("e3").await;
+    assert!(
+        !fresh.heard.records.contains_key(&proto::Key::IkeSa(2)),
+        "a refused commit leaves nothing behind"
+    );
+    e1.abort();
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_by_name() {
+    let lab = Lab::start().await.with_tunnel().await;
+    let mut edge = lab.edge("e1").await;
+    let slot = edge.slot();
+    let gone = vec![Change::RemoveIkeSa(1)];
+    for changes in [handshake(slot, 1), gone] {
+        let commit = tokio::spawn(edge.commit(changes));
+        edge.catch_up().await;
+        commit.await.unwrap().unwrap();
+    }
+    let mut no_tunnel = ike_sa(slot, 3);
+    no_tunnel.tunnel = "nobody".parse().unwrap();
+    for (code, changes) in [
+        (Code::AlreadyExists, handshake(slot, 1)),
+        (Code::NotFound, vec![Change::PutIkeSa(sealed(no_tunnel))]),
+        (
+            Code::NotFound,
+            vec![Change::PutChildSa(sealed(child_sa(&ike_sa(slot, 4), 4)))],
+        ),
+    ] {
+        let refused = edge.commit(changes).await.unwrap_err();
+        assert_eq!(refused.code(), code, "{refused}");
+    }
+    let harmless = vec![Change::RemoveIkeSa(99), Change::RemoveChildSa(spi(slot, 99))];
+    edge.commit(harmless)
+        .await
+        .expect("what is not there can be removed");
+}
+
+#[tokio::test]
+async fn messages_beyond_their_bounds_are_refused_and_the_session_goes_on() {
+    let lab = Lab::start().await.with_tunnel().await;
+    let mut edge = lab.edge("e1").await;
+    let slot = edge.slot();
+    let huge = Sealed::new(ike_sa(slot, 1), |_| Bytes::from(vec![0; limits::SECRET + 1]));
+    let many = (1..=limits::CHANGES as u64 + 1)
+        .map(Change::RemoveIkeSa)
+        .collect();
+    for changes in [vec![Change::PutIkeSa(huge)], many, vec![]] {
+        let refused = edge.commit(changes).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    }
+    let flood = Sealed::new(ike_sa(slot, 1), |_| Bytes::from(vec![0; limits::MESSAGE + 1]));
+    let commit = Commit {
+        changes: vec![Change::PutIkeSa(flood)],
+        deadline: None,
+        incarnation: edge.lease.incarnation,
+    };
+    assert_eq!(edge.commit_as(commit).await.unwrap_err().code(), Code::OutOfRange);
+
+    let zeros = v1::Sealed {
+        header: Bytes::from(vec![0xff; 100]),
+        secret: Bytes::from_static(b"x"),
+    };
+    let change = v1::Change {
+        change: Some(v1::change::Change::PutChildSa(zeros)),
+    };
+    let incarnation = edge.lease.incarnation;
+    let request = v1::CommitRequest {
+        changes: vec![change],
+        deadline_ms: 0,
+        incarnation,
+    };
+    assert_eq!(
+        edge.client.commit(request).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+
+    let commit = tokio::spawn(edge.commit(handshake(slot, 1)));
+    edge.catch_up().await;
+    commit.await.unwrap().expect("the same connection still serves");
+}
+
+#[tokio::test]
+async fn a_changed_authority_is_taken_up_without_a_restart() {
+    let limits = distributor::Limits {
+        reload: std::time::Duration::from_millis(20),
+        ..Default::default()
+    };
+    let lab = Lab::start_with(limits).await;
+    let next = Authority::new();
+    let credentials = next.issue(&role("operator", "ann"));
+    assert!(credentials.connect(&next.pem, lab.address()).await.is_err());
+    lab.install(&next);
+    while credentials.connect(&next.pem, lab.address()).await.is_err() {}
+    let channel = credentials.connect(&next.pem, lab.address()).await.unwrap();
+    OperatorClient::new(channel)
+        .fleet_status(FleetStatusRequest {})
+        .await
+        .unwrap();
+}
