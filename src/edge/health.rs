@@ -1,8 +1,6 @@
 //! Tells the BGP speaker whether the network should deliver here, and Prometheus how it goes: HTTP on loopback.
 
 use std::fmt;
-use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -12,6 +10,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::metrics::{Metrics, gauge};
 use super::state::{Installed, LinkState, SharedReplica};
@@ -61,12 +60,14 @@ impl fmt::Display for Unfit {
 
 impl Health {
     /// Answers for ever.
-    pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
+    pub(crate) async fn serve(self, listener: TcpListener) {
         let router = Router::new()
             .route("/health", get(answer_health))
             .route("/metrics", get(answer_metrics))
             .with_state(self);
-        axum::serve(listener, router).await
+        if let Err(error) = axum::serve(listener, router).await {
+            warn!(%error, "GET /health is not answered any more");
+        }
     }
 
     fn check(&self, now: Instant) -> Result<(), Unfit> {
@@ -159,11 +160,6 @@ async fn answer_health(State(health): State<Health>) -> impl IntoResponse {
 async fn answer_metrics(State(health): State<Health>) -> impl IntoResponse {
     let text = health.render(Instant::now());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
-}
-
-/// Where `anyswan edge` answers.
-pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
 
 #[cfg(test)]

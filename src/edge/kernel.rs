@@ -219,7 +219,7 @@ impl Loop {
     }
 }
 
-fn terms(senders: usize) -> Terms {
+pub(crate) fn terms(senders: usize) -> Terms {
     Terms {
         now: SystemTime::now(),
         senders,

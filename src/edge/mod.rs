@@ -52,7 +52,7 @@ use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use thiserror::Error;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
@@ -98,8 +98,13 @@ pub(crate) enum Error {
 /// Runs until SIGTERM or SIGINT. The kernel goes on forwarding after that.
 pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
     let mut stop = Stop::new().map_err(|error| Error::System("cannot wait for signals", error))?;
-    let (drain, draining) = watch::channel(false);
-    let mut edge = Edge::start(config, draining).await?;
+    let fleet_key = Arc::new(FleetKey::load(&config.fleet_key)?);
+    let agent = Agent::open()?;
+    let doors = Doors::open(&config).await?;
+    let (mut edge, kernel) = Edge::start(config, fleet_key, doors);
+    kernel
+        .start(agent)
+        .map_err(|error| Error::System("cannot start a thread", error))?;
 
     tokio::select! {
         () = stop.wait() => {}
@@ -111,57 +116,71 @@ pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
     }
     info!("stopping: the kernel goes on forwarding");
     fd_store::notify(&[NotifyState::Stopping]);
-    drain.send_replace(true);
-    edge.drained().await;
+    edge.drain().await;
     Ok(())
+}
+
+/// Where others come in.
+struct Doors {
+    customers: Sockets,
+    edges: UdpSocket,
+    health: TcpListener,
+}
+
+impl Doors {
+    async fn open(config: &EdgeConfig) -> Result<Self, Error> {
+        let edges = UdpSocket::bind(config.forward).await;
+        let health = TcpListener::bind(config.health).await;
+        Ok(Self {
+            customers: Sockets::open(&config.addresses)?,
+            edges: edges.map_err(|error| Error::Forward(config.forward, error))?,
+            health: health.map_err(|error| Error::Health(config.health, error))?,
+        })
+    }
 }
 
 /// The tasks; they end when this is dropped.
 struct Edge {
     negotiator: JoinSet<()>,
+    drain: watch::Sender<bool>,
     installed: watch::Receiver<Option<Installed>>,
     _others: JoinSet<()>,
 }
 
 impl Edge {
-    async fn start(config: EdgeConfig, draining: watch::Receiver<bool>) -> Result<Self, Error> {
-        let fleet_key = Arc::new(FleetKey::load(&config.fleet_key)?);
-        let agent = Agent::open()?;
-        let sockets = Arc::new(Sockets::open(&config.addresses)?);
-        let forward_socket = UdpSocket::bind(config.forward)
-            .await
-            .map_err(|error| Error::Forward(config.forward, error))?;
-        let health_listener = health::bind(config.health)
-            .await
-            .map_err(|error| Error::Health(config.health, error))?;
-
+    /// Starts everything but the kernel's thread.
+    fn start(config: EdgeConfig, fleet_key: Arc<FleetKey>, doors: Doors) -> (Self, Kernel) {
+        let Doors {
+            customers,
+            edges,
+            health,
+        } = doors;
+        let sockets = Arc::new(customers);
+        let limits = config.limits.clone();
         let metrics = Metrics::default();
         let replica = SharedReplica::default();
         let (link_state, link) = watch::channel(LinkState::default());
         let (installed_state, installed) = watch::channel(None);
+        let (drain, draining) = watch::channel(false);
         let (datagram_queue, datagrams) = mpsc::channel(datagram::QUEUE);
 
         let kernel = Kernel {
-            planner: Planner::new(Arc::clone(&fleet_key), config.limits.sa_lease),
+            planner: Planner::new(Arc::clone(&fleet_key), limits.sa_lease),
             replica: replica.clone(),
             link: link.clone(),
             installed: installed_state,
             metrics: metrics.clone(),
-            repair_interval: config.limits.reconcile,
-            sa_lease: config.limits.sa_lease,
+            repair_interval: limits.reconcile,
+            sa_lease: limits.sa_lease,
         };
-        kernel
-            .start(agent)
-            .map_err(|error| Error::System("cannot start a thread", error))?;
-
         let negotiator = Negotiator {
             fleet_key: Arc::clone(&fleet_key),
             limits: ike::Limits {
-                half_open_lifetime: config.limits.half_open_lifetime,
-                half_open_max: config.limits.half_open_max,
-                dpd_interval: config.limits.dpd,
+                half_open_lifetime: limits.half_open_lifetime,
+                half_open_max: limits.half_open_max,
+                dpd_interval: limits.dpd,
             },
-            sa_lifetime: config.limits.sa_lifetime,
+            sa_lifetime: limits.sa_lifetime,
             replica: replica.clone(),
             link: link.clone(),
             draining: draining.clone(),
@@ -169,25 +188,28 @@ impl Edge {
             sockets: Arc::clone(&sockets),
             metrics: metrics.clone(),
         };
+        let forwarder = Forwarder::new(edges, Arc::clone(&fleet_key), replica.clone(), metrics.clone());
         let receiver = Receiver {
             spi_key: fleet_key.spi_key(),
             link: link.clone(),
             draining: draining.clone(),
-            forwarder: Arc::new(Forwarder::new(
-                forward_socket,
-                Arc::clone(&fleet_key),
-                replica.clone(),
-                metrics.clone(),
-            )),
+            forwarder: Arc::new(forwarder),
             responder: datagram_queue,
             metrics: metrics.clone(),
         };
-        let health = Health {
+        let observer = Health {
             link,
             installed: installed.clone(),
             draining,
             replica: replica.clone(),
             metrics: metrics.clone(),
+        };
+        let link = Link {
+            config,
+            replica,
+            state: link_state,
+            installed: installed.clone(),
+            metrics,
         };
 
         let mut others = JoinSet::new();
@@ -196,26 +218,18 @@ impl Edge {
             others.spawn(async move { receiver.read_customers(sockets.get(index)).await });
         }
         others.spawn(receiver.read_edges());
-        others.spawn(async move {
-            let _ = health.serve(health_listener).await;
-        });
-        others.spawn(
-            Link {
-                config,
-                replica,
-                state: link_state,
-                installed: installed.clone(),
-                metrics,
-            }
-            .run(),
-        );
-        let mut negotiators = JoinSet::new();
-        negotiators.spawn(negotiator.run());
-        Ok(Self {
-            negotiator: negotiators,
-            installed,
-            _others: others,
-        })
+        others.spawn(observer.serve(health));
+        others.spawn(link.run());
+        let negotiator = JoinSet::from_iter([negotiator.run()]);
+        (
+            Self {
+                negotiator,
+                drain,
+                installed,
+                _others: others,
+            },
+            kernel,
+        )
     }
 
     /// Returns when the first snapshot is in the kernel.
@@ -226,8 +240,12 @@ impl Edge {
         }
     }
 
-    /// Returns when the commits on their way have ended, or enough time has passed.
-    async fn drained(&mut self) {
+    /// Leaves new customers to other edges. Returns when the commits on their way have ended, or enough time has passed.
+    async fn drain(&mut self) {
+        self.drain.send_replace(true);
         while self.negotiator.join_next().await.is_some() {}
     }
 }
+
+#[cfg(test)]
+mod tests;

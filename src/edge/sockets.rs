@@ -65,6 +65,12 @@ impl Sockets {
         Ok(Self(bound))
     }
 
+    /// One socket that passes for the one at `address`.
+    #[cfg(test)]
+    pub(crate) fn of(address: SocketAddr, socket: UdpSocket) -> Self {
+        Self(vec![Bound { address, socket }])
+    }
+
     /// Sends from the anycast address and port `local`, which the customer expects the answer to come from.
     pub(crate) fn try_send(&self, payload: &[u8], local: SocketAddr, peer: SocketAddr) -> io::Result<()> {
         let bound = self.0.iter().find(|bound| bound.address == local);

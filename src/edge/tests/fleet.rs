@@ -1,0 +1,190 @@
+//! A distributor on loopback and edges around it: everything but the kernel is real.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use distributor::{Limits, Role, Server};
+use ike::Secret;
+use ike::testkit::Customer;
+use proto::v1::operator_client::OperatorClient;
+use proto::{InboundSpi, v1};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+use super::kernel::FakeKernel;
+use crate::config::{EdgeConfig, TlsFiles};
+use crate::edge::sockets::Sockets;
+use crate::edge::{Doors, Edge};
+use crate::fleet_key::FleetKey;
+use crate::{channel, pki, seal};
+
+/// Where customers send to, as far as IKE is told.
+pub(super) const ANYCAST: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), 500);
+
+const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+pub(super) struct Fleet {
+    dir: TempDir,
+    address: SocketAddr,
+    fleet_key: Arc<FleetKey>,
+    distributor: Option<Running>,
+}
+
+/// A distributor that serves.
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Fleet {
+    pub(super) async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        pki::init(dir.path(), &"fleet".parse().unwrap()).unwrap();
+        let address: pki::Address = "127.0.0.1".parse().unwrap();
+        for role in [
+            Role::Distributor("d".parse().unwrap()),
+            Role::Operator("ann".parse().unwrap()),
+        ] {
+            pki::issue(dir.path(), dir.path(), &role, &[address.clone()]).unwrap();
+        }
+        let fleet_key = Arc::new(FleetKey::load(&dir.path().join("fleet.key")).unwrap());
+        let mut fleet = Self {
+            dir,
+            address: LOOPBACK,
+            fleet_key,
+            distributor: None,
+        };
+        fleet.start_distributor().await;
+        fleet
+    }
+
+    /// At the address and with the store of the one before, if there was one.
+    pub(super) async fn start_distributor(&mut self) {
+        let config = distributor::Config {
+            listen: self.address,
+            store: self.path("fleet.redb"),
+            tls: distributor::TlsFiles {
+                ca: self.path("ca.pem"),
+                certificate: self.path("d.pem"),
+                key: self.path("d.key"),
+            },
+            // No test waits for a deadline.
+            limits: Limits {
+                barrier: Duration::from_secs(600),
+                barrier_max: Duration::from_secs(600),
+                ..Limits::default()
+            },
+        };
+        let server = Server::bind(config).await.unwrap();
+        self.address = server.local_addr();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let stopped = async { stopped.await.unwrap_or(()) };
+            server.run(stopped).await.unwrap();
+        });
+        self.distributor = Some(Running { stop, task });
+    }
+
+    pub(super) async fn stop_distributor(&mut self) {
+        let Running { stop, task } = self.distributor.take().unwrap();
+        stop.send(()).unwrap();
+        task.await.unwrap();
+    }
+
+    /// Starts an edge; the same name again is the same edge after a restart.
+    pub(super) async fn edge(&self, name: &str) -> TestEdge {
+        if !self.path(&format!("{name}.pem")).exists() {
+            let role = Role::Edge(name.parse().unwrap());
+            pki::issue(self.dir.path(), self.dir.path(), &role, &[]).unwrap();
+        }
+        let customers = UdpSocket::bind(LOOPBACK).await.unwrap();
+        let edges = UdpSocket::bind(LOOPBACK).await.unwrap();
+        let health = TcpListener::bind(LOOPBACK).await.unwrap();
+        let customer_side = customers.local_addr().unwrap();
+        let health_side = health.local_addr().unwrap();
+        let config = EdgeConfig {
+            addresses: vec![ANYCAST.ip()],
+            distributor: format!("https://{}", self.address),
+            forward: edges.local_addr().unwrap(),
+            health: health_side,
+            fleet_key: self.path("fleet.key"),
+            tls: self.tls(name),
+            limits: Default::default(),
+        };
+        let doors = Doors {
+            customers: Sockets::of(ANYCAST, customers),
+            edges,
+            health,
+        };
+        let (edge, kernel) = Edge::start(config, Arc::clone(&self.fleet_key), doors);
+        TestEdge {
+            edge,
+            kernel: FakeKernel::start(kernel),
+            customers: customer_side,
+            health: health_side,
+        }
+    }
+
+    pub(super) async fn operator(&self) -> OperatorClient<Channel> {
+        let url = format!("https://{}", self.address);
+        OperatorClient::new(channel::connect(&url, &self.tls("ann")).await.unwrap())
+    }
+
+    /// Adds the tunnel that suits `customer`; returns when every edge has it.
+    pub(super) async fn put_tunnel(&self, name: &str, customer: &Customer) {
+        let any = |text: &str| vec![text.parse().unwrap()];
+        let header = proto::Tunnel {
+            name: name.parse().unwrap(),
+            id: proto::TunnelId::new(1).unwrap(),
+            remote_id: customer.id.to_string().parse().unwrap(),
+            local_id: None,
+            esp: proto::EspSuite::ALL.to_vec(),
+            local_ts: any("0.0.0.0/0"),
+            remote_ts: any("0.0.0.0/0"),
+            netns: None,
+            interface: "ipsec1".parse().unwrap(),
+            mtu: None,
+        };
+        let psk = Secret::new(customer.psk.expose().to_vec());
+        let sealed = seal::seal_record(&self.fleet_key, header, &psk).unwrap();
+        let request = v1::PutTunnelRequest {
+            tunnel: Some((&sealed).into()),
+            replace: false,
+        };
+        self.operator().await.put_tunnel(request).await.unwrap();
+    }
+
+    fn tls(&self, name: &str) -> TlsFiles {
+        TlsFiles {
+            ca: self.path("ca.pem"),
+            certificate: self.path(&format!("{name}.pem")),
+            key: self.path(&format!("{name}.key")),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+/// An edge whose kernel is played.
+pub(super) struct TestEdge {
+    pub(super) edge: Edge,
+    pub(super) kernel: FakeKernel,
+    /// Where datagrams to the anycast address come in when the network delivers them here.
+    pub(super) customers: SocketAddr,
+    pub(super) health: SocketAddr,
+}
+
+impl TestEdge {
+    pub(super) fn has_installed(&self, child: &ike::ChildSa) -> bool {
+        let spi = InboundSpi::try_from(child.outbound_spi).unwrap();
+        self.kernel.installed().contains(&spi.get())
+    }
+}

@@ -1,0 +1,192 @@
+//! Whole edges with a real distributor over mutual TLS and a customer over UDP, in one process. Only the kernel is played;
+//! the lab has the real one.
+
+mod fleet;
+mod kernel;
+mod router;
+
+use ike::testkit::Status;
+use proto::v1;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use self::fleet::{Fleet, TestEdge};
+use self::router::Router;
+
+async fn get(edge: &TestEdge, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(edge.health).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: edge\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// The value of a counter at an edge.
+async fn counter(edge: &TestEdge, name: &str) -> u64 {
+    let metrics = get(edge, "/metrics").await;
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.map_or(0, |value| value.trim().parse().unwrap())
+}
+
+#[tokio::test]
+async fn the_reply_waits_until_every_edge_has_installed_the_sa() {
+    let fleet = Fleet::start().await;
+    let (mut e1, mut e2) = (fleet.edge("e1").await, fleet.edge("e2").await);
+    e1.edge.ready().await;
+    e2.edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+
+    let auth = router.begin(&e1).await;
+    e2.kernel.set_open(false);
+    let before = e2.kernel.reached();
+    router.send(&auth, &e1).await;
+    e2.kernel.reached_beyond(before).await;
+    // Others do not wait meanwhile.
+    Router::new(2).await.0.begin(&e1).await;
+    assert!(
+        router.has_heard_nothing(),
+        "e2 knows of the SA but has not installed it"
+    );
+    assert!(e2.kernel.installed().is_empty());
+
+    e2.kernel.set_open(true);
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Up);
+    let child = router.initiator.child().unwrap();
+    assert!(e1.has_installed(child) && e2.has_installed(child));
+}
+
+#[tokio::test]
+async fn a_message_at_another_edge_reaches_the_owner_and_its_answer_comes_back() {
+    let fleet = Fleet::start().await;
+    let (mut e1, mut e2) = (fleet.edge("e1").await, fleet.edge("e2").await);
+    e1.edge.ready().await;
+    e2.edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+
+    // The network changes its mind within the handshake.
+    let auth = router.begin(&e1).await;
+    router.send(&auth, &e2).await;
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Up);
+    assert_eq!(counter(&e2, "anyswan_forwarded_total{kind=\"sent\"}").await, 1);
+    assert_eq!(
+        counter(&e1, "anyswan_forwarded_total{kind=\"received\"}").await,
+        1
+    );
+
+    let delete = router.initiator.delete_ike().unwrap();
+    router.send(&delete, &e2).await;
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Closed);
+    e1.kernel.empty().await;
+    e2.kernel.empty().await;
+}
+
+#[tokio::test]
+async fn a_restarted_edge_goes_on_with_its_ike_sas() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+    router.connect(&edge).await;
+
+    drop(edge);
+    let mut again = fleet.edge("e1").await;
+    again.edge.ready().await;
+    assert!(again.has_installed(router.initiator.child().unwrap()));
+    let probe = router.initiator.probe().unwrap();
+    router.send(&probe, &again).await;
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Up);
+    assert_eq!(
+        counter(&again, "anyswan_ike_events_total{kind=\"restored\"}").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_the_customer_asks_while_the_distributor_is_away_is_done_when_it_is_back() {
+    let mut fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+    router.connect(&edge).await;
+
+    fleet.stop_distributor().await;
+    let delete = router.initiator.delete_ike().unwrap();
+    router.send(&delete, &edge).await;
+    let child = router.initiator.child();
+    assert!(
+        child.is_none_or(|child| edge.has_installed(child)),
+        "nothing is gone before the fleet knows"
+    );
+    assert!(router.has_heard_nothing());
+
+    fleet.start_distributor().await;
+    router.receive().await;
+    edge.kernel.empty().await;
+}
+
+#[tokio::test]
+async fn a_revoked_customer_is_told() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+    router.connect(&edge).await;
+
+    let target = v1::revoke_request::Target::Tunnel("acme".into());
+    let request = v1::RevokeRequest { target: Some(target) };
+    let revoked = fleet.operator().await.revoke(request).await.unwrap().into_inner();
+    assert_eq!((revoked.ike_sas, revoked.child_sas), (1, 1));
+    assert!(
+        edge.kernel.installed().is_empty(),
+        "revoke answers when it is done"
+    );
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Closed);
+}
+
+#[tokio::test]
+async fn a_draining_edge_finishes_what_it_began_and_takes_nothing_new() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+    assert!(get(&edge, "/health").await.starts_with("HTTP/1.1 200"));
+
+    let auth = router.begin(&edge).await;
+    edge.kernel.set_open(false);
+    let before = edge.kernel.reached();
+    router.send(&auth, &edge).await;
+    edge.kernel.reached_beyond(before).await;
+
+    let TestEdge {
+        edge: ref mut daemon,
+        ref kernel,
+        ..
+    } = edge;
+    let ((), ()) = tokio::join!(daemon.drain(), async {
+        tokio::task::yield_now().await;
+        kernel.set_open(true);
+    });
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Up);
+
+    let (mut late, _) = Router::new(2).await;
+    let init = late.initiator.start();
+    late.send(&init, &edge).await;
+    let health = get(&edge, "/health").await;
+    assert!(
+        health.starts_with("HTTP/1.1 503") && health.contains("about to stop"),
+        "{health}"
+    );
+    assert!(late.has_heard_nothing());
+}
