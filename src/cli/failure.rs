@@ -1,5 +1,6 @@
 //! How a command fails: a message for people and an exit code for scripts.
 
+use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -89,22 +90,22 @@ impl From<ChannelError> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
+        // The connection broke: in TLS 1.3 a server that does not accept a certificate can do no more.
+        if let Some(cause) = status.source() {
+            let cause = channel::causes(cause);
+            return Self::new(
+                Kind::Unreachable,
+                format_args!("the distributor does not answer or does not accept this certificate: {cause}"),
+            );
+        }
         let kind = match status.code() {
             Code::NotFound => Kind::NotFound,
             Code::Unavailable | Code::PermissionDenied | Code::Unauthenticated | Code::DeadlineExceeded => {
                 Kind::Unreachable
             }
-            // A refused certificate shows only here: TLS 1.3 tells the client after the handshake.
-            _ if std::error::Error::source(&status).is_some() => Kind::Unreachable,
             _ => Kind::Failed,
         };
-        match std::error::Error::source(&status) {
-            Some(cause) => Self::new(
-                kind,
-                format_args!("the distributor does not answer: {}", channel::causes(cause)),
-            ),
-            None => Self::new(kind, status.message()),
-        }
+        Self::new(kind, status.message())
     }
 }
 

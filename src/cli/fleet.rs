@@ -124,7 +124,7 @@ fn print(status: &FleetView) -> Result<(), Failure> {
         return Ok(());
     }
     output::table(
-        [
+        &[
             "EDGE", "SLOT", "STATE", "APPLIED", "LAG", "LEASE", "FORWARD", "REFUSED",
         ],
         edges.iter().map(|edge| {

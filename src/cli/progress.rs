@@ -59,7 +59,7 @@ pub(super) fn print(done: &str, edges: &[Progress]) -> Result<(), Failure> {
         return Ok(());
     }
     output::table(
-        ["EDGE", "DONE", "TOOK", "REFUSED"],
+        &["EDGE", "DONE", "TOOK", "REFUSED"],
         edges.iter().map(|edge| {
             let refused: Vec<_> = edge
                 .failures

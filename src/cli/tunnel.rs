@@ -81,7 +81,7 @@ fn list(args: &OperatorArgs) -> Result<(), Failure> {
         return output::json(&views);
     }
     output::table(
-        [
+        &[
             "NAME",
             "ID",
             "REMOTE ID",

@@ -117,38 +117,35 @@ impl IkeSaView {
     }
 }
 
-/// One line for each child SA.
+const LIST: [&str; 9] = [
+    "TUNNEL",
+    "IKE SA",
+    "OWNER",
+    "PEER",
+    "REMOTE ID",
+    "CHILD SA",
+    "SUITE",
+    "INSTALLED",
+    "EXPIRES IN",
+];
+
+/// One line for each child SA; an IKE SA without any has one of its own.
 pub(super) fn print_list(sas: &[IkeSaView]) -> Result<(), Failure> {
-    let rows = sas.iter().flat_map(|sa| {
-        let ike = [
-            sa.tunnel.clone(),
-            sa.spi.clone(),
-            sa.owner.clone(),
-            sa.peer.clone(),
-            sa.remote_id.clone(),
-        ];
-        let none = [ike.clone().as_slice(), &["-", "-", "-", "-"].map(str::to_owned)].concat();
-        let children: Vec<_> = sa
-            .children
+    output::table(&LIST, sas.iter().flat_map(IkeSaView::rows))
+}
+
+impl IkeSaView {
+    fn rows(&self) -> Vec<Vec<String>> {
+        let ike = [&self.tunnel, &self.spi, &self.owner, &self.peer, &self.remote_id].map(String::clone);
+        let mut children: Vec<_> = self.children.iter().map(ChildSaView::cells).collect();
+        if children.is_empty() {
+            children.push(["-"; 4].map(str::to_owned));
+        }
+        children
             .iter()
-            .map(|child| [ike.as_slice(), &child.cells()].concat())
-            .collect();
-        if children.is_empty() { vec![none] } else { children }
-    });
-    output::table(
-        [
-            "TUNNEL",
-            "IKE SA",
-            "OWNER",
-            "PEER",
-            "REMOTE ID",
-            "CHILD SA",
-            "SUITE",
-            "INSTALLED",
-            "EXPIRES IN",
-        ],
-        rows.map(|row| row.try_into().unwrap_or_default()),
-    )
+            .map(|child| [ike.as_slice(), child].concat())
+            .collect()
+    }
 }
 
 impl ChildSaView {
@@ -194,7 +191,7 @@ impl ChildSaView {
         ))?;
         output::text(format_args!("expires   in {}", expires_in(self.expires_unix_ms)))?;
         output::table(
-            ["EDGE", "INSTALLED", "REFUSED"],
+            &["EDGE", "INSTALLED", "REFUSED"],
             self.edges.iter().map(|edge| {
                 let refused = edge.failure.as_ref().map(|failure| failure.reason.clone());
                 let installed = if edge.installed { "yes" } else { "no" };

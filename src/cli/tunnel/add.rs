@@ -19,7 +19,7 @@ const TRIES: usize = 16;
 
 /// A customer's configuration.
 #[derive(Args, Debug)]
-pub(super) struct AddArgs {
+pub(in crate::cli) struct AddArgs {
     /// The operator's name for the tunnel.
     name: Name,
     /// Whom the customer's router must prove to be: an address, a domain name, user@domain, or keyid: with

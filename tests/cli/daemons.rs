@@ -1,0 +1,95 @@
+//! `anyswan distributor` and `anyswan edge` as processes.
+
+use std::fs;
+
+use crate::hub::Hub;
+use crate::program::run;
+
+#[test]
+fn what_was_added_survives_a_clean_stop_and_a_kill() {
+    let mut hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    let (code, log) = hub.stop("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    hub.check_no_secret(&log);
+
+    hub.start_again();
+    hub.add_tunnel("beta", "").expect(0);
+    assert_eq!(hub.stop("-KILL").0, None);
+    hub.start_again();
+    let names: Vec<_> = hub
+        .operator("tunnel list --json")
+        .expect(0)
+        .json()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tunnel| tunnel["name"].clone())
+        .collect();
+    assert_eq!(names, ["acme", "beta"]);
+}
+
+#[test]
+fn a_wrong_config_names_file_line_and_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("daemon.toml");
+    let config = path.to_str().unwrap();
+    for daemon in ["edge", "distributor"] {
+        run([daemon, "--config", config], "")
+            .expect(2)
+            .complains(&["daemon.toml", "cannot read"]);
+    }
+    fs::write(&path, "addresses = [\"203.0.113.1\"]\ndistributor = \"hub\"\n").unwrap();
+    run(["edge", "--config", config], "")
+        .expect(2)
+        .complains(&["daemon.toml:2: distributor: ", "https://"]);
+    fs::write(&path, "listen = \"10.9.0.10\"\n").unwrap();
+    run(["distributor", "--config", config], "")
+        .expect(2)
+        .complains(&["daemon.toml:1: listen: ", "with a port"]);
+}
+
+#[test]
+fn files_that_a_config_names_are_checked() {
+    let hub = Hub::start(&[]);
+    let text = fs::read_to_string(hub.path("distributor.toml")).unwrap();
+    let path = hub.path("broken.toml");
+    fs::write(&path, text.replace("hub.key", "nowhere.key")).unwrap();
+    run(["distributor", "--config", path.to_str().unwrap()], "")
+        .expect(2)
+        .complains(&["nowhere.key"]);
+    fs::write(&path, text.replace("hub.key", "fleet.key")).unwrap();
+    let ended = run(["distributor", "--config", path.to_str().unwrap()], "")
+        .expect(2)
+        .complains(&["fleet.key"]);
+    hub.check_no_secret(&ended.stderr);
+
+    fs::write(hub.path("fleet.key"), "something else").unwrap();
+    hub.add_tunnel("acme", "")
+        .expect(2)
+        .complains(&["fleet.key", "pki init"]);
+}
+
+#[test]
+fn usage_is_told_and_has_its_own_exit_code() {
+    run([""; 0], "").expect(2).complains(&["Usage: anyswan"]);
+    run(["tunel"], "")
+        .expect(2)
+        .complains(&["unrecognized subcommand"]);
+    let help = run(["--help"], "").expect(0).stdout;
+    assert!(help.contains("Exit codes: 0 done"), "{help}");
+    let hub = Hub::start(&[]);
+    let config = hub.path("distributor.toml");
+    run(
+        [
+            "distributor",
+            "--log",
+            "=nonsense=",
+            "--config",
+            config.to_str().unwrap(),
+        ],
+        "",
+    )
+    .expect(2)
+    .complains(&["--log"]);
+}

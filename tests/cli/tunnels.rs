@@ -1,0 +1,145 @@
+//! `anyswan tunnel`.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use serde_json::json;
+
+use crate::hub::{Hub, PSK};
+
+#[test]
+fn a_tunnel_is_added_shown_and_removed() {
+    let hub = Hub::start(&[]);
+    let added = hub.add_tunnel("acme", "--json").expect(0).json();
+    assert_eq!(added["tunnel"]["id"], 1);
+    assert_eq!(added["edges"], json!([]));
+
+    let listed = hub.operator("tunnel list --json").expect(0).json();
+    let expected = json!([{
+        "name": "acme", "id": 1, "remote_id": "acme.example", "local_id": null,
+        "local_ts": ["10.0.0.0/8"], "remote_ts": ["192.168.0.0/24"], "esp": ["aes256gcm16", "aes128gcm16"],
+        "interface": "swan1", "netns": null, "mtu": null,
+    }]);
+    assert_eq!(listed, expected);
+    let table = hub.operator("tunnel list").expect(0).stdout;
+    assert!(
+        table.contains("acme.example") && table.contains("swan1"),
+        "{table}"
+    );
+
+    hub.operator("tunnel remove acme").expect(0);
+    assert_eq!(hub.operator("tunnel list --json").expect(0).json(), json!([]));
+    hub.operator("tunnel remove acme").expect(0); // So that a script may try again.
+    hub.operator("tunnel remove other")
+        .expect(3)
+        .complains(&["no tunnel other"]);
+}
+
+#[test]
+fn everything_about_a_tunnel_can_be_said() {
+    let hub = Hub::start(&[]);
+    let command = "tunnel add beta --remote-id ops@beta.example --local-id 203.0.113.1 --psk-file - \
+                   --local-ts 10.0.0.0/8 2001:db8::/32 --remote-ts 192.168.1.0/24,2001:db8:1::/48 --esp aes128gcm16 \
+                   --netns beta --interface beta0 --mtu 1400 --json";
+    let added = hub.operator_with_input(command, PSK).expect(0).json();
+    let expected = json!({
+        "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1",
+        "local_ts": ["10.0.0.0/8", "2001:db8::/32"], "remote_ts": ["192.168.1.0/24", "2001:db8:1::/48"],
+        "esp": ["aes128gcm16"], "interface": "beta0", "netns": "beta", "mtu": 1400,
+    });
+    assert_eq!(added["tunnel"], expected);
+}
+
+#[test]
+fn a_tunnel_takes_the_lowest_free_number() {
+    let hub = Hub::start(&[]);
+    for (name, id) in [("a", 1), ("b", 2), ("c", 3)] {
+        assert_eq!(
+            hub.add_tunnel(name, "--json").expect(0).json()["tunnel"]["id"],
+            id
+        );
+    }
+    hub.operator("tunnel remove b").expect(0);
+    assert_eq!(hub.add_tunnel("d", "--json").expect(0).json()["tunnel"]["id"], 2);
+}
+
+#[test]
+fn operators_that_add_at_the_same_moment_get_different_numbers() {
+    let hub = Hub::start(&[]);
+    let ids = thread::scope(|scope| {
+        let add = |number| {
+            let hub = &hub;
+            scope.spawn(move || {
+                hub.add_tunnel(&format!("t{number}"), "--json").expect(0).json()["tunnel"]["id"].as_u64()
+            })
+        };
+        let adding: Vec<_> = (0..8).map(add).collect();
+        adding
+            .into_iter()
+            .map(|thread| thread.join().unwrap().unwrap())
+            .collect::<BTreeSet<_>>()
+    });
+    assert_eq!(ids, (1..=8).collect());
+}
+
+#[test]
+fn a_tunnel_is_changed_only_when_asked_to() {
+    let hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    hub.add_tunnel("acme", "--mtu 1400")
+        .expect(1)
+        .complains(&["acme", "exists already"]);
+    let changed = hub
+        .add_tunnel("acme", "--mtu 1400 --replace --json")
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&changed["tunnel"]["id"], &changed["tunnel"]["mtu"]),
+        (&json!(1), &json!(1400))
+    );
+}
+
+#[test]
+fn two_tunnels_cannot_have_one_customer_or_interface() {
+    let hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    let psk = hub.path("psk");
+    let command = format!(
+        "tunnel add other --remote-id acme.example --psk-file {} --local-ts 10.0.0.0/8 --remote-ts 192.168.0.0/24",
+        psk.display()
+    );
+    hub.operator(&command)
+        .expect(1)
+        .complains(&["tunnel acme has the same"]);
+    hub.add_tunnel("other", "--interface swan1")
+        .expect(1)
+        .complains(&["tunnel acme has the same"]);
+}
+
+#[test]
+fn a_wrong_tunnel_is_refused_with_the_reason() {
+    let hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "--mtu 20")
+        .expect(2)
+        .complains(&["mtu", "68 to 65535"]);
+    hub.add_tunnel("acme", "--interface averyverylongname")
+        .expect(2)
+        .complains(&["15"]);
+    hub.add_tunnel("acme", "--esp 3des")
+        .expect(2)
+        .complains(&["aes256gcm16"]);
+    hub.add_tunnel("-acme", "").expect(2);
+    let command =
+        "tunnel add acme --remote-id a.example --psk-file - --local-ts 10.0.0.1/8 --remote-ts 192.168.0.0/24";
+    hub.operator_with_input(command, PSK)
+        .expect(2)
+        .complains(&["local_ts", "10.0.0.0/8 would do"]);
+    let command = command.replace("10.0.0.1/8", "10.0.0.0/8");
+    hub.operator_with_input(&command, "short\n")
+        .expect(2)
+        .complains(&["5 octets", "at least 16"]);
+    hub.operator_with_input(&command.replace("-file -", "-file /nowhere"), "")
+        .expect(2)
+        .complains(&["/nowhere"]);
+    assert_eq!(hub.operator("tunnel list --json").expect(0).json(), json!([]));
+}
