@@ -145,7 +145,7 @@ impl Plan {
     /// leaves takes its own along, one that is created anew has none.
     fn routes(&mut self, desired: &State, found: &State) {
         for route in found.routes.difference(&desired.routes) {
-            if desired.links.contains_key(&route.link) {
+            if stays(desired, found, &route.link) {
                 self.push(
                     Subject::Tunnel(route.link.tunnel),
                     Action::RemoveRoute(route.clone()),
@@ -153,14 +153,7 @@ impl Plan {
             }
         }
         for route in &desired.routes {
-            let link_stays = found.links.get(&route.link).is_some_and(|link| {
-                link.up
-                    && desired
-                        .links
-                        .get(&route.link)
-                        .is_some_and(|wanted| wanted.name == link.name)
-            });
-            if link_stays && found.routes.contains(route) {
+            if found.routes.contains(route) && stays(desired, found, &route.link) {
                 self.kept += 1;
             } else {
                 self.push(
@@ -222,6 +215,14 @@ impl Plan {
                 self.push(Subject::Tunnel(id.tunnel), Action::RemoveLink(id.clone()));
             }
         }
+    }
+}
+
+/// True for an interface that is there before and after.
+fn stays(desired: &State, found: &State, id: &LinkId) -> bool {
+    match (desired.links.get(id), found.links.get(id)) {
+        (Some(wanted), Some(there)) => wanted.name == there.name,
+        _ => false,
     }
 }
 

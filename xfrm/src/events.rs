@@ -119,7 +119,7 @@ impl AsFd for Events {
 }
 
 /// `None` for what is not about the end of an SA of ours.
-fn parse(message: &Message) -> Option<Event> {
+pub(crate) fn parse(message: &Message) -> Option<Event> {
     match message.header.message_type {
         XFRM_MSG_EXPIRE => {
             let expire = UserExpire::parse(message.payload).ok()?;

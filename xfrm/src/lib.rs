@@ -17,6 +17,8 @@ mod kernel;
 mod netlink;
 mod netns;
 mod state;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 pub use agent::{Agent, Error, Report};

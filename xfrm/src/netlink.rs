@@ -37,7 +37,7 @@ const ANSWER_TEXT: u16 = 1;
 pub(crate) struct Request {
     message_type: u16,
     flags: u16,
-    payload: Zeroizing<Vec<u8>>,
+    pub(crate) payload: Zeroizing<Vec<u8>>,
 }
 
 impl Request {

@@ -12,7 +12,7 @@ use crate::{Child, Cipher, Selector, Subject, TunnelId};
 pub(crate) const DEFAULT_MTU: u32 = 1500;
 
 /// Objects of ours, in all network namespaces.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) routes: BTreeSet<Route>,
@@ -75,7 +75,7 @@ impl fmt::Display for SaId {
 }
 
 /// An ESP SA in tunnel mode.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sa {
     /// The child it belongs to, or the tunnel when nobody knows the child.
     pub(crate) owner: Subject,

@@ -1,0 +1,150 @@
+//! What is written is read back as it was.
+
+use netlink_packet_core::parse_u32;
+
+use super::*;
+use crate::codec::{link, policy, route, sa};
+use crate::state::{Direction, Link, LinkId, SaId};
+use crate::{Subject, UdpEncap};
+
+#[test]
+fn an_sa_comes_back() {
+    for encap in [
+        None,
+        Some(UdpEncap {
+            local_port: 4500,
+            peer_port: 1025,
+        }),
+    ] {
+        for (local, peer) in [("192.0.2.1", "198.51.100.1"), ("2001:db8::1", "2001:db8::2")] {
+            let child = Child {
+                encap,
+                local: address(local),
+                peer: address(peer),
+                ..child()
+            };
+            for (id, wanted) in state(&tunnel(), &[child]).sas {
+                let request = sa::add(id, &wanted, NOW);
+                let (read_id, read) = sa::parse(&request.payload).unwrap();
+                assert_eq!((read_id, read.tunnel, read.source), (id, TUNNEL, wanted.source));
+                assert!(read.cipher == wanted.cipher);
+                assert_eq!(
+                    (read.encap, read.packet_limit),
+                    (wanted.encap, wanted.packet_limit)
+                );
+                // The request has no time of adding, so its lifetime is all there is.
+                assert_eq!(read.expires, Some(600));
+                assert_eq!(read.owner, Subject::Tunnel(TUNNEL));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_update_counts_from_when_the_sa_was_added() {
+    let id = SaId::outbound(&child());
+    let mut wanted = state(&tunnel(), &[child()]).sas.remove(&id).unwrap();
+    wanted.added = NOW - 400;
+    assert_eq!(
+        sa::parse(&sa::update(id, &wanted).payload).unwrap().1.expires,
+        Some(1000)
+    );
+}
+
+#[test]
+fn an_sa_without_our_mark_is_not_ours() {
+    let id = SaId::outbound(&child());
+    let wanted = state(&tunnel(), &[child()]).sas.remove(&id).unwrap();
+    let ours = sa::add(id, &wanted, NOW).payload;
+    let if_id = TUNNEL.if_id().to_ne_bytes();
+    let places: Vec<_> = (0..ours.len() - 4)
+        .filter(|place| ours[*place..*place + 4] == if_id)
+        .collect();
+    assert_eq!(places.len(), 2, "reqid and if_id");
+    for place in places {
+        let mut foreign = ours.to_vec();
+        foreign[place] ^= 1;
+        assert!(sa::parse(&foreign).is_none());
+    }
+}
+
+#[test]
+fn policies_come_back_in_all_directions() {
+    let selectors = vec![
+        selector("10.1.0.0/16", "10.2.0.0/16"),
+        selector("0.0.0.0/1", "0.0.0.0/0"),
+        selector("fd00:1::/32", "::/0"),
+        Selector {
+            protocol: 17,
+            local_port: Some(53),
+            remote_port: Some(5353),
+            ..child().selectors[0]
+        },
+    ];
+    let policies = state(&tunnel(), &[Child { selectors, ..child() }]).policies;
+    assert_eq!(policies.len(), 12);
+    for (id, wanted) in policies {
+        let (read_id, read) = policy::parse(&policy::put(id, &wanted).payload).unwrap();
+        assert_eq!(read_id, id);
+        assert_eq!((read.priority, read.template), (wanted.priority, wanted.template));
+        assert!(read.template.is_some());
+    }
+}
+
+#[test]
+fn in_a_policy_source_is_who_sends() {
+    let (id, wanted) = state(&tunnel(), &[child()]).policies.pop_last().unwrap();
+    assert_eq!(id.direction, Direction::Out);
+    let selector = &policy::put(id, &wanted).payload[..56];
+    assert_eq!(
+        (&selector[..4], &selector[16..20]),
+        ([10, 2, 0, 0].as_slice(), [10, 1, 0, 0].as_slice())
+    );
+}
+
+#[test]
+fn an_interface_comes_back() {
+    let id = LinkId {
+        tunnel: TUNNEL,
+        netns: None,
+    };
+    let wanted = Link {
+        name: "ipsec0".into(),
+        mtu: 1400,
+        up: true,
+    };
+    let request = link::create(&id, &wanted);
+    let found = link::parse(&request.payload).unwrap();
+    assert_eq!((found.tunnel, found.link, found.home), (TUNNEL, wanted, None));
+    // Its index tells the batch's later requests which one is meant.
+    assert_eq!(parse_u32(&request.payload[4..8]).unwrap(), TUNNEL.if_id());
+}
+
+#[test]
+fn an_interface_that_moves_on_has_a_name_of_ours_meanwhile() {
+    let id = LinkId {
+        tunnel: TUNNEL,
+        netns: Some("blue".into()),
+    };
+    let found = link::parse(
+        &link::create(
+            &id,
+            &Link {
+                name: "eth0".into(),
+                mtu: 1400,
+                up: true,
+            },
+        )
+        .payload,
+    )
+    .unwrap();
+    assert_eq!((found.link.name.as_str(), found.link.up), ("anyswan-0007", false));
+}
+
+#[test]
+fn routes_come_back() {
+    for text in ["10.2.0.0/16", "0.0.0.0/0", "fd00:2::/32", "::/0"] {
+        let read = route::parse(&route::add(TUNNEL, prefix(text)).payload);
+        assert_eq!(read, Some((TUNNEL, prefix(text))));
+    }
+}

@@ -1,0 +1,159 @@
+//! What children ask for.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::Subject;
+use crate::state::{Direction, PolicyId, SaId};
+
+fn out_policy(selector: Selector) -> PolicyId {
+    PolicyId {
+        tunnel: TUNNEL,
+        direction: Direction::Out,
+        selector,
+    }
+}
+
+#[test]
+fn the_child_of_higher_precedence_sends_and_both_receive() {
+    let old = child();
+    let new = Child {
+        inbound_spi: 0x0040_0000,
+        outbound_spi: 0xc0ff_ee02,
+        precedence: 2,
+        ..child()
+    };
+    for children in [[old.clone(), new.clone()], [new.clone(), old.clone()]] {
+        let state = state(&tunnel(), &children);
+        assert_eq!(state.sas.len(), 4);
+        assert_eq!(state.policies.len(), 3);
+        let policy = &state.policies[&out_policy(old.selectors[0])];
+        assert_eq!(policy.owner, Subject::Child(new.inbound_spi));
+        assert_eq!(policy.template.unwrap().spi, new.outbound_spi);
+    }
+}
+
+#[test]
+fn inbound_policies_take_any_spi() {
+    let state = state(&tunnel(), &[child()]);
+    for direction in [Direction::In, Direction::Forward] {
+        let id = PolicyId {
+            direction,
+            ..out_policy(child().selectors[0])
+        };
+        let template = state.policies[&id].template.unwrap();
+        assert_eq!(
+            (template.source, template.destination, template.spi),
+            (child().peer, child().local, 0)
+        );
+    }
+}
+
+#[test]
+fn a_child_whose_lifetime_has_passed_asks_for_nothing() {
+    let state = state(
+        &tunnel(),
+        &[Child {
+            expires: at(NOW),
+            ..child()
+        }],
+    );
+    assert!(state.sas.is_empty() && state.policies.is_empty());
+    assert_eq!(state.links.len(), 1);
+}
+
+#[test]
+fn only_the_outbound_sa_has_the_packet_limit() {
+    let state = state(&tunnel(), &[child()]);
+    assert_eq!(state.sas[&SaId::inbound(&child())].packet_limit, None);
+    assert_eq!(state.sas[&SaId::outbound(&child())].packet_limit, Some(1000));
+}
+
+#[test]
+fn an_outbound_spi_belongs_to_the_older_child() {
+    let newer = Child {
+        inbound_spi: 1,
+        outbound: cipher(9),
+        precedence: 2,
+        ..child()
+    };
+    let desired = desired(&tunnel(), &[newer.clone(), child()]);
+    assert_eq!(
+        desired.state.sas[&SaId::outbound(&child())].owner,
+        Subject::Child(child().inbound_spi)
+    );
+    let [failure] = desired.failures.as_slice() else {
+        panic!("{:?}", desired.failures)
+    };
+    assert_eq!(failure.subject, Subject::Child(newer.inbound_spi));
+    // It can still be heard.
+    assert!(desired.state.sas.contains_key(&SaId::inbound(&newer)));
+}
+
+#[test]
+fn an_exhausted_child_only_receives() {
+    let mut claims = Claims::default();
+    claims.add(&child());
+    let mut desired = Desired::default();
+    desired.add_children(
+        &[child()],
+        &claims,
+        &BTreeSet::from([child().inbound_spi]),
+        at(NOW),
+    );
+    assert_eq!(
+        desired.state.sas.keys().collect::<Vec<_>>(),
+        [&SaId::inbound(&child())]
+    );
+    assert_eq!(desired.failures.len(), 1);
+}
+
+#[test]
+fn a_selector_of_two_families_is_refused_alone() {
+    let mixed = selector("10.1.0.0/16", "fd00:2::/32");
+    let desired = desired(
+        &tunnel(),
+        &[Child {
+            selectors: vec![mixed, child().selectors[0]],
+            ..child()
+        }],
+    );
+    assert_eq!(desired.failures.len(), 1);
+    assert_eq!(desired.state.policies.len(), 3);
+}
+
+#[test]
+fn the_narrower_selector_goes_first() {
+    let wide = selector("10.1.0.0/16", "10.2.0.0/16");
+    let narrow = selector("10.1.0.0/16", "10.2.0.0/24");
+    let service = Selector {
+        protocol: 6,
+        local_port: Some(443),
+        ..wide
+    };
+    let state = state(
+        &tunnel(),
+        &[Child {
+            selectors: vec![wide, narrow, service],
+            ..child()
+        }],
+    );
+    let priority = |selector| state.policies[&out_policy(selector)].priority;
+    assert!(priority(narrow) < priority(service));
+    assert!(priority(service) < priority(wide));
+}
+
+#[test]
+fn bits_behind_the_prefix_do_not_count() {
+    let sloppy = Tunnel {
+        routes: vec![prefix("10.2.3.4/16")],
+        ..tunnel()
+    };
+    let children = [Child {
+        selectors: vec![selector("10.1.9.9/16", "10.2.3.4/16")],
+        ..child()
+    }];
+    let state = state(&sloppy, &children);
+    assert_eq!(state.routes.first().unwrap().prefix, prefix("10.2.0.0/16"));
+    assert!(state.policies.contains_key(&out_policy(child().selectors[0])));
+}
