@@ -243,11 +243,11 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// Every suite there is, most wanted first: the cheapest group of full strength, then the longer key. RFC 8247
-/// recommends each of them.
+/// Every suite there is, most wanted first: the cheapest group, then the longer key, then the shorter hash. All of
+/// them are stronger than anything RFC 8247 advises against.
 pub fn default_ike_suites() -> Vec<IkeSuite> {
     let mut suites = Vec::new();
-    for dh in [DhGroup::Curve25519, DhGroup::P384, DhGroup::P256] {
+    for dh in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
         for cipher in [IkeCipher::Aes256Gcm16, IkeCipher::Aes128Gcm16] {
             for prf in [Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512] {
                 suites.push(IkeSuite { cipher, prf, dh });

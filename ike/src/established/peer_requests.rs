@@ -131,26 +131,26 @@ impl Established {
             .advance(header.message_id, Answered::new(arrived.octets, reply));
         // What the fleet has dropped already needs no commit.
         let fleet_knows = matches!(self.phase, Phase::Leaving);
-        match then {
-            Then::Commit(spis) if !fleet_knows => {
+        let (changes, last, fate) = match then {
+            Then::Send => {
+                self.release(arrived.now, arrived.path, false, out);
+                return Ok(Fate::Stays);
+            }
+            Then::Commit(spis) => {
                 let mut changes: Vec<Change> = spis.iter().copied().map(Change::RemoveChild).collect();
                 changes.push(Change::PutIke(self.state.record(false)));
-                self.hold(arrived.path, changes, false, out);
-                return Ok(Fate::LosesChildren(spis));
+                (changes, false, Fate::LosesChildren(spis))
             }
-            Then::End(ending) if !fleet_knows => {
+            Then::End(ending) => {
                 self.report(ending, out);
-                self.hold(
-                    arrived.path,
-                    vec![Change::RemoveIke(self.state.spis())],
-                    true,
-                    out,
-                );
+                (vec![Change::RemoveIke(self.state.spis())], true, Fate::Stays)
             }
-            Then::Send | Then::Commit(_) => self.release(arrived.now, arrived.path, false, out),
-            Then::End(_) => self.release(arrived.now, arrived.path, true, out),
+        };
+        match fleet_knows {
+            true => self.release(arrived.now, arrived.path, last, out),
+            false => self.hold(arrived.path, changes, last, out),
         }
-        Ok(Fate::Stays)
+        Ok(fate)
     }
 
     fn hold(&mut self, reply_to: Path, changes: Vec<Change>, last: bool, out: &mut Outbox) {
