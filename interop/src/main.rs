@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use interop::guest;
-use interop::host::{self, image, vm};
+use interop::host::{self, build, image, vm};
 use interop::report::{Job, Line, place};
 
 /// The lab.
@@ -34,6 +34,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Plays scenarios of the lab.
+    Lab {
+        /// The product to judge; without it, this workspace's is built.
+        #[arg(long)]
+        product: Option<PathBuf>,
+        /// Their names; none for all.
+        names: Vec<String>,
+    },
     /// What runs inside the machine.
     #[command(subcommand, hide = true)]
     Guest(Inside),
@@ -43,6 +51,11 @@ enum Task {
 enum Inside {
     /// Does the job that the machine was started for.
     Boot,
+    /// Plays one scenario in the working directory.
+    Scenario {
+        /// Its name.
+        name: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -53,12 +66,14 @@ fn main() -> ExitCode {
             program,
             arguments,
         } => run(with, dir, program, arguments),
+        Task::Lab { product, names } => lab(product, names),
         Task::Guest(Inside::Boot) => guest::boot::boot().map(|()| 0),
+        Task::Guest(Inside::Scenario { name }) => guest::runner::run_here(&name).map(|()| 0),
     };
     match done {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
-            eprintln!("interop: {error:#}");
+            eprintln!("{error:?}");
             ExitCode::FAILURE
         }
     }
@@ -100,4 +115,9 @@ fn name_of(file: &std::path::Path) -> Result<String> {
         .context("not a file")?
         .to_string_lossy()
         .into_owned())
+}
+
+fn lab(product: Option<PathBuf>, names: Vec<String>) -> Result<i32> {
+    let product = product.map_or_else(build::product, Ok)?;
+    host::lab::play(product, names, host::show::line)
 }

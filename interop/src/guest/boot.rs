@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use super::runner;
 use crate::report::{Job, Line, Reporter, place};
 
 /// Does the job on the programs' disk and reports it to the host.
@@ -17,7 +18,7 @@ pub fn boot() -> Result<()> {
     let job = fs::read(place::program(place::JOB)).context("no job on the programs' disk")?;
     let code = match serde_json::from_slice(&job)? {
         Job::Run(words) => run(&mut reporter, &words)?,
-        Job::Scenarios(_) => 0,
+        Job::Scenarios(names) => runner::run_all(&mut reporter, &names)?,
     };
     reporter.send(&Line::Exit(code));
     Ok(())

@@ -1,3 +1,23 @@
 //! Inside the machine, as root: namespaces, the programs in them, and the instruments that watch them.
+//!
+//! - [`namespace`], [`process`]: where things run, and how they are started and ended;
+//! - [`topology`]: the customers, the network, the edges and what lies behind them;
+//! - [`charon`], [`fleet`] with [`holder`]: the customer's side and ours;
+//! - [`capture`], [`monitor`], [`kernel`], [`flow`]: what was on the wire, what the kernel did and holds, what got through.
 
 pub mod boot;
+pub mod capture;
+pub mod charon;
+pub mod flow;
+pub mod holder;
+pub mod kernel;
+pub mod monitor;
+pub mod namespace;
+pub mod packet;
+pub mod pcap;
+pub mod ping;
+pub mod process;
+pub mod record;
+pub mod runner;
+pub mod service;
+pub mod topology;

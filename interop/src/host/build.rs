@@ -16,18 +16,14 @@ pub fn cargo() -> Command {
     command
 }
 
-/// The lab itself and the product, built for release.
+/// The product, built for release.
 ///
 /// # Errors
-/// The product does not compile; cargo has said why.
-pub fn programs() -> Result<Vec<Program>> {
-    let itself = std::env::current_exe().context("where am I?")?;
+/// It does not compile; cargo has said why.
+pub fn product() -> Result<PathBuf> {
     let mut command = cargo();
     command.args(["build", "--release", "-p", "anyswan", "--bin", "anyswan"]);
-    Ok(vec![
-        ("interop".into(), itself),
-        ("anyswan".into(), only(executables(&mut command)?)?),
-    ])
+    only(executables(&mut command)?)
 }
 
 /// The program that holds `package`'s tests with `features`.

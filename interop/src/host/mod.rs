@@ -4,6 +4,8 @@ pub mod build;
 pub mod command;
 pub mod image;
 pub mod initramfs;
+pub mod lab;
+pub mod show;
 pub mod vm;
 
 use std::path::PathBuf;

@@ -1,0 +1,214 @@
+//! A stock strongSwan in a namespace.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::namespace::Namespace;
+use super::process::{self, Daemon};
+
+/// A connection with one child SA, both of the same name, as swanctl.conf(5) has it.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its name.
+    pub name: String,
+    /// Our outer address; `None` for any.
+    pub local: Option<IpAddr>,
+    /// The peer's outer address; `None` for any.
+    pub remote: Option<IpAddr>,
+    /// What we say we are.
+    pub local_id: String,
+    /// What the peer must prove to be.
+    pub remote_id: String,
+    /// The pre-shared key.
+    pub psk: String,
+    /// Proposal for the IKE SA, in strongSwan's words.
+    pub ike: String,
+    /// Proposal for the child SA.
+    pub esp: String,
+    /// Behind us.
+    pub local_ts: Vec<String>,
+    /// Behind the peer.
+    pub remote_ts: Vec<String>,
+}
+
+impl Connection {
+    /// The customer's window for replays is off: more than one edge sends, each with a sequence of its own.
+    fn config(&self) -> String {
+        let Self {
+            name,
+            local_id,
+            remote_id,
+            psk,
+            ike,
+            esp,
+            ..
+        } = self;
+        let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
+        format!(
+            "connections.{name} {{
+    version = 2
+    local_addrs = {local}
+    remote_addrs = {remote}
+    proposals = {ike}
+    local {{
+        auth = psk
+        id = {local_id}
+    }}
+    remote {{
+        auth = psk
+        id = {remote_id}
+    }}
+    children {{
+        {name} {{
+            local_ts = {local_ts}
+            remote_ts = {remote_ts}
+            esp_proposals = {esp}
+            replay_window = 0
+        }}
+    }}
+}}
+secrets.ike-{name} {{
+    id-local = {local_id}
+    id-remote = {remote_id}
+    secret = \"{psk}\"
+}}
+",
+            local = address(self.local),
+            remote = address(self.remote),
+            local_ts = self.local_ts.join(","),
+            remote_ts = self.remote_ts.join(","),
+        )
+    }
+}
+
+/// Named one by one: with every plugin charon crashed in the guest (kernel-libipsec takes /dev/net/tun).
+const PLUGINS: &str = "random nonce openssl kdf hmac pem pkcs1 pkcs8 pubkey x509 constraints revocation \
+                       kernel-netlink socket-default vici updown";
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+const LOAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// A running charon; dropped, it is killed, and its kernel keeps what it has.
+pub struct Charon {
+    namespace: Namespace,
+    config: PathBuf,
+    daemon: Daemon,
+}
+
+impl Charon {
+    /// Starts it in `namespace` with `connections`, and `settings` for the `charon` section of strongswan.conf(5).
+    ///
+    /// # Errors
+    /// charon does not start, or refuses a connection.
+    pub fn start(namespace: &Namespace, connections: &[Connection], settings: &str) -> Result<Self> {
+        let name = namespace.name();
+        let strongswan = PathBuf::from(format!("strongswan-{name}.conf"));
+        let config = PathBuf::from(format!("swanctl-{name}.conf"));
+        fs::write(&strongswan, daemon_config(settings))?;
+        fs::write(
+            &config,
+            connections.iter().map(Connection::config).collect::<String>(),
+        )?;
+
+        let mut command = Command::new("/usr/lib/ipsec/charon");
+        command.env("STRONGSWAN_CONF", fs::canonicalize(&strongswan)?);
+        let daemon = Daemon::start(namespace, &format!("charon-{name}"), command)?;
+        daemon.wait_for_line("spawning 16 worker threads", START_LIMIT)?;
+        let charon = Self {
+            namespace: namespace.clone(),
+            config,
+            daemon,
+        };
+        charon.load()?;
+        Ok(charon)
+    }
+
+    /// Loads the file again.
+    fn load(&self) -> Result<()> {
+        let mut command = Command::new("swanctl");
+        command
+            .args(["--load-all", "--noprompt", "--file"])
+            .arg(&self.config);
+        process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
+    }
+
+    /// Sets up a child SA and returns what swanctl said.
+    ///
+    /// # Errors
+    /// It fails, or is not up within `limit`.
+    pub fn initiate(&self, child: &str, limit: Duration) -> Result<String> {
+        let output = self.try_initiate(child, limit)?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("{} could not set up {child}:\n{said}", self.namespace.name());
+        }
+        Ok(said)
+    }
+
+    /// As [`Charon::initiate`] where it may well fail: the output tells.
+    ///
+    /// # Errors
+    /// swanctl does not run.
+    pub fn try_initiate(&self, child: &str, limit: Duration) -> Result<Output> {
+        let mut command = Command::new("swanctl");
+        command
+            .args(["--initiate", "--child", child, "--timeout"])
+            .arg(limit.as_secs().to_string());
+        process::run(&self.namespace, limit + Duration::from_secs(5), &command)
+    }
+
+    /// Ends the IKE SA of `connection` by a DELETE.
+    ///
+    /// # Errors
+    /// There is none, or the peer does not answer within `limit`.
+    pub fn terminate(&self, connection: &str, limit: Duration) -> Result<()> {
+        let mut command = Command::new("swanctl");
+        command
+            .args(["--terminate", "--ike", connection, "--timeout"])
+            .arg(limit.as_secs().to_string());
+        process::check(&self.namespace, limit + Duration::from_secs(5), &command).map(drop)
+    }
+
+    /// What swanctl lists of its SAs.
+    ///
+    /// # Errors
+    /// swanctl does not run.
+    pub fn list_sas(&self) -> Result<String> {
+        process::check(
+            &self.namespace,
+            LOAD_LIMIT,
+            Command::new("swanctl").arg("--list-sas"),
+        )
+    }
+
+    /// Waits until charon has logged `part`.
+    ///
+    /// # Errors
+    /// It does not within `limit`.
+    pub fn wait_for_line(&self, part: &str, limit: Duration) -> Result<()> {
+        self.daemon.wait_for_line(part, limit).context("charon")
+    }
+}
+
+/// charon logs to its standard error; level 1 names each message it sends and receives.
+fn daemon_config(settings: &str) -> String {
+    format!(
+        "charon {{
+    load = {PLUGINS}
+    install_virtual_ip = no
+    filelog {{
+        stderr {{
+            default = 1
+            flush_line = yes
+        }}
+    }}
+    {settings}
+}}
+"
+    )
+}
