@@ -179,6 +179,7 @@ mod tests {
         link.tenure = Some(Tenure {
             slot: Slot::new(1).unwrap(),
             incarnation: 1,
+            store: 1,
             until: at(15_000),
         });
         assert_eq!(check(&link, false, false, at(0)), Err(Unfit::NotSynced));

@@ -10,6 +10,8 @@ pub(crate) struct Tenure {
     pub(crate) slot: Slot,
     /// Of this process; see [`Lease::incarnation`].
     pub(crate) incarnation: u32,
+    /// Who gave it; see [`Lease::store`].
+    pub(crate) store: u64,
     /// The lease has run out from here on.
     pub(crate) until: Instant,
 }
@@ -26,7 +28,12 @@ impl Tenure {
 
     /// True when `other` is the same right, perhaps for longer.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (self.slot, self.incarnation) == (other.slot, other.incarnation)
+        (self.slot, self.incarnation, self.store) == (other.slot, other.incarnation, other.store)
+    }
+
+    /// True when the store breaks its word, which is to give an incarnation once: acting under both would repeat IVs.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        (self.incarnation, self.store) == (other.incarnation, other.store) && self.slot != other.slot
     }
 }
 
@@ -66,6 +73,7 @@ impl Clock {
         Some(Tenure {
             slot: lease.slot,
             incarnation: lease.incarnation,
+            store: lease.store,
             until: sent + lease.ttl,
         })
     }
@@ -123,13 +131,26 @@ mod tests {
     }
 
     #[test]
-    fn another_slot_or_incarnation_is_another_right() {
+    fn another_slot_incarnation_or_store_is_another_right() {
         let start = Instant::now();
-        let tenure = Clock::new(start).answered(&lease(None)).unwrap();
-        let other = Lease {
+        let tenure = |lease: Lease| Clock::new(start).answered(&lease).unwrap();
+        let first = tenure(lease(None));
+        let later = tenure(Lease {
             incarnation: 10,
             ..lease(None)
-        };
-        assert!(!Clock::new(start).answered(&other).unwrap().is_same(&tenure));
+        });
+        let elsewhere = tenure(Lease {
+            store: 2,
+            slot: Slot::new(4).unwrap(),
+            ..lease(None)
+        });
+        for other in [later, elsewhere] {
+            assert!(!other.is_same(&first) && !other.contradicts(&first));
+        }
+        let impossible = tenure(Lease {
+            slot: Slot::new(4).unwrap(),
+            ..lease(None)
+        });
+        assert!(impossible.contradicts(&first));
     }
 }

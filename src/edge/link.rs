@@ -15,6 +15,7 @@ use super::lease::{Clock, heartbeat_interval};
 use super::metrics::{Family, Metrics};
 use super::plan;
 use super::state::{Installed, LinkState, SharedReplica};
+use super::throttle::Throttle;
 use crate::channel::{self, ChannelError};
 use crate::config::EdgeConfig;
 
@@ -55,14 +56,15 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) async fn run(mut self) {
         let mut backoff = Backoff::new();
+        let mut throttle = Throttle::new(Instant::now());
         loop {
-            let end = self.session(&mut backoff).await;
+            let Err(end) = self.session(&mut backoff).await;
             self.state.send_modify(|state| state.client = None);
-            let Err(end) = end;
             self.metrics.count(Family::Sessions, "ended");
-            let pause = backoff.next();
-            warn!(reason = %end, retry_ms = pause.as_millis() as u64, "no session with the distributor");
-            tokio::time::sleep(pause).await;
+            if let Some(withheld) = throttle.admit(end.to_string(), Instant::now()) {
+                warn!(reason = %end, withheld, "no session with the distributor; trying again");
+            }
+            tokio::time::sleep(backoff.next()).await;
         }
     }
 
@@ -152,7 +154,7 @@ impl Link {
             return Ok(());
         };
         let last = self.state.borrow().tenure;
-        if last.is_some_and(|last| last.incarnation == tenure.incarnation && !last.is_same(&tenure)) {
+        if last.is_some_and(|last| last.contradicts(&tenure)) {
             return Err(SessionEnd::IncarnationReused(tenure.incarnation));
         }
         self.state.send_modify(|state| state.tenure = Some(tenure));

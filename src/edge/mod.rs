@@ -93,6 +93,9 @@ pub(crate) enum Error {
     /// Something the process needs of the system.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
+    /// A fault of ours; the panic's message stands in the log before it.
+    #[error("{0} has ended; the kernel goes on forwarding")]
+    Ended(&'static str),
 }
 
 /// Runs until SIGTERM or SIGINT. The kernel goes on forwarding after that.
@@ -108,11 +111,7 @@ pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
 
     tokio::select! {
         () = stop.wait() => {}
-        () = edge.ready() => {
-            fd_store::notify(&[NotifyState::Ready]);
-            info!("ready");
-            stop.wait().await;
-        }
+        fault = edge.serve() => return Err(fault),
     }
     info!("stopping: the kernel goes on forwarding");
     fd_store::notify(&[NotifyState::Stopping]);
@@ -144,7 +143,7 @@ struct Edge {
     negotiator: JoinSet<()>,
     drain: watch::Sender<bool>,
     installed: watch::Receiver<Option<Installed>>,
-    _others: JoinSet<()>,
+    others: JoinSet<()>,
 }
 
 impl Edge {
@@ -226,17 +225,27 @@ impl Edge {
                 negotiator,
                 drain,
                 installed,
-                _others: others,
+                others,
             },
             kernel,
         )
     }
 
-    /// Returns when the first snapshot is in the kernel.
-    async fn ready(&mut self) {
-        // An error would mean that the kernel's thread has ended, and then the process is never ready.
-        if self.installed.wait_for(Option::is_some).await.is_err() {
-            std::future::pending::<()>().await;
+    /// Says when the first snapshot is in the kernel. Returns when a part of the edge has ended, which none does by itself:
+    /// the service manager has to start the process again.
+    async fn serve(&mut self) -> Error {
+        let mut installed = self.installed.clone();
+        let kernel = async {
+            if installed.wait_for(Option::is_some).await.is_ok() {
+                fd_store::notify(&[NotifyState::Ready]);
+                info!("ready");
+            }
+            let _ = installed.wait_for(|_| false).await;
+        };
+        tokio::select! {
+            _ = self.negotiator.join_next() => Error::Ended("the task that negotiates"),
+            _ = self.others.join_next() => Error::Ended("a task"),
+            () = kernel => Error::Ended("the kernel's thread"),
         }
     }
 

@@ -136,7 +136,7 @@ impl Negotiator {
             incarnation: tenure.incarnation,
             spi_key: self.fleet_key.spi_key(),
             ike: ike::default_ike_suites(),
-            limits: self.limits.clone(),
+            limits: self.limits,
         };
         let host = FleetHost::new(self.replica.clone());
         Running {

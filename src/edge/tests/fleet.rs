@@ -51,7 +51,7 @@ impl Fleet {
             Role::Distributor("d".parse().unwrap()),
             Role::Operator("ann".parse().unwrap()),
         ] {
-            pki::issue(dir.path(), dir.path(), &role, &[address.clone()]).unwrap();
+            pki::issue(dir.path(), dir.path(), &role, std::slice::from_ref(&address)).unwrap();
         }
         let fleet_key = Arc::new(FleetKey::load(&dir.path().join("fleet.key")).unwrap());
         let mut fleet = Self {
@@ -183,6 +183,11 @@ pub(super) struct TestEdge {
 }
 
 impl TestEdge {
+    /// Returns when the first snapshot is installed.
+    pub(super) async fn ready(&mut self) {
+        self.edge.installed.wait_for(Option::is_some).await.unwrap();
+    }
+
     pub(super) fn has_installed(&self, child: &ike::ChildSa) -> bool {
         let spi = InboundSpi::try_from(child.outbound_spi).unwrap();
         self.kernel.installed().contains(&spi.get())

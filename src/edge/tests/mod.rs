@@ -32,8 +32,8 @@ async fn counter(edge: &TestEdge, name: &str) -> u64 {
 async fn the_reply_waits_until_every_edge_has_installed_the_sa() {
     let fleet = Fleet::start().await;
     let (mut e1, mut e2) = (fleet.edge("e1").await, fleet.edge("e2").await);
-    e1.edge.ready().await;
-    e2.edge.ready().await;
+    e1.ready().await;
+    e2.ready().await;
     let (mut router, customer) = Router::new(1).await;
     fleet.put_tunnel("acme", &customer).await;
 
@@ -61,8 +61,8 @@ async fn the_reply_waits_until_every_edge_has_installed_the_sa() {
 async fn a_message_at_another_edge_reaches_the_owner_and_its_answer_comes_back() {
     let fleet = Fleet::start().await;
     let (mut e1, mut e2) = (fleet.edge("e1").await, fleet.edge("e2").await);
-    e1.edge.ready().await;
-    e2.edge.ready().await;
+    e1.ready().await;
+    e2.ready().await;
     let (mut router, customer) = Router::new(1).await;
     fleet.put_tunnel("acme", &customer).await;
 
@@ -89,14 +89,14 @@ async fn a_message_at_another_edge_reaches_the_owner_and_its_answer_comes_back()
 async fn a_restarted_edge_goes_on_with_its_ike_sas() {
     let fleet = Fleet::start().await;
     let mut edge = fleet.edge("e1").await;
-    edge.edge.ready().await;
+    edge.ready().await;
     let (mut router, customer) = Router::new(1).await;
     fleet.put_tunnel("acme", &customer).await;
     router.connect(&edge).await;
 
     drop(edge);
     let mut again = fleet.edge("e1").await;
-    again.edge.ready().await;
+    again.ready().await;
     assert!(again.has_installed(router.initiator.child().unwrap()));
     let probe = router.initiator.probe().unwrap();
     router.send(&probe, &again).await;
@@ -112,7 +112,7 @@ async fn a_restarted_edge_goes_on_with_its_ike_sas() {
 async fn what_the_customer_asks_while_the_distributor_is_away_is_done_when_it_is_back() {
     let mut fleet = Fleet::start().await;
     let mut edge = fleet.edge("e1").await;
-    edge.edge.ready().await;
+    edge.ready().await;
     let (mut router, customer) = Router::new(1).await;
     fleet.put_tunnel("acme", &customer).await;
     router.connect(&edge).await;
@@ -136,7 +136,7 @@ async fn what_the_customer_asks_while_the_distributor_is_away_is_done_when_it_is
 async fn a_revoked_customer_is_told() {
     let fleet = Fleet::start().await;
     let mut edge = fleet.edge("e1").await;
-    edge.edge.ready().await;
+    edge.ready().await;
     let (mut router, customer) = Router::new(1).await;
     fleet.put_tunnel("acme", &customer).await;
     router.connect(&edge).await;
@@ -157,7 +157,7 @@ async fn a_revoked_customer_is_told() {
 async fn a_draining_edge_finishes_what_it_began_and_takes_nothing_new() {
     let fleet = Fleet::start().await;
     let mut edge = fleet.edge("e1").await;
-    edge.edge.ready().await;
+    edge.ready().await;
     let (mut router, customer) = Router::new(1).await;
     fleet.put_tunnel("acme", &customer).await;
     assert!(get(&edge, "/health").await.starts_with("HTTP/1.1 200"));
