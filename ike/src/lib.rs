@@ -6,6 +6,11 @@
 //!
 //! What sets it apart from a responder with two fixed ends is the [`Commit`]: a reply that would make the peer
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.
+//!
+//! A datagram's way: `responder` finds out whose it is; `wire` decodes it; `init` and `auth` make an IKE SA of
+//! IKE_SA_INIT and IKE_AUTH, with `select`, `narrow`, `nat` and `child` for what is agreed on; `established` answers
+//! whatever comes later, as `window` allows, and asks questions of its own. `snapshot` is what other edges need to
+//! go on with an IKE SA. What is to be sent, committed or logged collects in `outbox`.
 
 #![forbid(unsafe_code)]
 

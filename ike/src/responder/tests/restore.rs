@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::*;
-use crate::{CommitOutcome, RestoreError, Secret};
+use crate::{CommitOutcome, Ending, RestoreError, Secret};
 
 /// Another edge that has taken the customer's IKE SA over, from the fleet's latest record of it.
 fn taken_over(fleet: &TestFleet, slot: u16) -> TestFleet {
@@ -123,6 +123,9 @@ fn the_new_owner_finds_the_message_id_that_the_peer_expects() {
     let sent = other.wait(Duration::from_secs(30));
     assert_eq!(sent.len(), 1);
     assert!(initiator.handle_datagram(&sent[0].1.payload).is_some());
+    // And silence is death again.
+    other.wait(Duration::from_secs(600));
+    assert_eq!(other.last_event(), Some(&What::Ended(Ending::PeerDead)));
 }
 
 /// A peer that ignores message IDs too low for it is not dead.
