@@ -58,25 +58,35 @@ impl<H: Header> TryFrom<v1::Sealed> for Sealed<H> {
     type Error = Invalid;
 
     fn try_from(wire: v1::Sealed) -> Result<Self, Invalid> {
-        check_length("header", &wire.header, limits::HEADER)?;
-        check_length("secret", &wire.secret, limits::SECRET)?;
-        if wire.secret.is_empty() {
-            return Err(Invalid::missing("secret").within(H::NAME));
-        }
-        let decoded = H::Wire::decode(&wire.header[..]).map_err(|error| {
-            Invalid::new(
-                "header",
-                &wire.header,
-                format!("is not an encoded {}: {error}", H::NAME),
-            )
-        })?;
-        let header = H::try_from(decoded).map_err(|e| e.within(H::NAME))?;
-        Ok(Self {
-            header,
-            encoded: wire.header,
-            secret: wire.secret,
-        })
+        check_length("header", &wire.header, limits::HEADER)
+            .and_then(|()| check_length("secret", &wire.secret, limits::SECRET))
+            .and_then(|()| parse_header(&wire.header))
+            .map(|header| Self {
+                header,
+                encoded: wire.header,
+                secret: wire.secret,
+            })
+            .map_err(|error| error.within(H::NAME))
     }
+}
+
+fn check_length(field: &str, octets: &Bytes, most: usize) -> Result<(), Invalid> {
+    match octets.len() {
+        0 => Err(Invalid::missing(field)),
+        length if length > most => Err(Invalid::new(
+            field,
+            length,
+            format!("octets are more than {most}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn parse_header<H: Header>(octets: &Bytes) -> Result<H, Invalid> {
+    let rule = |error| format!("is not an encoded {}: {error}", H::NAME);
+    H::Wire::decode(&octets[..])
+        .map_err(|error| Invalid::new("header", octets, rule(error)))?
+        .try_into()
 }
 
 impl<H> From<&Sealed<H>> for v1::Sealed {
@@ -93,15 +103,4 @@ impl<H: fmt::Debug> fmt::Debug for Sealed<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} with {} sealed octets", self.header, self.secret.len())
     }
-}
-
-fn check_length(field: &str, octets: &Bytes, most: usize) -> Result<(), Invalid> {
-    if octets.len() > most {
-        return Err(Invalid::new(
-            field,
-            octets.len(),
-            format!("octets are more than {most}"),
-        ));
-    }
-    Ok(())
 }

@@ -8,9 +8,8 @@ use proto::{Change, Commit, Sealed, limits};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use tonic::{Code, Status};
 
-use crate::support::{
-    Authority, Edge, Lab, child_key, child_sa, connect, handshake, ike_sa, role, sealed, spi,
-};
+use crate::support::authority::connect;
+use crate::support::{Authority, Edge, Lab, child_key, child_sa, handshake, ike_sa, role, sealed, spi};
 
 /// Whether a caller with these means gets any answer out of the distributor.
 async fn is_served(lab: &Lab, tls: ClientTlsConfig) -> bool {

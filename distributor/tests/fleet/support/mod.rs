@@ -1,7 +1,7 @@
 //! A fleet on loopback: an authority, a distributor with a store of its own, edges and operators that speak the real
 //! protocol over real mutual TLS.
 
-mod authority;
+pub(crate) mod authority;
 mod edge;
 mod records;
 
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::transport::Channel;
 
-pub(crate) use authority::{Authority, Credentials, connect};
+pub(crate) use authority::{Authority, Credentials};
 pub(crate) use edge::{Edge, Heard};
 pub(crate) use records::*;
 

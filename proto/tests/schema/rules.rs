@@ -1,0 +1,381 @@
+//! Every rule of the schema, broken once: the error names the field, what it holds, and the rule.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use proto::*;
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}
+
+fn endpoint(address: &[u8], port: u32) -> Option<v1::Endpoint> {
+    Some(v1::Endpoint {
+        address: address.to_vec(),
+        port,
+    })
+}
+
+fn tunnel() -> v1::Tunnel {
+    v1::Tunnel {
+        name: "acme".into(),
+        id: 1,
+        remote_id: Some(v1::Identity {
+            kind: Some(v1::identity::Kind::Fqdn("acme.example".into())),
+        }),
+        local_id: None,
+        esp: vec!["aes256gcm16".into()],
+        local_ts: vec!["10.1.0.0/16".into()],
+        remote_ts: vec!["10.2.0.0/16".into()],
+        netns: String::new(),
+        interface: "acme".into(),
+        mtu: 0,
+    }
+}
+
+fn child_sa() -> v1::ChildSa {
+    let any = v1::TrafficSelector {
+        protocol: 0,
+        first_port: 0,
+        last_port: 65_535,
+        first_address: vec![10, 1, 0, 0],
+        last_address: vec![10, 1, 255, 255],
+    };
+    v1::ChildSa {
+        inbound_spi: 1 << 22 | 5,
+        outbound_spi: 0x1000,
+        ike_initiator_spi: 1,
+        ike_responder_spi: 2,
+        tunnel: "acme".into(),
+        local: endpoint(&[203, 0, 113, 1], 500),
+        peer: endpoint(&[198, 51, 100, 1], 500),
+        udp_encap: false,
+        suite: "aes256gcm16".into(),
+        local_ts: vec![any.clone()],
+        remote_ts: vec![any],
+        created_unix_ms: now().unix_ms(),
+        expires_unix_ms: now().after(Duration::from_secs(3600)).unix_ms(),
+    }
+}
+
+/// Breaks something in a good message and compares the error.
+fn broken<W, T: TryFrom<W, Error = Invalid>>(mut message: W, break_it: impl FnOnce(&mut W), error: &str) {
+    break_it(&mut message);
+    match T::try_from(message) {
+        Ok(_) => panic!("accepted, where {error:?} was expected"),
+        Err(found) => assert_eq!(found.to_string(), error),
+    }
+}
+
+#[test]
+fn of_tunnels() {
+    let check = |break_it: fn(&mut v1::Tunnel), error| broken::<_, Tunnel>(tunnel(), break_it, error);
+    Tunnel::try_from(tunnel()).expect("the unbroken one is good");
+    check(
+        |t| t.name = "a b".into(),
+        r#"name: "a b" is not 1 to 63 letters, digits, '.', '_', '-', a letter or digit first"#,
+    );
+    check(
+        |t| t.name = "-x".into(),
+        r#"name: "-x" is not 1 to 63 letters, digits, '.', '_', '-', a letter or digit first"#,
+    );
+    check(|t| t.id = 0, "id: 0 is not a tunnel's number (1 to 65535)");
+    check(
+        |t| t.id = 65_536,
+        "id: 65536 is not a tunnel's number (1 to 65535)",
+    );
+    check(
+        |t| t.remote_id = None,
+        "remote_id: nothing where a value is needed",
+    );
+    check(
+        |t| t.remote_id = Some(v1::Identity::default()),
+        "remote_id.kind: nothing where a value is needed",
+    );
+    check(|t| t.esp.clear(), "esp: nothing where a value is needed");
+    check(
+        |t| t.esp = vec!["des".into()],
+        r#"esp[0].suite: "des" is not one of aes256gcm16, aes128gcm16"#,
+    );
+    check(
+        |t| t.remote_ts.clear(),
+        "remote_ts: nothing where a value is needed",
+    );
+    check(
+        |t| t.local_ts = vec!["10.0.0.0/8".into(), "x".into()],
+        r#"local_ts[1].prefix: "x" is not a prefix"#,
+    );
+    check(
+        |t| t.local_ts = vec!["10.1.2.3/16".into()],
+        r#"local_ts[0].prefix: "10.1.2.3/16" has bits behind its length; 10.1.0.0/16 would do"#,
+    );
+    check(
+        |t| t.local_ts = vec!["10.0.0.0/8".into(); 65],
+        "local_ts: 65 items are more than 64",
+    );
+    check(
+        |t| t.netns = "../etc".into(),
+        r#"netns: "../etc" is not 1 to 255 printable characters without '/'"#,
+    );
+    check(
+        |t| t.netns = "..".into(),
+        r#"netns: ".." is not 1 to 255 printable characters without '/'"#,
+    );
+    let interface = "is not 1 to 15 printable characters without '/', ':' and '%'";
+    for wrong in ["", "sixteen-letters-", "a/b", "a b", ".", "eth0:1", "sw%d"] {
+        let break_it = |t: &mut v1::Tunnel| t.interface = wrong.into();
+        broken::<_, Tunnel>(tunnel(), break_it, &format!("interface: {wrong:?} {interface}"));
+    }
+    check(|t| t.mtu = 67, "mtu: 67 is not an MTU (68 to 65535)");
+}
+
+#[test]
+fn of_identities() {
+    let check = |kind, error: &str| {
+        broken::<_, Identity>(v1::Identity { kind: Some(kind) }, |_| {}, error);
+    };
+    use v1::identity::Kind;
+    check(
+        Kind::Address(vec![1, 2, 3]),
+        "address: [1, 2, 3] is not an address of 4 or 16 octets",
+    );
+    check(Kind::Fqdn(String::new()), r#"fqdn: "" is not a domain name"#);
+    check(Kind::Fqdn("a b".into()), r#"fqdn: "a b" is not a domain name"#);
+    check(
+        Kind::Rfc822("nobody".into()),
+        r#"rfc822: "nobody" is not an address like user@domain"#,
+    );
+    check(Kind::KeyId(vec![]), "key_id: [] is not 1 to 255 octets");
+    assert_eq!(
+        "Acme.Example".parse(),
+        Ok(Identity::Fqdn("acme.example".to_owned())),
+        "case means nothing here"
+    );
+    assert_eq!("keyid:00ff".parse(), Ok(Identity::KeyId(vec![0, 0xff])));
+    assert!("keyid:0".parse::<Identity>().is_err());
+    assert_eq!(
+        "2001:db8::1".parse(),
+        Ok(Identity::Address("2001:db8::1".parse().unwrap()))
+    );
+}
+
+#[test]
+fn of_child_sas() {
+    let check = |break_it: fn(&mut v1::ChildSa), error| broken::<_, ChildSa>(child_sa(), break_it, error);
+    ChildSa::try_from(child_sa()).expect("the unbroken one is good");
+    check(
+        |c| c.inbound_spi = 0x3f_ffff,
+        "inbound_spi: 0x003fffff has no slot in its high ten bits",
+    );
+    check(
+        |c| c.outbound_spi = 255,
+        "outbound_spi: 255 is an SPI that RFC 4303 reserves (below 256)",
+    );
+    check(
+        |c| c.ike_responder_spi = 0,
+        "ike_responder_spi: 0 is not the SPI of an established IKE SA",
+    );
+    check(
+        |c| c.tunnel.clear(),
+        r#"tunnel.name: "" is not 1 to 63 letters, digits, '.', '_', '-', a letter or digit first"#,
+    );
+    check(|c| c.local = None, "local: nothing where a value is needed");
+    check(
+        |c| c.peer = endpoint(&[198, 51, 100, 1], 70_000),
+        "peer.port: 70000 is not a port (0 to 65535)",
+    );
+    check(
+        |c| c.peer = endpoint(&[198, 51, 100, 1], 0),
+        "peer.port: 0 is not a port to send to",
+    );
+    check(
+        |c| c.peer = endpoint(&[0; 4], 500),
+        "peer.address: 0.0.0.0 is not one host's address",
+    );
+    check(
+        |c| c.peer = endpoint(&[224, 0, 0, 1], 500),
+        "peer.address: 224.0.0.1 is not one host's address",
+    );
+    check(
+        |c| c.peer = endpoint(&[1; 16], 500),
+        "peer: [101:101:101:101:101:101:101:101]:500 is not of the family of local, 203.0.113.1:500",
+    );
+    check(
+        |c| c.suite = "null".into(),
+        r#"suite: "null" is not one of aes256gcm16, aes128gcm16"#,
+    );
+    check(
+        |c| c.remote_ts.clear(),
+        "remote_ts: nothing where a value is needed",
+    );
+    check(
+        |c| c.local_ts[0].protocol = 256,
+        "local_ts[0].protocol: 256 is not an IP protocol (0 to 255)",
+    );
+    check(
+        |c| c.local_ts[0].first_port = 65_536,
+        "local_ts[0].first_port: 65536 is not a port (0 to 65535)",
+    );
+    check(
+        |c| (c.local_ts[0].first_port, c.local_ts[0].last_port) = (2, 1),
+        "local_ts[0].last_port: 1 is before the first port, 2",
+    );
+    check(
+        |c| c.local_ts[0].last_address = vec![10, 0, 0, 0],
+        "local_ts[0].last_address: 10.0.0.0 is before the first address, 10.1.0.0",
+    );
+    check(
+        |c| c.local_ts[0].last_address = vec![0xff; 16],
+        "local_ts[0].last_address: ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff is not of the family of the first, 10.1.0.0",
+    );
+    let selectors = |c: &mut v1::ChildSa| c.local_ts = vec![c.local_ts[0].clone(); 256];
+    broken::<_, ChildSa>(child_sa(), selectors, "local_ts: 256 items are more than 255");
+    check(
+        |c| c.expires_unix_ms = 1,
+        "expires_unix_ms: 1 is not after created_unix_ms",
+    );
+    check(
+        |c| c.expires_unix_ms = u64::MAX,
+        "expires_unix_ms: 18446744073709551615 is a moment after the year 9999",
+    );
+}
+
+#[test]
+fn of_sealed_records() {
+    let sealed = || v1::Sealed {
+        header: Bytes::from_static(b"\xff"),
+        secret: Bytes::from_static(b"x"),
+    };
+    let check = |break_it: fn(&mut v1::Sealed), error| broken::<_, Sealed<Tunnel>>(sealed(), break_it, error);
+    check(
+        |s| s.secret = Bytes::new(),
+        "tunnel.secret: nothing where a value is needed",
+    );
+    check(
+        |s| s.secret = vec![0; 32_769].into(),
+        "tunnel.secret: 32769 octets are more than 32768",
+    );
+    check(
+        |s| s.header = vec![0; 32_769].into(),
+        "tunnel.header: 32769 octets are more than 32768",
+    );
+    let error = Sealed::<Tunnel>::try_from(sealed()).unwrap_err().to_string();
+    assert!(
+        error.starts_with(r#"tunnel.header: b"\xff" is not an encoded tunnel: "#),
+        "{error}"
+    );
+}
+
+#[test]
+fn of_sessions() {
+    use v1::sync_request::Message;
+    let check = |message, error: &str| {
+        broken::<_, ToDistributor>(
+            v1::SyncRequest {
+                message: Some(message),
+            },
+            |_| {},
+            error,
+        );
+    };
+    check(
+        Message::Hello(v1::Hello::default()),
+        "hello.forward: nothing where a value is needed",
+    );
+    check(
+        Message::Heartbeat(v1::Heartbeat { number: 0 }),
+        "heartbeat.number: nothing where a value is needed",
+    );
+    let failure = |reason: &str| {
+        let key = Some(v1::Key {
+            kind: Some(v1::key::Kind::Edge(1)),
+        });
+        let failures = vec![v1::Failure {
+            key,
+            errno: 2,
+            reason: reason.to_owned(),
+        }];
+        Message::Applied(v1::Applied {
+            revision: 1,
+            failures,
+            failures_total: 1,
+        })
+    };
+    let rule = "is not one line of at most 512 octets";
+    check(
+        failure("two\nlines"),
+        &format!(r#"applied.failures[0].reason: "two\nlines" {rule}"#),
+    );
+    let many = vec![v1::Failure::default(); 257];
+    let applied = v1::Applied {
+        revision: 1,
+        failures: many,
+        failures_total: 257,
+    };
+    check(
+        Message::Applied(applied),
+        "applied.failures: 257 items are more than 256",
+    );
+}
+
+#[test]
+fn of_commits() {
+    let request = v1::CommitRequest::default;
+    broken::<_, Commit>(request(), |_| {}, "changes: nothing where a value is needed");
+    broken::<_, Commit>(
+        request(),
+        |c| c.changes = vec![v1::Change::default()],
+        "changes[0].change: nothing where a value is needed",
+    );
+    let remove = |kind| v1::Change {
+        change: Some(v1::change::Change::Remove(v1::Key { kind: Some(kind) })),
+    };
+    broken::<_, Commit>(
+        request(),
+        |c| c.changes = vec![remove(v1::key::Kind::Tunnel("acme".into()))],
+        "changes[0].remove: tunnel acme is not for an edge to remove",
+    );
+    broken::<_, Commit>(
+        request(),
+        |c| c.changes = vec![remove(v1::key::Kind::ChildSa(5))],
+        "changes[0].remove.inbound_spi: 0x00000005 has no slot in its high ten bits",
+    );
+}
+
+#[test]
+fn long_values_are_shown_in_part() {
+    let error = "x".repeat(10_000).parse::<Name>().unwrap_err().to_string();
+    assert!(error.len() < 200, "{error}");
+}
+
+#[test]
+fn keys_are_of_their_suites_length_and_never_shown() {
+    let keys = ChildSaKeys {
+        inbound: vec![7; 20].into(),
+        outbound: vec![7; 20].into(),
+    };
+    assert!(ChildSaKeys::decode(&keys.encode(), EspSuite::Aes128Gcm16).is_ok());
+    let error = ChildSaKeys::decode(&keys.encode(), EspSuite::Aes256Gcm16).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "inbound: 20 octets are not a key for aes256gcm16, which has 36"
+    );
+    assert!(!format!("{keys:?}").contains('7'));
+    let wire = v1::ChildSaKeys {
+        inbound: vec![7; 20],
+        outbound: vec![7; 20],
+    };
+    assert!(!format!("{wire:?}").contains('7'));
+}
+
+#[test]
+fn a_slot_is_the_high_bits_of_its_spis() {
+    for number in [1, 2, 512, Slot::MAX] {
+        let slot = Slot::new(number).unwrap();
+        let (first, last) = InboundSpi::of_slot(slot);
+        assert_eq!((first.slot(), last.slot()), (slot, slot));
+        assert_eq!(first.get() >> 22, u32::from(number));
+        assert_eq!(last.get() - first.get(), (1 << 22) - 1);
+    }
+    assert_eq!((Slot::new(0), Slot::new(1024)), (None, None));
+}
