@@ -81,7 +81,7 @@ pub struct Flip {
     pub sent: u64,
     /// Answers.
     pub received: u64,
-    /// How often the network changed the edge, both directions counted.
+    /// How often the network changed the edge that it delivers to. The way back changed as often, to another edge.
     pub switches: u64,
     /// Requests a second.
     pub packets_per_second: f64,

@@ -50,32 +50,36 @@ impl Connection {
         } = self;
         let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
         format!(
-            "connections.{name} {{
-    version = 2
-    local_addrs = {local}
-    remote_addrs = {remote}
-    proposals = {ike}
-    local {{
-        auth = psk
-        id = {local_id}
-    }}
-    remote {{
-        auth = psk
-        id = {remote_id}
-    }}
-    children {{
-        {name} {{
-            local_ts = {local_ts}
-            remote_ts = {remote_ts}
-            esp_proposals = {esp}
-            replay_window = 0
+            "connections {{
+    {name} {{
+        version = 2
+        local_addrs = {local}
+        remote_addrs = {remote}
+        proposals = {ike}
+        local {{
+            auth = psk
+            id = {local_id}
+        }}
+        remote {{
+            auth = psk
+            id = {remote_id}
+        }}
+        children {{
+            {name} {{
+                local_ts = {local_ts}
+                remote_ts = {remote_ts}
+                esp_proposals = {esp}
+                replay_window = 0
+            }}
         }}
     }}
 }}
-secrets.ike-{name} {{
-    id-local = {local_id}
-    id-remote = {remote_id}
-    secret = \"{psk}\"
+secrets {{
+    ike-{name} {{
+        id-local = {local_id}
+        id-remote = {remote_id}
+        secret = \"{psk}\"
+    }}
 }}
 ",
             local = address(self.local),
@@ -90,8 +94,8 @@ secrets.ike-{name} {{
 const PLUGINS: &str = "random nonce openssl kdf hmac pem pkcs1 pkcs8 pubkey x509 constraints revocation \
                        kernel-netlink socket-default vici updown";
 
-const START_LIMIT: Duration = Duration::from_secs(30);
-const LOAD_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_secs(90);
+const LOAD_LIMIT: Duration = Duration::from_secs(90);
 
 /// A running charon; dropped, it is killed, and its kernel keeps what it has.
 pub struct Charon {
@@ -145,7 +149,8 @@ impl Charon {
         let output = self.try_initiate(child, limit)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            bail!("{} could not set up {child}:\n{said}", self.namespace.name());
+            let error = String::from_utf8_lossy(&output.stderr);
+            bail!("{} could not set up {child}: {}\n{said}{error}", self.namespace.name(), output.status);
         }
         Ok(said)
     }

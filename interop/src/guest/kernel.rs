@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::namespace::Namespace;
 use super::process;
@@ -57,6 +57,21 @@ pub fn find(namespace: &Namespace, destination: IpAddr, spi: u32) -> Result<Opti
     Ok(sas(namespace)?
         .into_iter()
         .find(|sa| sa.destination == destination && sa.spi == spi))
+}
+
+/// Waits until the namespace has no SA.
+///
+/// # Errors
+/// It still has one after `limit`.
+pub fn wait_until_empty(namespace: &Namespace, limit: Duration) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = sas(namespace)?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "{} still has {left:?}", namespace.name());
+    }
 }
 
 /// How many policies a namespace has for each direction; socket policies are not counted.

@@ -8,6 +8,7 @@
 pub mod boot;
 pub mod capture;
 pub mod charon;
+pub mod fleet;
 pub mod flow;
 pub mod holder;
 pub mod kernel;
@@ -20,4 +21,5 @@ pub mod process;
 pub mod record;
 pub mod runner;
 pub mod service;
+pub mod stage;
 pub mod topology;

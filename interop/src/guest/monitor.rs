@@ -78,12 +78,14 @@ impl Monitor {
         events
     }
 
-    /// Waits for `what` to be done to the SA towards `destination` with `spi`, and returns when that was.
+    /// Waits for one of `what` to be done to the SA towards `destination` with `spi`, and returns when that was.
     ///
     /// # Errors
     /// It is not within `limit`.
-    pub fn wait(&self, limit: Duration, what: What, destination: IpAddr, spi: u32) -> Result<SystemTime> {
-        let wanted = |event: &&Event| (event.what, event.destination, event.spi) == (what, destination, spi);
+    pub fn wait(&self, limit: Duration, what: &[What], destination: IpAddr, spi: u32) -> Result<SystemTime> {
+        let wanted = |event: &&Event| {
+            what.contains(&event.what) && (event.destination, event.spi) == (destination, spi)
+        };
         self.events
             .wait(limit, |events| events.iter().find(wanted).map(|event| event.time))
     }

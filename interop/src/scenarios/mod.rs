@@ -1,6 +1,7 @@
 //! What must be true, one file each. A scenario asserts on captures, on kernels or on what arrived, never on our own logs.
 
 mod lone_charon;
+pub mod story;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct Scenario {
 }
 
 /// All of them, in the order they are run in.
-pub const ALL: &[Scenario] = &[lone_charon::SCENARIO];
+pub const ALL: &[Scenario] = &[story::SCENARIO, lone_charon::SCENARIO];
 
 /// The scenario of that name.
 ///

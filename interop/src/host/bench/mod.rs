@@ -1,0 +1,129 @@
+//! `interop/bench`: what the parts cost, each beside something that does the same work, in one run.
+//!
+//! The measuring programs lie in the crates they measure and write one JSON object a line for each case and round.
+//! Here they are built, run one after the other, and made into ratios.
+
+mod fanout;
+mod handshake;
+mod install;
+mod spread;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use comfy_table::Table;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::command::read;
+use super::{build, image, lab_dir, vm};
+use crate::report::{Job, Line, place};
+
+/// An emulated machine installs some hundred SAs in a second.
+const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// What `interop/bench --json` writes. Everything is measured in the run that writes it.
+#[derive(Serialize)]
+struct Figures {
+    machine: Machine,
+    handshake: Vec<handshake::Row>,
+    fanout: Vec<fanout::Row>,
+    install: Vec<install::Row>,
+}
+
+/// Where it was measured.
+#[derive(Serialize)]
+struct Machine {
+    processor: String,
+    processors: usize,
+    /// Of the minute before, by others: more than a little of it spoils the figures.
+    load: f64,
+}
+
+/// Builds, measures, prints, and writes the figures to `json` if wanted.
+///
+/// # Errors
+/// A program does not compile or fails, or the lab's machine does.
+pub fn run(json: Option<&Path>) -> Result<()> {
+    let machine = Machine::this()?;
+    println!("{}, {} processors, load {}", machine.processor, machine.processors, machine.load);
+    let programs = Programs::build()?;
+    let image = image::get(&lab_dir())?;
+
+    let handshake = handshake::rows(&samples(&programs.handshake)?);
+    show("Responder: CPU time of a handshake, against its bare cryptography", handshake::table(&handshake));
+    let fanout = fanout::rows(&samples(&programs.fanout)?);
+    show("Distributor: from a commit to applied at all subscribers", fanout::table(&fanout));
+    let install = install::rows(&samples_in_guest(&image, programs.install)?);
+    show("Agent: SAs into the kernel, against `ip -batch`, in the lab's machine", install::table(&install));
+
+    if let Some(file) = json {
+        let figures = Figures { machine, handshake, fanout, install };
+        fs::write(file, serde_json::to_vec_pretty(&figures)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// The measuring programs, all built before the first is run.
+struct Programs {
+    handshake: PathBuf,
+    fanout: PathBuf,
+    install: PathBuf,
+}
+
+impl Programs {
+    fn build() -> Result<Self> {
+        Ok(Self {
+            handshake: build::one("bench --no-run -p ike --features testkit --bench handshake")?,
+            fanout: build::one("bench --no-run -p distributor --bench fanout")?,
+            install: build::one("build --release -p xfrm --example install")?,
+        })
+    }
+}
+
+impl Machine {
+    fn this() -> Result<Self> {
+        let processors = fs::read_to_string("/proc/cpuinfo")?;
+        let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let load = fs::read_to_string("/proc/loadavg")?;
+        Ok(Self {
+            processor: model.map_or("unknown processor", |(_, model)| model).to_owned(),
+            processors: std::thread::available_parallelism()?.get(),
+            load: load.split(' ').next().unwrap_or_default().parse()?,
+        })
+    }
+}
+
+fn show(title: &str, table: Table) {
+    println!("\n{title}\n{table}");
+}
+
+/// Runs a program here.
+fn samples<T: DeserializeOwned>(program: &Path) -> Result<Vec<T>> {
+    read(&mut Command::new(program))?.lines().map(parse).collect()
+}
+
+/// Runs a program in the lab's machine, alone there.
+fn samples_in_guest<T: DeserializeOwned>(image: &image::Image, program: PathBuf) -> Result<Vec<T>> {
+    const NAME: &str = "measure";
+    let job = Job::Run(vec![place::program(NAME).to_string_lossy().into_owned()]);
+    let programs = [("interop".to_owned(), std::env::current_exe()?), (NAME.to_owned(), program)];
+    let mut output = Vec::new();
+    let code = vm::boot(image, &lab_dir().join("bench"), &programs, &job, INSTALL_LIMIT, |line| {
+        if let Line::Output(text) = line {
+            output.push(text.clone());
+        }
+    })?;
+    if code != 0 {
+        bail!("the program in the lab's machine ended with {code}:\n{}", output.join("\n"));
+    }
+    output.iter().map(|line| parse(line)).collect()
+}
+
+fn parse<T: DeserializeOwned>(line: &str) -> Result<T> {
+    serde_json::from_str(line).with_context(|| format!("not a sample: {line}"))
+}
