@@ -60,7 +60,25 @@ pub(crate) fn tombstone(revision: u64, key: Key) -> Record {
 }
 
 pub(crate) fn tunnel(revision: u64, name: &str, id: u16) -> Record {
-    let header = Tunnel {
+    let psk = Secret::new(b"a pre-shared key".to_vec());
+    let sealed = seal::seal_record(&fleet_key(), tunnel_header(name, id), &psk).unwrap();
+    Record {
+        revision,
+        body: Body::Tunnel(sealed),
+    }
+}
+
+/// A tunnel whose secret nobody can open.
+pub(crate) fn tampered_tunnel(revision: u64, name: &str, id: u16) -> Record {
+    let sealed = Sealed::new(tunnel_header(name, id), |_| Bytes::from_static(&[1; 80]));
+    Record {
+        revision,
+        body: Body::Tunnel(sealed),
+    }
+}
+
+fn tunnel_header(name: &str, id: u16) -> Tunnel {
+    Tunnel {
         name: name.parse().unwrap(),
         id: TunnelId::new(id).unwrap(),
         remote_id: format!("{name}.example").parse().unwrap(),
@@ -71,11 +89,6 @@ pub(crate) fn tunnel(revision: u64, name: &str, id: u16) -> Record {
         netns: None,
         interface: format!("ipsec{id}").parse().unwrap(),
         mtu: None,
-    };
-    let sealed = seal::seal_record(&fleet_key(), header, &Secret::new(b"a pre-shared key".to_vec())).unwrap();
-    Record {
-        revision,
-        body: Body::Tunnel(sealed),
     }
 }
 

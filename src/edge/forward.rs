@@ -20,7 +20,7 @@ use super::datagram::{Datagram, MOST_OCTETS};
 use super::metrics::{Family, Metrics};
 use super::state::SharedReplica;
 use crate::fleet_key::FleetKey;
-use crate::seal::{self, Purpose};
+use crate::seal::{self, OpenError, Purpose};
 
 /// Nothing but the purpose of the seal is bound to it.
 const BOUND: &[u8] = &[];
@@ -72,10 +72,10 @@ impl Forwarder {
         self.metrics.count(Family::Forward, outcome);
     }
 
-    /// What another edge passed; `None` when no edge of the fleet did.
-    pub(crate) fn open(&self, sealed: &[u8]) -> Option<Datagram> {
+    /// What another edge passed; an error when no edge of the fleet did.
+    pub(crate) fn open(&self, sealed: &[u8]) -> Result<Datagram, OpenError> {
         let datagram = open_datagram(&self.fleet_key, sealed);
-        let outcome = if datagram.is_some() {
+        let outcome = if datagram.is_ok() {
             "received"
         } else {
             "dropped_not_authentic"
@@ -98,10 +98,11 @@ fn seal_datagram(key: &FleetKey, path: Path, payload: &[u8]) -> Option<Vec<u8>> 
     seal::seal(key, Purpose::Forward, BOUND, &plain).ok()
 }
 
-fn open_datagram(key: &FleetKey, sealed: &[u8]) -> Option<Datagram> {
-    let plain = seal::open(key, Purpose::Forward, BOUND, sealed).ok()?;
-    let Forwarded { path, payload } = postcard::from_bytes(plain.expose()).ok()?;
-    Some(Datagram {
+fn open_datagram(key: &FleetKey, sealed: &[u8]) -> Result<Datagram, OpenError> {
+    let plain = seal::open(key, Purpose::Forward, BOUND, sealed)?;
+    let forwarded = postcard::from_bytes(plain.expose()).map_err(|_| OpenError::Malformed)?;
+    let Forwarded { path, payload } = forwarded;
+    Ok(Datagram {
         path,
         payload: payload.to_vec(),
     })
@@ -137,23 +138,17 @@ mod tests {
     fn a_stranger_can_neither_make_nor_change_one() {
         let key = fixtures::fleet_key();
         let sealed = seal_datagram(&key, path(), b"an IKE message").unwrap();
-        assert!(open_datagram(&FleetKey::generate().unwrap(), &sealed).is_none());
+        assert!(open_datagram(&FleetKey::generate().unwrap(), &sealed).is_err());
         for index in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[index] ^= 1;
-            assert!(open_datagram(&key, &changed).is_none(), "octet {index}");
+            assert!(open_datagram(&key, &changed).is_err(), "octet {index}");
         }
         for length in 0..sealed.len() {
-            assert!(
-                open_datagram(&key, &sealed[..length]).is_none(),
-                "{length} octets"
-            );
+            assert!(open_datagram(&key, &sealed[..length]).is_err(), "{length} octets");
         }
         let record = seal::seal(&key, Purpose::Record, BOUND, b"").unwrap();
-        assert!(
-            open_datagram(&key, &record).is_none(),
-            "sealed for something else"
-        );
+        assert!(open_datagram(&key, &record).is_err(), "sealed for something else");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use xfrm::Agent;
 
 use super::metrics::{Family, Metrics};
+use super::packet_limit::packet_limit;
 use super::plan::{Planner, Terms};
 use super::replica::{Cursor, News};
 use super::state::{Installed, LinkState, SharedReplica};
@@ -49,8 +50,8 @@ struct Loop {
     agent: Agent,
     /// `None` until a first state of the replica is in the kernel.
     done: Option<Done>,
-    /// How many edges shared the keys when the packet limits were last set.
-    senders: usize,
+    /// As it was last set for all child SAs.
+    packet_limit: u64,
     renewed: Instant,
 }
 
@@ -76,7 +77,7 @@ impl Loop {
             kernel,
             agent,
             done: None,
-            senders: 0,
+            packet_limit: packet_limit(0),
             renewed: Instant::now(),
         }
     }
@@ -127,9 +128,9 @@ impl Loop {
 
     /// The first thing in the life of this process: what a previous one left in the kernel stays, if it is still wanted.
     fn adopt(&mut self, news: &News) {
-        let wanted = self.kernel.planner.wanted(&news.records, terms(news.senders));
-        self.senders = news.senders;
+        self.packet_limit = packet_limit(news.senders);
         self.renewed = Instant::now();
+        let wanted = self.kernel.planner.wanted(&news.records, self.terms());
         let report = self.agent.adopt(wanted);
         info!(
             adopted = report.adopted,
@@ -142,13 +143,16 @@ impl Loop {
     }
 
     fn apply(&mut self, news: &News) {
-        let changes = self.kernel.planner.changes(&news.records, terms(news.senders));
+        let is_other_limit = packet_limit(news.senders) != self.packet_limit;
+        self.packet_limit = packet_limit(news.senders);
+        let terms = self.terms();
+        let changes = self.kernel.planner.changes(&news.records, terms);
         let refused = self.agent.apply(changes);
         if !refused.is_empty() {
             warn!(number = refused.len(), first = %refused[0].text, "the kernel refuses changes");
         }
-        if news.senders != self.senders {
-            self.renew(news.senders);
+        if is_other_limit {
+            self.renew();
         }
     }
 
@@ -158,7 +162,7 @@ impl Loop {
             return; // Nothing is wanted yet as far as we know, and all that is there would go.
         }
         if self.renewed.elapsed() > self.kernel.sa_lease / RENEW_AFTER && self.is_in_sync() {
-            self.renew(self.senders);
+            self.renew();
         }
         let report = self.agent.reconcile();
         if report.added + report.updated + report.removed > 0 {
@@ -174,13 +178,23 @@ impl Loop {
     }
 
     /// Sets expiry and packet limit of every child SA anew.
-    fn renew(&mut self, senders: usize) {
-        debug!(senders, "setting the SA leases and packet limits anew");
+    fn renew(&mut self) {
+        debug!(
+            packet_limit = self.packet_limit,
+            "setting the SA leases and packet limits anew"
+        );
         let records = self.kernel.replica.read().child_sas();
-        let changes = self.kernel.planner.changes(&records, terms(senders));
+        let terms = self.terms();
+        let changes = self.kernel.planner.changes(&records, terms);
         self.agent.apply(changes);
-        self.senders = senders;
         self.renewed = Instant::now();
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            now: SystemTime::now(),
+            packet_limit: self.packet_limit,
+        }
     }
 
     /// While the lease runs and the kernel has everything, the distributor could have told us of a revocation.
@@ -216,12 +230,5 @@ impl Loop {
         metrics.add(Family::Kernel, "added", report.added as u64);
         metrics.add(Family::Kernel, "updated", report.updated as u64);
         metrics.add(Family::Kernel, "removed", report.removed as u64);
-    }
-}
-
-pub(crate) fn terms(senders: usize) -> Terms {
-    Terms {
-        now: SystemTime::now(),
-        senders,
     }
 }

@@ -86,8 +86,7 @@ impl Negotiator {
             tokio::select! {
                 _ = self.link.changed() => {}
                 _ = self.draining.changed() => {}
-                // Received before the lease ran out: too late.
-                _ = self.datagrams.recv() => self.metrics.count(Family::Datagrams, "dropped_without_lease"),
+                _ = self.datagrams.recv() => self.metrics.count(Family::Datagrams, "dropped_not_ready"),
                 () = sleep_until(drained_by) => {}
             }
             return;
@@ -126,7 +125,7 @@ impl Negotiator {
         };
         self.read_news(&mut current);
         current.responder.handle_timeout(Instant::now());
-        self.drain(&mut current, journal);
+        self.flush(&mut current, journal);
         *running = Some(current);
     }
 
@@ -164,7 +163,7 @@ impl Negotiator {
     }
 
     /// Takes out of the responder what it wants sent, committed and said.
-    fn drain(&self, running: &mut Running, journal: &mut Journal) {
+    fn flush(&self, running: &mut Running, journal: &mut Journal) {
         let now = Instant::now();
         while let Some(Transmit { path, payload }) = running.responder.poll_transmit() {
             let outcome = match self.sockets.try_send(&payload, path.local, path.peer) {

@@ -83,7 +83,10 @@ impl Ownership {
                 responder.handle_tunnel(now, tunnel);
             }
             // The planner reports it as a failure of the tunnel.
-            Err(error) => warn!(tunnel = %name, %error, "nobody can authenticate for this tunnel"),
+            Err(error) => {
+                warn!(tunnel = %name, %error, "nobody can authenticate for this tunnel");
+                responder.handle_tunnel_removed(now, name.as_str());
+            }
         }
     }
 
@@ -135,5 +138,188 @@ impl Ownership {
         for key in gone {
             self.bury(&key, responder, now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ike::testkit::{Customer, Initiator, TestFleet};
+    use ike::{CommitOutcome, What};
+    use proto::{IkeSpis, Resume, Slot};
+
+    use super::*;
+    use crate::edge::fixtures::{self, tombstone};
+    use crate::edge::replica::Cursor;
+
+    /// An edge whose responder hears what the fleet knows.
+    struct Edge {
+        fleet: TestFleet,
+        ownership: Ownership,
+    }
+
+    impl Edge {
+        fn new() -> Self {
+            Self {
+                fleet: TestFleet::new(1),
+                ownership: Ownership::default(),
+            }
+        }
+
+        fn read(&mut self, whole: bool, records: Vec<Record>) {
+            let news = News {
+                whole,
+                records: records.into_iter().map(Arc::new).collect(),
+                senders: 1,
+                cursor: Cursor::default(),
+                position: Resume {
+                    store: 1,
+                    revision: 1,
+                },
+            };
+            let until = self.fleet.now + Duration::from_secs(15);
+            let tenure = Tenure {
+                slot: Slot::new(1).unwrap(),
+                incarnation: 1,
+                store: 1,
+                until,
+            };
+            let (responder, now) = (&mut self.fleet.responder, self.fleet.now);
+            self.ownership
+                .read(&news, &tenure, &fixtures::fleet_key(), responder, now);
+            self.fleet.events.clear();
+        }
+
+        /// What the responder says of it.
+        fn hears(&mut self, records: Vec<Record>) -> Vec<String> {
+            self.read(false, records);
+            self.fleet.drain();
+            self.fleet
+                .events
+                .iter()
+                .map(|event| event.what.to_string())
+                .collect()
+        }
+    }
+
+    /// The record of an IKE SA that some process of the edge in slot 1 established.
+    fn established_elsewhere() -> Record {
+        let customer = Customer::new(1);
+        let mut fleet = TestFleet::new(1);
+        fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+        fleet.connect(&mut Initiator::new(customer, 1));
+        record(&fleet, 1)
+    }
+
+    fn record(fleet: &TestFleet, slot: u16) -> Record {
+        let mut changes = fleet.commits.iter().flat_map(|commit| &commit.changes);
+        let sa = changes.find_map(|change| match change {
+            Change::PutIke(sa) => Some(sa),
+            _ => None,
+        });
+        let sa = sa.unwrap();
+        let header = IkeSa {
+            spis: IkeSpis {
+                initiator: sa.spis.initiator,
+                responder: sa.spis.responder,
+            },
+            slot: Slot::new(slot).unwrap(),
+            epoch: 1,
+            tunnel: "acme".parse().unwrap(),
+            remote_id: "cpe1.example".parse().unwrap(),
+            local: sa.path.local,
+            peer: sa.path.peer,
+            initial_contact: false,
+            created: fixtures::now().into(),
+        };
+        let sealed = seal::seal_record(&fixtures::fleet_key(), header, &sa.snapshot).unwrap();
+        Record {
+            revision: 1,
+            body: Body::IkeSa(sealed),
+        }
+    }
+
+    #[test]
+    fn what_a_previous_process_left_is_taken_up_once_also_when_it_comes_late() {
+        let left = established_elsewhere();
+        let mut edge = Edge::new();
+        edge.read(true, vec![]);
+        assert_eq!(edge.hears(vec![left.clone()]), [What::Restored.to_string()]);
+        assert!(edge.hears(vec![left]).is_empty());
+    }
+
+    #[test]
+    fn an_ike_sa_of_another_slot_is_left_alone() {
+        let customer = Customer::new(1);
+        let mut fleet = TestFleet::new(2);
+        fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+        fleet.connect(&mut Initiator::new(customer, 1));
+        assert!(Edge::new().hears(vec![record(&fleet, 2)]).is_empty());
+    }
+
+    #[test]
+    fn a_tombstone_ends_it_and_the_peer_is_told() {
+        let left = established_elsewhere();
+        let mut edge = Edge::new();
+        edge.read(true, vec![left.clone()]);
+        edge.read(false, vec![tombstone(2, left.key())]);
+        assert_eq!(edge.fleet.drain().len(), 1, "a DELETE");
+        edge.read(false, vec![tombstone(3, left.key())]);
+        assert!(edge.fleet.drain().is_empty());
+    }
+
+    #[test]
+    fn what_the_whole_state_lacks_is_gone() {
+        let left = established_elsewhere();
+        let mut edge = Edge::new();
+        edge.read(true, vec![left]);
+        edge.fleet.drain();
+        edge.read(true, vec![]);
+        assert_eq!(edge.fleet.drain().len(), 1, "a DELETE");
+    }
+
+    #[test]
+    fn what_the_responder_ended_itself_does_not_come_back_by_its_own_record() {
+        let customer = Customer::new(1);
+        let mut edge = Edge::new();
+        edge.fleet
+            .responder
+            .handle_tunnel(edge.fleet.now, customer.tunnel());
+        let mut initiator = Initiator::new(customer, 1);
+        edge.fleet.prompt = false;
+        edge.fleet.connect(&mut initiator);
+        let commit = edge.fleet.commits.pop().unwrap();
+        edge.ownership.note_commit(&commit);
+        let id = commit.id;
+        edge.fleet.commits.push(commit);
+        for answer in edge.fleet.finish(id, CommitOutcome::Done) {
+            initiator.handle_datagram(&answer.payload);
+        }
+        let delete = initiator.delete_ike();
+        edge.fleet.prompt = true;
+        edge.fleet.converse(&mut initiator, delete);
+
+        let own = record(&edge.fleet, 1);
+        assert!(edge.hears(vec![own]).is_empty());
+    }
+
+    #[test]
+    fn a_tunnel_whose_key_does_not_open_lets_nobody_in() {
+        let mut edge = Edge::new();
+        edge.read(true, vec![fixtures::tunnel(1, "acme", 1)]);
+        let customer = Customer {
+            id: ike::Identity::Fqdn("acme.example".into()),
+            psk: ike::Secret::new(b"a pre-shared key".to_vec()),
+            ..Customer::new(1)
+        };
+        let mut first = Initiator::new(customer.clone(), 1);
+        edge.fleet.connect(&mut first);
+        assert_eq!(first.status(), ike::testkit::Status::Up);
+
+        edge.read(false, vec![fixtures::tampered_tunnel(2, "acme", 1)]);
+        let mut second = Initiator::new(customer, 2);
+        edge.fleet.connect(&mut second);
+        assert!(matches!(second.status(), ike::testkit::Status::Refused(_)));
     }
 }

@@ -13,7 +13,6 @@ use thiserror::Error;
 use xfrm::{Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
 use zeroize::Zeroizing;
 
-use super::packet_limit::packet_limit;
 use super::selectors::{self, Unsupported};
 use crate::fleet_key::FleetKey;
 use crate::seal::{self, OpenError};
@@ -31,8 +30,8 @@ pub(crate) struct Planner {
 pub(crate) struct Terms {
     /// The SA lease counts from here.
     pub(crate) now: SystemTime,
-    /// How many edges share an outbound key.
-    pub(crate) senders: usize,
+    /// Of each sender, under an outbound key that all of them share.
+    pub(crate) packet_limit: u64,
 }
 
 /// Why a record cannot become kernel state.
@@ -189,7 +188,7 @@ impl Planner {
             // Of two child SAs of a tunnel, the later one sends.
             precedence: revision,
             expires: SystemTime::from(sa.expires).min(terms.now + self.sa_lease),
-            packet_limit: Some(packet_limit(terms.senders)),
+            packet_limit: Some(terms.packet_limit),
         })
     }
 

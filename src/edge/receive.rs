@@ -15,6 +15,7 @@ use super::forward::Forwarder;
 use super::metrics::{Family, Metrics};
 use super::sockets::Bound;
 use super::state::LinkState;
+use super::throttle::Throttle;
 
 /// Datagrams that one socket may bring before the others have their turn.
 const BATCH: usize = 64;
@@ -48,7 +49,16 @@ impl Receiver {
 
     /// Reads what other edges pass to this one, for ever.
     pub(crate) async fn read_edges(self) {
-        read(self.forwarder.socket(), |sealed, _| self.take_forwarded(sealed)).await;
+        let mut throttle = Throttle::new(Instant::now());
+        read(self.forwarder.socket(), |sealed, edge| match self.forwarder.open(sealed) {
+            Ok(datagram) => self.take_forwarded(datagram),
+            Err(error) => {
+                if let Some(withheld) = throttle.admit(edge.ip(), Instant::now()) {
+                    warn!(%edge, %error, withheld, "a datagram that is said to be another edge's does not open");
+                }
+            }
+        })
+        .await;
     }
 
     fn take(&self, path: Path, payload: &[u8]) {
@@ -57,38 +67,24 @@ impl Receiver {
             return self.metrics.count(Family::Datagrams, "dropped_without_lease");
         };
         match ike::route(&self.spi_key, path.local.port(), payload) {
-            Route::Any if *self.draining.borrow() => {
-                self.metrics.count(Family::Datagrams, "dropped_draining")
-            }
-            Route::Any => self.hand_over(path, payload),
-            Route::Slot(slot) if slot.get() == tenure.slot.get() => self.hand_over(path, payload),
-            Route::Slot(slot) => self.forwarder.pass_on(slot, path, payload),
+            Route::Any if *self.draining.borrow() => self.metrics.count(Family::Datagrams, "dropped_draining"),
+            Route::Slot(slot) if slot != tenure.ike_slot() => self.forwarder.pass_on(slot, path, payload),
+            Route::Any | Route::Slot(_) => self.hand_over(Datagram { path, payload: payload.to_vec() }),
             Route::Discard => self.metrics.count(Family::Datagrams, "dropped_not_ours"),
         }
     }
 
     /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
     /// disagree cannot play ball.
-    fn take_forwarded(&self, sealed: &[u8]) {
-        let Some(datagram) = self.forwarder.open(sealed) else {
-            return;
-        };
-        let ours = self
-            .link
-            .borrow()
-            .lease(Instant::now())
-            .map(|tenure| tenure.slot.get());
+    fn take_forwarded(&self, datagram: Datagram) {
+        let ours = self.link.borrow().lease(Instant::now()).map(|tenure| tenure.ike_slot());
         match ike::route(&self.spi_key, datagram.path.local.port(), &datagram.payload) {
-            Route::Slot(slot) if Some(slot.get()) == ours => self.hand_over(datagram.path, &datagram.payload),
+            Route::Slot(slot) if Some(slot) == ours => self.hand_over(datagram),
             _ => self.metrics.count(Family::Forward, "dropped_not_ours"),
         }
     }
 
-    fn hand_over(&self, path: Path, payload: &[u8]) {
-        let datagram = Datagram {
-            path,
-            payload: payload.to_vec(),
-        };
+    fn hand_over(&self, datagram: Datagram) {
         if self.responder.try_send(datagram).is_err() {
             self.metrics.count(Family::Datagrams, "dropped_busy");
         }

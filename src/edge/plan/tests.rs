@@ -11,7 +11,7 @@ fn planner() -> Planner {
 fn terms() -> Terms {
     Terms {
         now: fixtures::now(),
-        senders: 3,
+        packet_limit: 1 << 30,
     }
 }
 
