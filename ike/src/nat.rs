@@ -78,3 +78,32 @@ impl NatDetection {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_of_several_source_addresses_may_be_the_right_one() {
+        let path = Path {
+            local: ([203, 0, 113, 1], 500).into(),
+            peer: ([198, 51, 100, 1], 500).into(),
+        };
+        let spis = IkeSpis {
+            initiator: 1,
+            responder: 0,
+        };
+        let right = nat_detection_hash(spis, path.peer);
+        let wrong = nat_detection_hash(spis, path.local);
+        let peer_is_behind_nat = |hashes: &[[u8; 20]]| {
+            let source = |hash| Payload::Notify(Notify::new(NotifyType::NAT_DETECTION_SOURCE_IP, hash));
+            let payloads: Vec<_> = hashes.iter().map(|hash| source(hash)).collect();
+            Nat::detect(path, spis, &payloads).peer
+        };
+        assert!(!peer_is_behind_nat(&[]));
+        assert!(!peer_is_behind_nat(&[right]));
+        assert!(!peer_is_behind_nat(&[wrong, right]));
+        assert!(!peer_is_behind_nat(&[right, wrong]));
+        assert!(peer_is_behind_nat(&[wrong, wrong]));
+    }
+}

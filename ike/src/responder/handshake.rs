@@ -187,7 +187,6 @@ impl Responder {
     }
 
     fn complete_auth(&mut self, now: Instant, spis: IkeSpis) {
-        self.timers.disarm(spis.responder);
         let Some(Stage::Committing(Committing { accepted, .. })) = self
             .half_open
             .remove(spis.responder)

@@ -152,7 +152,7 @@ proptest! {
             Status::Connecting | Status::Refused(_) | Status::Violated(_) => {
                 // Whatever the edge may believe in, it finds out.
                 fleet.wait(Duration::from_secs(600));
-                prop_assert_eq!(fleet.responder.poll_timeout(), None);
+                assert_nothing_left(&fleet);
             }
             Status::Closed => prop_assert!(false, "nobody has closed it"),
         }

@@ -110,7 +110,7 @@ fn the_peer_deletes_the_ike_sa() {
     assert_eq!(fleet.deliver(&probe), []);
     fleet.wait(Duration::from_secs(120));
     assert_eq!(fleet.deliver(&delete), []);
-    assert_eq!(fleet.responder.poll_timeout(), None, "something is left");
+    assert_nothing_left(&fleet);
 }
 
 /// Neither the peer nor the kernels have use for what the fleet cannot drop.

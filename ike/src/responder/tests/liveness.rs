@@ -45,7 +45,7 @@ fn a_dead_peer_is_asked_ever_more_slowly_and_given_up() {
     let removal = &fleet.commits[1].changes[..];
     assert!(matches!(*removal, [Change::RemoveIke(spis)] if Some(spis) == initiator.spis()));
     assert_eq!(fleet.last_event(), Some(&What::Ended(Ending::PeerDead)));
-    assert_eq!(fleet.responder.poll_timeout(), None, "something is left");
+    assert_nothing_left(&fleet);
 }
 
 #[test]

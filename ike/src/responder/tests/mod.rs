@@ -77,6 +77,19 @@ fn happened(fleet: &TestFleet) -> Vec<&What> {
     fleet.events.iter().map(|event: &Event| &event.what).collect()
 }
 
+/// No table holds anything of an IKE SA that is gone.
+fn assert_nothing_left(fleet: &TestFleet) {
+    let responder = &fleet.responder;
+    assert_eq!(responder.poll_timeout(), None, "a timer is left");
+    assert_eq!(
+        (responder.half_open.len(), responder.established.len()),
+        (0, 0),
+        "an IKE SA is left"
+    );
+    assert_eq!(responder.ike_of_child.len(), 0, "a child SA is left");
+    assert_eq!(responder.awaited.len(), 0, "a commit is still awaited");
+}
+
 /// What a protected answer holds, each payload in `Debug`'s words.
 fn read(initiator: &Initiator, answer: &Transmit) -> Vec<String> {
     initiator.read(&answer.payload).expect("an authentic answer")

@@ -39,6 +39,24 @@ fn answers_go_where_the_request_came_from_with_the_marker_on_4500() {
     assert_eq!(answer.payload[..4], [0; 4]);
 }
 
+/// "UDP encapsulation MUST NOT be done on port 500."
+#[test]
+fn a_customer_behind_a_nat_that_stays_on_port_500_gets_plain_esp() {
+    let customer = Customer::new(1);
+    let mut fleet = fleet_for(&customer);
+    fleet.nat = Some([192, 0, 2, 99].into());
+    let mut initiator = Initiator::new(customer.clone(), 1);
+    let init = initiator.start();
+    let answer = fleet.deliver(&init).remove(0);
+    let auth = initiator.handle_datagram(&answer.payload).unwrap();
+    fleet.deliver(&Transmit {
+        path: customer.path,
+        payload: auth.payload[4..].to_vec(),
+    });
+    assert!(!child(&fleet).udp_encap);
+    assert_eq!(child(&fleet).path.local.port(), 500);
+}
+
 /// Port 4500 alone does not call for UDP encapsulation.
 #[test]
 fn without_a_nat_esp_is_not_encapsulated() {

@@ -15,7 +15,7 @@ fn a_revoked_ike_sa_is_deleted_at_the_peer() {
     let answer = initiator.handle_datagram(&delete.payload).unwrap();
     assert_eq!(initiator.status(), Status::Closed);
     fleet.deliver(&answer);
-    assert_eq!(fleet.responder.poll_timeout(), None, "something is left");
+    assert_nothing_left(&fleet);
     assert_eq!(fleet.commits.len(), 1, "the fleet knows already");
 }
 
@@ -27,7 +27,7 @@ fn a_peer_that_does_not_listen_is_told_a_few_times() {
         .handle_ike_removed(fleet.now, initiator.spis().unwrap());
     assert_eq!(fleet.drain().len(), 1);
     assert_eq!(fleet.wait(Duration::from_secs(600)).len(), 3);
-    assert_eq!(fleet.responder.poll_timeout(), None);
+    assert_nothing_left(&fleet);
     assert_eq!(fleet.commits.len(), 1);
 }
 
