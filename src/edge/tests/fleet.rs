@@ -138,26 +138,38 @@ impl Fleet {
 
     /// Adds the tunnel that suits `customer`; returns when every edge has it.
     pub(super) async fn put_tunnel(&self, name: &str, customer: &Customer) {
+        self.put_tunnels([(name.to_owned(), customer)]).await;
+    }
+
+    /// Adds several.
+    pub(super) async fn put_tunnels<'a>(&self, tunnels: impl IntoIterator<Item = (String, &'a Customer)>) {
+        let mut operator = self.operator().await;
+        for (number, (name, customer)) in (1..).zip(tunnels) {
+            let request = self.put_request(&name, number, customer);
+            operator.put_tunnel(request).await.unwrap();
+        }
+    }
+
+    fn put_request(&self, name: &str, number: u16, customer: &Customer) -> v1::PutTunnelRequest {
         let any = |text: &str| vec![text.parse().unwrap()];
         let header = proto::Tunnel {
             name: name.parse().unwrap(),
-            id: proto::TunnelId::new(1).unwrap(),
+            id: proto::TunnelId::new(number).unwrap(),
             remote_id: customer.id.to_string().parse().unwrap(),
             local_id: None,
             esp: proto::EspSuite::ALL.to_vec(),
             local_ts: any("0.0.0.0/0"),
             remote_ts: any("0.0.0.0/0"),
             netns: None,
-            interface: "ipsec1".parse().unwrap(),
+            interface: format!("ipsec{number}").parse().unwrap(),
             mtu: None,
         };
         let psk = Secret::new(customer.psk.expose().to_vec());
         let sealed = seal::seal_record(&self.fleet_key, header, &psk).unwrap();
-        let request = v1::PutTunnelRequest {
+        v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),
             replace: false,
-        };
-        self.operator().await.put_tunnel(request).await.unwrap();
+        }
     }
 
     fn tls(&self, name: &str) -> TlsFiles {

@@ -190,3 +190,35 @@ async fn a_draining_edge_finishes_what_it_began_and_takes_nothing_new() {
     );
     assert!(late.has_heard_nothing());
 }
+
+#[tokio::test]
+async fn two_hundred_customers_connect_at_once() {
+    let fleet = Fleet::start().await;
+    let mut edges = [fleet.edge("e1").await, fleet.edge("e2").await];
+    for edge in &mut edges {
+        edge.ready().await;
+    }
+    let mut routers = Vec::new();
+    for number in 1..=200 {
+        routers.push(Router::new(number).await);
+    }
+    let names = (1..=200).map(|number| format!("t{number}"));
+    fleet
+        .put_tunnels(names.zip(routers.iter().map(|(_, customer)| customer)))
+        .await;
+
+    for (index, (router, _)) in routers.iter_mut().enumerate() {
+        let edge = &edges[index % 2];
+        let auth = router.begin(edge).await;
+        router.send(&auth, edge).await;
+    }
+    for (router, _) in &mut routers {
+        router.receive().await;
+        assert_eq!(router.initiator.status(), Status::Up);
+    }
+    for (router, _) in &routers {
+        let child = router.initiator.child().unwrap();
+        assert!(edges.iter().all(|edge| edge.has_installed(child)));
+    }
+    assert_eq!(edges[0].kernel.installed().len(), 200);
+}
