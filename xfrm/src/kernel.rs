@@ -138,7 +138,11 @@ fn dump_links(
         );
     }
     for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-        let routes = socket.dump(&route::dump(family), route::parse)?;
+        let routes = match socket.dump(&route::dump(family), route::parse) {
+            // The main table comes with its first route.
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => continue,
+            routes => routes?,
+        };
         for (tunnel, prefix) in routes.into_iter().filter(|(tunnel, _)| tunnels.contains(tunnel)) {
             state.routes.insert(Route {
                 link: LinkId {

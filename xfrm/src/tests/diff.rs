@@ -145,7 +145,7 @@ fn limits_and_ports_change_in_place_and_count_from_when_the_sa_was_added() {
             ..encap(1)
         },
     ] {
-        let plan = diff(&state(&tunnel(), &[changed.clone()]), &found);
+        let plan = diff(&state(&tunnel(), std::slice::from_ref(&changed)), &found);
         assert_eq!(plan.steps.len(), 2, "{changed:?}");
         for step in &plan.steps {
             let Action::UpdateSa(id, sa) = &step.action else {

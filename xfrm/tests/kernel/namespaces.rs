@@ -170,3 +170,31 @@ fn a_missing_namespace_fails_its_tunnel_alone() {
         assert_eq!(agent.failures().count(), 0);
     });
 }
+
+#[test]
+fn a_namespace_without_any_route_is_as_good() {
+    World::run("bare", |world| {
+        let netns = Some(world.add_netns("bare"));
+        let tunnel = Tunnel {
+            netns,
+            routes: Vec::new(),
+            ..plain_tunnel()
+        };
+        let mut agent = open_agent();
+        let report = agent.adopt(wanted([(TUNNEL, tunnel)], []));
+        assert_eq!(
+            report,
+            Report {
+                added: 1,
+                ..Report::default()
+            }
+        );
+        assert_eq!(
+            agent.reconcile(),
+            Report {
+                adopted: 1,
+                ..Report::default()
+            }
+        );
+    });
+}
