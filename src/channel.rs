@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::timeout;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::config::TlsFiles;
@@ -42,11 +43,11 @@ pub(crate) enum ChannelError {
 
 /// Connects; the certificate files are read anew each time, so that a replaced one is used from then on.
 pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, ChannelError> {
-    let unreachable = |error: tonic::transport::Error| ChannelError::Unreachable {
+    let unreachable = |reason: String| ChannelError::Unreachable {
         url: url.to_owned(),
-        reason: causes(&error),
+        reason,
     };
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(unreachable)?;
+    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| unreachable(causes(&error)))?;
     let endpoint = endpoint
         .tls_config(tls_config(tls)?)
         .map_err(|error| ChannelError::BadIdentity {
@@ -54,14 +55,18 @@ pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, Channe
             key: tls.key.display().to_string(),
             reason: causes(&error),
         })?;
-    endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
+    let endpoint = endpoint
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .tcp_nodelay(true)
-        .connect()
-        .await
-        .map_err(unreachable)
+        .tcp_nodelay(true);
+    match timeout(CONNECT_TIMEOUT, endpoint.connect()).await {
+        Ok(Ok(channel)) => Ok(channel),
+        Ok(Err(error)) => Err(unreachable(causes(&error))),
+        Err(_) => Err(unreachable(format!(
+            "no answer within {} s",
+            CONNECT_TIMEOUT.as_secs()
+        ))),
+    }
 }
 
 fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, FileError> {
@@ -86,4 +91,40 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use distributor::Role;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::pki;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_distributor_that_accepts_and_says_nothing_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        pki::init(dir.path(), &"test".parse().unwrap()).unwrap();
+        pki::issue(
+            dir.path(),
+            dir.path(),
+            &Role::Operator("ann".parse().unwrap()),
+            &[],
+        )
+        .unwrap();
+        let file = |name| dir.path().join(name);
+        let tls = TlsFiles {
+            ca: file("ca.pem"),
+            certificate: file("ann.pem"),
+            key: file("ann.key"),
+        };
+
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", silent.local_addr().unwrap());
+        let error = connect(&url, &tls).await.unwrap_err().to_string();
+        assert!(
+            error.contains(&url) && error.contains("no answer within 5 s"),
+            "{error}"
+        );
+    }
 }

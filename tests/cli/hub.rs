@@ -1,6 +1,7 @@
 //! A fleet on loopback: its certificates, its distributor process, and an operator.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -73,11 +74,7 @@ impl Hub {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut message = [0; 64];
-        let length = socket
-            .recv(&mut message)
-            .expect("the distributor says that it is ready");
-        assert_eq!(&message[..length], b"READY=1\n");
+        assert_eq!(receive(&socket), b"READY=1\n");
         child
     }
 
@@ -172,6 +169,21 @@ impl Drop for Hub {
         // It may have ended already.
         let _ = self.distributor.kill();
         let _ = self.distributor.wait();
+    }
+}
+
+/// One message; a signal to this process does not end the wait.
+fn receive(socket: &UnixDatagram) -> Vec<u8> {
+    let mut message = vec![0; 64];
+    loop {
+        match socket.recv(&mut message) {
+            Ok(length) => {
+                message.truncate(length);
+                return message;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => panic!("the distributor does not say that it is ready: {error}"),
+        }
     }
 }
 
