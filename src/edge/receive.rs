@@ -67,17 +67,28 @@ impl Receiver {
             return self.metrics.count(Family::Datagrams, "dropped_without_lease");
         };
         match ike::route(&self.spi_key, path.local.port(), payload) {
-            Route::Any if *self.draining.borrow() => self.metrics.count(Family::Datagrams, "dropped_draining"),
+            Route::Any if *self.draining.borrow() => {
+                self.metrics.count(Family::Datagrams, "dropped_draining")
+            }
             Route::Slot(slot) if slot != tenure.ike_slot() => self.forwarder.pass_on(slot, path, payload),
-            Route::Any | Route::Slot(_) => self.hand_over(Datagram { path, payload: payload.to_vec() }),
-            Route::Discard => self.metrics.count(Family::Datagrams, "dropped_not_ours"),
+            // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
+            Route::Any | Route::Slot(_) | Route::Discard => {
+                self.hand_over(Datagram {
+                    path,
+                    payload: payload.to_vec(),
+                });
+            }
         }
     }
 
     /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
     /// disagree cannot play ball.
     fn take_forwarded(&self, datagram: Datagram) {
-        let ours = self.link.borrow().lease(Instant::now()).map(|tenure| tenure.ike_slot());
+        let ours = self
+            .link
+            .borrow()
+            .lease(Instant::now())
+            .map(|tenure| tenure.ike_slot());
         match ike::route(&self.spi_key, datagram.path.local.port(), &datagram.payload) {
             Route::Slot(slot) if Some(slot) == ours => self.hand_over(datagram),
             _ => self.metrics.count(Family::Forward, "dropped_not_ours"),

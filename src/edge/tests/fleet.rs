@@ -108,10 +108,11 @@ impl Fleet {
         let health = TcpListener::bind(LOOPBACK).await.unwrap();
         let customer_side = customers.local_addr().unwrap();
         let health_side = health.local_addr().unwrap();
+        let edge_side = edges.local_addr().unwrap();
         let config = EdgeConfig {
             addresses: vec![ANYCAST.ip()],
             distributor: format!("https://{}", self.address),
-            forward: edges.local_addr().unwrap(),
+            forward: edge_side,
             health: health_side,
             fleet_key: self.path("fleet.key"),
             tls: self.tls(name),
@@ -128,6 +129,7 @@ impl Fleet {
             kernel: FakeKernel::start(kernel),
             customers: customer_side,
             health: health_side,
+            edges: edge_side,
         }
     }
 
@@ -192,6 +194,8 @@ pub(super) struct TestEdge {
     /// Where datagrams to the anycast address come in when the network delivers them here.
     pub(super) customers: SocketAddr,
     pub(super) health: SocketAddr,
+    /// Where other edges send to.
+    pub(super) edges: SocketAddr,
 }
 
 impl TestEdge {

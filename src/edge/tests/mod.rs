@@ -5,6 +5,7 @@ mod fleet;
 mod kernel;
 mod router;
 
+use ike::Transmit;
 use ike::testkit::Status;
 use proto::v1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -189,6 +190,56 @@ async fn a_draining_edge_finishes_what_it_began_and_takes_nothing_new() {
         "{health}"
     );
     assert!(late.has_heard_nothing());
+}
+
+#[tokio::test]
+async fn garbage_is_counted_by_its_kind_and_harms_nobody() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+
+    let init = router.initiator.start();
+    let mut foreign = init.payload.clone();
+    foreign[8..16].fill(0xa5); // A responder SPI that no edge has issued.
+    for garbage in [
+        &[][..],
+        &[0xff; 5000],
+        &init.payload[..20],
+        &init.payload[..40],
+        &foreign,
+    ] {
+        router
+            .send(
+                &Transmit {
+                    payload: garbage.to_vec(),
+                    ..init
+                },
+                &edge,
+            )
+            .await;
+    }
+    router.connect(&edge).await;
+    let count =
+        async |kind: &str| counter(&edge, &format!("anyswan_ike_events_total{{kind=\"{kind}\"}}")).await;
+    assert_eq!(count("dropped_malformed").await, 3);
+    assert_eq!(count("dropped_unexpected").await, 1, "the flags of a response");
+    assert_eq!(count("dropped_unknown_spi").await, 1);
+    assert_eq!(count("established").await, 1);
+}
+
+#[tokio::test]
+async fn strangers_on_the_forward_port_are_refused() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.ready().await;
+    let stranger = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    stranger.send_to(b"let me in", edge.edges).await.unwrap();
+    let refused = "anyswan_forwarded_total{kind=\"dropped_not_authentic\"}";
+    while counter(&edge, refused).await == 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
