@@ -31,6 +31,9 @@ pub(crate) enum ChannelError {
         /// What is wrong with them.
         reason: String,
     },
+    /// The authority's file holds no certificate.
+    #[error("{0}: there is no certificate in it; it has to be the fleet's ca.pem")]
+    BadAuthority(String),
     /// The distributor does not answer, or one side does not accept the other's certificate.
     #[error("no connection to the distributor at {url}: {reason}")]
     Unreachable {
@@ -69,40 +72,52 @@ pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, Channe
     }
 }
 
-fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, FileError> {
-    let ca = Certificate::from_pem(files::read_text(&files.ca)?);
+fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, ChannelError> {
+    let ca = files::read_text(&files.ca)?;
+    if !ca.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(ChannelError::BadAuthority(files.ca.display().to_string()));
+    }
     let identity = Identity::from_pem(
         files::read_text(&files.certificate)?,
         files::read_text(&files.key)?,
     );
-    Ok(ClientTlsConfig::new().ca_certificate(ca).identity(identity))
+    Ok(ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(ca))
+        .identity(identity))
 }
 
-/// An error and what caused it, in one line. Causes that say the same again are left out.
+/// An error and what caused it, in one line. Causes that say the same again are left out, and so is tonic's word for
+/// whatever went wrong.
 pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !line.ends_with(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
+    let mut line = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        next = error.source();
+        let says_nothing = text == "transport error" && next.is_some();
+        if says_nothing || line.ends_with(&text) {
+            continue;
         }
-        cause = inner.source();
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
     }
     line
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use distributor::Role;
+    use tempfile::TempDir;
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::pki;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_distributor_that_accepts_and_says_nothing_is_given_up() {
+    fn operator() -> (TempDir, TlsFiles) {
         let dir = tempfile::tempdir().unwrap();
         pki::init(dir.path(), &"test".parse().unwrap()).unwrap();
         pki::issue(
@@ -118,7 +133,12 @@ mod tests {
             certificate: file("ann.pem"),
             key: file("ann.key"),
         };
+        (dir, tls)
+    }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_distributor_that_accepts_and_says_nothing_is_given_up() {
+        let (_dir, tls) = operator();
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", silent.local_addr().unwrap());
         let error = connect(&url, &tls).await.unwrap_err().to_string();
@@ -126,5 +146,52 @@ mod tests {
             error.contains(&url) && error.contains("no answer within 5 s"),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_wrong_file_is_named() {
+        let (dir, good) = operator();
+        let fleet_key = dir.path().join("fleet.key");
+        let secret = fs::read_to_string(&fleet_key).unwrap();
+        let wrong = [
+            (
+                TlsFiles {
+                    ca: fleet_key.clone(),
+                    ..good.clone()
+                },
+                "fleet.key: there is no certificate",
+            ),
+            (
+                TlsFiles {
+                    key: fleet_key.clone(),
+                    ..good.clone()
+                },
+                "fleet.key are no certificate and key",
+            ),
+            (
+                TlsFiles {
+                    key: dir.path().join("ca.key"),
+                    ..good.clone()
+                },
+                "ca.key are no certificate and key",
+            ),
+            (
+                TlsFiles {
+                    certificate: dir.path().join("x.pem"),
+                    ..good
+                },
+                "x.pem: cannot read",
+            ),
+        ];
+        for (tls, expected) in wrong {
+            let error = connect("https://127.0.0.1:1", &tls)
+                .await
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(expected) && !error.contains(secret.trim()),
+                "{error}"
+            );
+        }
     }
 }

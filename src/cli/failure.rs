@@ -81,7 +81,9 @@ impl From<PkiError> for Failure {
 impl From<ChannelError> for Failure {
     fn from(error: ChannelError) -> Self {
         let kind = match error {
-            ChannelError::File(_) | ChannelError::BadIdentity { .. } => Kind::Usage,
+            ChannelError::File(_) | ChannelError::BadAuthority(_) | ChannelError::BadIdentity { .. } => {
+                Kind::Usage
+            }
             ChannelError::Unreachable { .. } => Kind::Unreachable,
         };
         Self::new(kind, error)
