@@ -43,9 +43,24 @@ struct Lap {
 #[derive(Debug)]
 struct Wait {
     durable_at: Instant,
-    /// How long each edge of the set took; `None`: it has not come so far yet.
-    edges: BTreeMap<Slot, Option<Duration>>,
+    edges: BTreeMap<Slot, Part>,
+    /// Edges of the set that have not come so far yet.
     missing: usize,
+}
+
+/// One edge's part in a wait.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// In the set. Others are only watched.
+    awaited: bool,
+    /// `None`: it has not come so far yet.
+    took: Option<Duration>,
+}
+
+impl Part {
+    fn is_missing(&self) -> bool {
+        self.awaited && self.took.is_none()
+    }
 }
 
 impl Progress {
@@ -107,19 +122,26 @@ impl Barrier {
         self.edges.get(&slot).copied()
     }
 
-    /// Begins a wait for those of `members` that are not lagging.
+    /// Begins a wait for those of `members` that are not lagging, and watches the rest of them.
     pub(crate) fn open(
         &mut self,
         revision: u64,
         now: Instant,
         members: impl Iterator<Item = Slot>,
     ) -> WaitId {
-        let in_set = members.filter_map(|slot| {
-            let progress = self.edges.get(&slot).filter(|progress| !progress.is_lagging())?;
-            Some((slot, (progress.applied >= revision).then_some(Duration::ZERO)))
+        let parts = members.filter_map(|slot| {
+            let progress = self.edges.get(&slot)?;
+            let took = (progress.applied >= revision).then_some(Duration::ZERO);
+            Some((
+                slot,
+                Part {
+                    awaited: !progress.is_lagging(),
+                    took,
+                },
+            ))
         });
-        let edges: BTreeMap<_, _> = in_set.collect();
-        let missing = edges.values().filter(|took| took.is_none()).count();
+        let edges: BTreeMap<_, _> = parts.collect();
+        let missing = edges.values().filter(|part| part.is_missing()).count();
         self.last_number += 1;
         let id = WaitId {
             revision,
@@ -168,8 +190,11 @@ impl Barrier {
         }
         let mut complete = Vec::new();
         for (id, wait) in self.waits.range_mut(reached) {
-            if let Some(took @ None) = wait.edges.get_mut(&slot) {
-                *took = Some(now.saturating_duration_since(wait.durable_at));
+            let Some(part @ Part { took: None, .. }) = wait.edges.get_mut(&slot) else {
+                continue;
+            };
+            part.took = Some(now.saturating_duration_since(wait.durable_at));
+            if part.awaited {
                 wait.missing -= 1;
                 if wait.missing == 0 {
                     complete.push(*id);
@@ -179,12 +204,12 @@ impl Barrier {
         complete
     }
 
-    /// Ends a wait and tells how long each edge took. At the deadline those that are missing leave the set.
+    /// Ends a wait and tells how long each edge took, lagging ones too. Those that are missing leave the set.
     pub(crate) fn close(&mut self, id: WaitId, now: Instant) -> Vec<(Slot, Option<Duration>)> {
         let Some(wait) = self.waits.remove(&id) else {
             return Vec::new();
         };
-        for (slot, _) in wait.edges.iter().filter(|(_, took)| took.is_none()) {
+        for (slot, _) in wait.edges.iter().filter(|(_, part)| part.is_missing()) {
             if let Some(progress) = self.edges.get_mut(slot).filter(|progress| !progress.is_lagging()) {
                 progress.lagging = Some(Lap {
                     goal: self.head,
@@ -192,7 +217,10 @@ impl Barrier {
                 });
             }
         }
-        wait.edges.into_iter().collect()
+        wait.edges
+            .into_iter()
+            .map(|(slot, part)| (slot, part.took))
+            .collect()
     }
 
     /// Ends a wait that nobody is interested in any more.
@@ -276,6 +304,9 @@ mod tests {
             [next],
             "nobody waits for the lagging one"
         );
+        barrier.advance(slot(2), 12, now + LAP + LAP / 4);
+        let times = barrier.close(next, now + 2 * LAP);
+        assert_eq!(times[1], (slot(2), Some(LAP / 4)), "but it is watched");
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl Core {
         Ok((outcome, progress.collect()))
     }
 
-    fn progress(
+    /// How far an edge has come with the change of a revision; `took` is `None` when it has not applied it.
+    pub(crate) fn progress(
         &self,
         state: &State,
         revision: u64,

@@ -231,8 +231,8 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Returns when every edge of the set has applied the revision or `deadline` has passed since it became durable:
-    /// the edges of the set, and how long each took. Those that missed it leave the set.
+    /// Returns when every edge of the set has applied the revision or `deadline` has passed since it became durable: how
+    /// long each edge with a lease took. Those of the set that missed it leave the set.
     pub(crate) async fn finish(mut self, deadline: Duration) -> Vec<(Slot, Option<Duration>)> {
         let end = tokio::time::Instant::from_std(self.durable_at + deadline);
         // Complete or not: the barrier knows.

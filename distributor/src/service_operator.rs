@@ -1,5 +1,6 @@
 //! The service for operators.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +14,8 @@ use crate::accept::Caller;
 use crate::core::{Core, SHOWN_FAILURES, invalid};
 use crate::fleet::Member;
 use crate::lease::Standing;
-use crate::state::{Outcome, State};
+use crate::refusal::Refusal;
+use crate::state::{Draft, Outcome, State};
 use crate::tunnels::{self, Target};
 
 pub(crate) struct OperatorService(pub(crate) Arc<Core>);
@@ -50,7 +52,7 @@ impl operator_server::Operator for OperatorService {
         let tunnel: Name = request.into_inner().name.parse().map_err(invalid)?;
         tracing::info!(%operator, %tunnel, "removes a tunnel");
         let rule = move |draft: &mut _| tunnels::remove(draft, tunnel);
-        self.0.change(rule, self.0.limits.barrier).await.map(revoked)
+        self.change_everywhere(rule).await
     }
 
     async fn revoke(
@@ -61,7 +63,7 @@ impl operator_server::Operator for OperatorService {
         let target = parse_target(request.into_inner()).map_err(invalid)?;
         tracing::info!(%operator, ?target, "revokes");
         let rule = move |draft: &mut _| tunnels::revoke(draft, target);
-        self.0.change(rule, self.0.limits.barrier).await.map(revoked)
+        self.change_everywhere(rule).await
     }
 
     async fn list_tunnels(
@@ -126,6 +128,33 @@ impl operator_server::Operator for OperatorService {
 }
 
 impl OperatorService {
+    /// Removes something, and tells of every known edge whether it has done so. One whose lease has run out may forward
+    /// until the leases of its SAs end, so it is shown too.
+    async fn change_everywhere(
+        &self,
+        rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let (outcome, mut edges) = self.0.change(rule, self.0.limits.barrier).await?;
+        let Outcome {
+            revision,
+            ike_sas,
+            child_sas,
+        } = outcome;
+        let listed: BTreeSet<u32> = edges.iter().map(|edge| edge.slot).collect();
+        let state = self.0.state();
+        let silent = state
+            .edges()
+            .map(|edge| edge.slot)
+            .filter(|slot| !listed.contains(&slot.get().into()));
+        edges.extend(silent.filter_map(|slot| self.0.progress(&state, revision, slot, None)));
+        Ok(Response::new(v1::RevokeResponse {
+            revision,
+            ike_sas,
+            child_sas,
+            edges,
+        }))
+    }
+
     /// Every known edge as it stands, by name.
     fn members(&self, state: &State) -> Vec<(Edge, Member)> {
         let now = Instant::now();
@@ -148,20 +177,6 @@ fn parse_target(request: v1::RevokeRequest) -> Result<Target, Invalid> {
         revoke_request::Target::IkeSa(spi) => Ok(Target::IkeSa(spi)),
         revoke_request::Target::ChildSa(spi) => InboundSpi::try_from(spi).map(Target::ChildSa),
     }
-}
-
-fn revoked((outcome, edges): (Outcome, Vec<v1::EdgeProgress>)) -> Response<v1::RevokeResponse> {
-    let Outcome {
-        revision,
-        ike_sas,
-        child_sas,
-    } = outcome;
-    Response::new(v1::RevokeResponse {
-        revision,
-        ike_sas,
-        child_sas,
-        edges,
-    })
 }
 
 fn ike_sa_status(state: &State, members: &[(Edge, Member)], spi: u64) -> Option<v1::IkeSaStatus> {

@@ -81,7 +81,12 @@ async fn a_slow_edge_costs_one_deadline_then_lags_until_it_has_caught_up() {
     assert_eq!(state_of(&lab, "slow").await, State::Lagging);
 
     let response = second.await.unwrap();
-    assert_eq!(response.edges.len(), 1, "a lagging edge is not waited for");
+    let applied: Vec<_> = response.edges.iter().map(|edge| edge.applied).collect();
+    assert_eq!(
+        applied,
+        [true, false],
+        "a lagging edge is shown and not waited for"
+    );
 
     slow.catch_up_to(response.revision).await;
     while state_of(&lab, "slow").await != State::Live {}

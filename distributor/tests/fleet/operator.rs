@@ -1,5 +1,8 @@
 //! What operators do, and what becomes of it at the edges.
 
+use std::time::Duration;
+
+use distributor::Limits;
 use proto::v1::operator_client::OperatorClient;
 use proto::v1::revoke_request::Target;
 use proto::v1::{self, FleetStatusRequest, ListSasRequest, ListTunnelsRequest, RevokeRequest};
@@ -194,6 +197,39 @@ async fn removing_a_tunnel_removes_its_sas_in_the_same_revision() {
     assert_eq!(buried.count(), 5);
     let refused = e1.commit(handshake(e1.slot(), 3)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_revocation_names_the_edges_that_nobody_hears_of() {
+    let lease = Duration::from_millis(100);
+    let lab = Lab::start_with(Limits {
+        lease,
+        ..Limits::default()
+    })
+    .await
+    .with_tunnel()
+    .await;
+    let _silent = lab.edge("e1").await;
+    let mut operator = lab.operator().await;
+    loop {
+        let response = revoke(&mut operator, Target::Tunnel("acme".into()))
+            .await
+            .unwrap();
+        let edges: Vec<_> = response.edges.iter().map(|edge| edge.name.as_str()).collect();
+        assert_eq!(edges, ["e1"], "before and after its lease has run out");
+        let status = operator
+            .fleet_status(FleetStatusRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        if status.edges[0].state() == v1::edge_status::State::Expired {
+            break;
+        }
+    }
+    let response = revoke(&mut operator, Target::Tunnel("acme".into()))
+        .await
+        .unwrap();
+    assert!(!response.edges[0].applied, "its kernel may still forward");
 }
 
 #[tokio::test]

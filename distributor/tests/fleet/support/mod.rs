@@ -1,6 +1,8 @@
 //! A fleet on loopback: an authority, a distributor with a store of its own, edges and operators that speak the real
 //! protocol over real mutual TLS.
 
+#![allow(clippy::unwrap_used, reason = "a fleet that cannot be set up fails the test")]
+
 pub(crate) mod authority;
 mod edge;
 mod records;
