@@ -41,7 +41,12 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     let row = |(subscribers, rounds): &(u32, Vec<&Sample>)| {
         let spread = |figure: fn(&Sample) -> f64| Spread::of(rounds.iter().map(|sample| figure(sample)));
         let ratio = |figure: fn(&Sample) -> f64| {
-            Spread::of(rounds.iter().zip(one).map(|(sample, one)| figure(sample) / figure(one)))
+            Spread::of(
+                rounds
+                    .iter()
+                    .zip(one)
+                    .map(|(sample, one)| figure(sample) / figure(one)),
+            )
         };
         Row {
             subscribers: *subscribers,

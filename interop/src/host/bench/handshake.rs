@@ -41,7 +41,13 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
 
 pub(super) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    table.set_header(["key exchange", "handshakes/CPU s", "us each", "bare us", "bare/responder"]);
+    table.set_header([
+        "key exchange",
+        "handshakes/CPU s",
+        "us each",
+        "bare us",
+        "bare/responder",
+    ]);
     for row in rows {
         table.add_row([
             row.group.clone(),

@@ -49,19 +49,36 @@ struct Machine {
 /// A program does not compile or fails, or the lab's machine does.
 pub fn run(json: Option<&Path>) -> Result<()> {
     let machine = Machine::this()?;
-    println!("{}, {} processors, load {}", machine.processor, machine.processors, machine.load);
+    println!(
+        "{}, {} processors, load {}",
+        machine.processor, machine.processors, machine.load
+    );
     let programs = Programs::build()?;
     let image = image::get(&lab_dir())?;
 
     let handshake = handshake::rows(&samples(&programs.handshake)?);
-    show("Responder: CPU time of a handshake, against its bare cryptography", handshake::table(&handshake));
+    show(
+        "Responder: CPU time of a handshake, against its bare cryptography",
+        handshake::table(&handshake),
+    );
     let fanout = fanout::rows(&samples(&programs.fanout)?);
-    show("Distributor: from a commit to applied at all subscribers", fanout::table(&fanout));
+    show(
+        "Distributor: from a commit to applied at all subscribers",
+        fanout::table(&fanout),
+    );
     let install = install::rows(&samples_in_guest(&image, programs.install)?);
-    show("Agent: SAs into the kernel, against `ip -batch`, in the lab's machine", install::table(&install));
+    show(
+        "Agent: SAs into the kernel, against `ip -batch`, in the lab's machine",
+        install::table(&install),
+    );
 
     if let Some(file) = json {
-        let figures = Figures { machine, handshake, fanout, install };
+        let figures = Figures {
+            machine,
+            handshake,
+            fanout,
+            install,
+        };
         fs::write(file, serde_json::to_vec_pretty(&figures)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
@@ -88,7 +105,9 @@ impl Programs {
 impl Machine {
     fn this() -> Result<Self> {
         let processors = fs::read_to_string("/proc/cpuinfo")?;
-        let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        let model = processors
+            .lines()
+            .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let load = fs::read_to_string("/proc/loadavg")?;
         Ok(Self {
             processor: model.map_or("unknown processor", |(_, model)| model).to_owned(),
@@ -111,15 +130,28 @@ fn samples<T: DeserializeOwned>(program: &Path) -> Result<Vec<T>> {
 fn samples_in_guest<T: DeserializeOwned>(image: &image::Image, program: PathBuf) -> Result<Vec<T>> {
     const NAME: &str = "measure";
     let job = Job::Run(vec![place::program(NAME).to_string_lossy().into_owned()]);
-    let programs = [("interop".to_owned(), std::env::current_exe()?), (NAME.to_owned(), program)];
+    let programs = [
+        ("interop".to_owned(), std::env::current_exe()?),
+        (NAME.to_owned(), program),
+    ];
     let mut output = Vec::new();
-    let code = vm::boot(image, &lab_dir().join("bench"), &programs, &job, INSTALL_LIMIT, |line| {
-        if let Line::Output(text) = line {
-            output.push(text.clone());
-        }
-    })?;
+    let code = vm::boot(
+        image,
+        &lab_dir().join("bench"),
+        &programs,
+        &job,
+        INSTALL_LIMIT,
+        |line| {
+            if let Line::Output(text) = line {
+                output.push(text.clone());
+            }
+        },
+    )?;
     if code != 0 {
-        bail!("the program in the lab's machine ended with {code}:\n{}", output.join("\n"));
+        bail!(
+            "the program in the lab's machine ended with {code}:\n{}",
+            output.join("\n")
+        );
     }
     output.iter().map(|line| parse(line)).collect()
 }
