@@ -62,6 +62,14 @@ impl Capture {
         self.packets.all()
     }
 
+    /// Waits until `found` finds what it looks for in all that was captured.
+    ///
+    /// # Errors
+    /// It does not within `limit`.
+    pub fn wait_until<R>(&self, limit: Duration, found: impl FnMut(&[Packet]) -> Option<R>) -> Result<R> {
+        self.packets.wait(limit, found)
+    }
+
     /// Waits for the first packet that is `wanted`.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub struct Connection {
     pub local_ts: Vec<String>,
     /// Behind the peer.
     pub remote_ts: Vec<String>,
+    /// Seconds of silence after which the peer is asked whether it lives; 0 for never.
+    pub dpd_seconds: u32,
 }
 
 impl Connection {
@@ -46,6 +48,7 @@ impl Connection {
             psk,
             ike,
             esp,
+            dpd_seconds,
             ..
         } = self;
         let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
@@ -56,6 +59,7 @@ impl Connection {
         local_addrs = {local}
         remote_addrs = {remote}
         proposals = {ike}
+        dpd_delay = {dpd_seconds}s
         local {{
             auth = psk
             id = {local_id}
@@ -167,15 +171,25 @@ impl Charon {
         process::run(&self.namespace, limit + Duration::from_secs(5), &command)
     }
 
+    /// Ends the child SA `child` by a DELETE; the IKE SA stays.
+    ///
+    /// # Errors
+    /// There is none, or the peer does not answer within `limit`.
+    pub fn terminate_child(&self, child: &str, limit: Duration) -> Result<()> {
+        self.delete("--child", child, limit)
+    }
+
     /// Ends the IKE SA of `connection` by a DELETE.
     ///
     /// # Errors
     /// There is none, or the peer does not answer within `limit`.
     pub fn terminate(&self, connection: &str, limit: Duration) -> Result<()> {
+        self.delete("--ike", connection, limit)
+    }
+
+    fn delete(&self, kind: &str, name: &str, limit: Duration) -> Result<()> {
         let mut command = Command::new("swanctl");
-        command
-            .args(["--terminate", "--ike", connection, "--timeout"])
-            .arg(limit.as_secs().to_string());
+        command.args(["--terminate", kind, name, "--timeout"]).arg(limit.as_secs().to_string());
         process::check(&self.namespace, limit + Duration::from_secs(5), &command).map(drop)
     }
 

@@ -168,6 +168,7 @@ impl Tunnel {
             esp: "aes256gcm16".to_owned(),
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),
+            dpd_seconds: 0,
         }
     }
 }

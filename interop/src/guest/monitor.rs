@@ -83,8 +83,25 @@ impl Monitor {
     /// # Errors
     /// It is not within `limit`.
     pub fn wait(&self, limit: Duration, what: &[What], destination: IpAddr, spi: u32) -> Result<SystemTime> {
+        self.wait_since(SystemTime::UNIX_EPOCH, limit, what, destination, spi)
+    }
+
+    /// As [`Monitor::wait`], for what is done after `since`.
+    ///
+    /// # Errors
+    /// It is not within `limit`.
+    pub fn wait_since(
+        &self,
+        since: SystemTime,
+        limit: Duration,
+        what: &[What],
+        destination: IpAddr,
+        spi: u32,
+    ) -> Result<SystemTime> {
         let wanted = |event: &&Event| {
-            what.contains(&event.what) && (event.destination, event.spi) == (destination, spi)
+            event.time > since
+                && what.contains(&event.what)
+                && (event.destination, event.spi) == (destination, spi)
         };
         self.events
             .wait(limit, |events| events.iter().find(wanted).map(|event| event.time))

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, ensure};
 
 use super::capture::Capture;
-use super::charon::Charon;
+use super::charon::{Charon, Connection};
 use super::fleet::{Fleet, Tunnel};
 use super::kernel::{self, Sa};
 use super::monitor::{Monitor, What};
@@ -53,10 +53,24 @@ impl Stage {
     /// # Errors
     /// The operator's command fails, or charon does not start.
     pub fn order(&self, customer: usize, outer: Outer) -> Result<(Tunnel, Charon)> {
+        self.order_with(customer, outer, |_| {})
+    }
+
+    /// As [`Stage::order`], with a `change` to what the customer's side is told.
+    ///
+    /// # Errors
+    /// As [`Stage::order`].
+    pub fn order_with(
+        &self,
+        customer: usize,
+        outer: Outer,
+        change: impl FnOnce(&mut Connection),
+    ) -> Result<(Tunnel, Charon)> {
         let customer = &self.network.customers[customer];
         let tunnel = Tunnel::of(customer);
         self.fleet.add(&tunnel)?;
-        let connection = tunnel.connection(customer.outer(outer), outer);
+        let mut connection = tunnel.connection(customer.outer(outer), outer);
+        change(&mut connection);
         let charon = Charon::start(&customer.namespace, &[connection], "")?;
         Ok((tunnel, charon))
     }
@@ -101,6 +115,18 @@ impl Stage {
             shared = Some(sa);
         }
         Ok(shared.context("no edges")?.spi)
+    }
+
+    /// No edge's kernel has an SA, and none has had one since the stage was set.
+    ///
+    /// # Errors
+    /// One has, or has had.
+    pub fn untouched(&self) -> Result<()> {
+        for (monitor, edge) in self.monitors.iter().zip(&self.network.edges) {
+            let (events, sas) = (monitor.events(), kernel::sas(edge)?);
+            ensure!(events.is_empty() && sas.is_empty(), "{}: {events:?}, {sas:?}", edge.name());
+        }
+        Ok(())
     }
 
     /// When each edge's kernel got the inbound SA with this SPI.

@@ -38,6 +38,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         esp: "aes256gcm16".into(),
         local_ts: vec![customer.prefixes[0].clone()],
         remote_ts: vec![ORIGIN_PREFIXES[0].into()],
+        dpd_seconds: 0,
     };
     let there = Connection {
         local: here.remote,

@@ -1,9 +1,25 @@
 //! What must be true, one file each. A scenario asserts on captures, on kernels or on what arrived, never on our own logs.
 
+mod crowd;
+mod customer_delete;
+mod daemon_restart;
+mod distributor_restart;
+mod garbage;
+mod ipv6;
+mod kernel_refusal;
 mod lone_charon;
+mod nat;
+mod no_proposal;
+mod port_move;
+mod repair;
+mod same_prefix;
+mod spray;
+mod steady;
 pub mod story;
+mod traffic;
+mod wrong_key;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
@@ -22,7 +38,25 @@ pub struct Scenario {
 }
 
 /// All of them, in the order they are run in.
-pub const ALL: &[Scenario] = &[story::SCENARIO, lone_charon::SCENARIO];
+pub const ALL: &[Scenario] = &[
+    lone_charon::SCENARIO,
+    story::SCENARIO,
+    ipv6::SCENARIO,
+    nat::SCENARIO,
+    port_move::SCENARIO,
+    spray::SCENARIO,
+    customer_delete::SCENARIO,
+    wrong_key::SCENARIO,
+    no_proposal::SCENARIO,
+    distributor_restart::SCENARIO,
+    daemon_restart::PLAIN,
+    daemon_restart::BEHIND_NAT,
+    repair::SCENARIO,
+    same_prefix::SCENARIO,
+    crowd::SCENARIO,
+    garbage::SCENARIO,
+    kernel_refusal::SCENARIO,
+];
 
 /// The scenario of that name.
 ///
@@ -32,4 +66,12 @@ pub fn find(name: &str) -> Result<&'static Scenario> {
     ALL.iter()
         .find(|scenario| scenario.name == name)
         .with_context(|| format!("no scenario {name}"))
+}
+
+/// From `from` to `to`, negative when `to` was first.
+fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
+    match to.duration_since(from) {
+        Ok(after) => after.as_secs_f64() * 1e3,
+        Err(before) => -before.duration().as_secs_f64() * 1e3,
+    }
 }

@@ -1,18 +1,16 @@
 //! The main job, end to end, as `interop/demo` shows it.
 
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Scenario;
+use super::traffic::{self, Switching};
+use super::{Scenario, milliseconds};
 use crate::guest::charon::Charon;
 use crate::guest::fleet::Tunnel;
-use crate::guest::flow::{Echo, Flow};
 use crate::guest::kernel;
 use crate::guest::packet::Ike;
-use crate::guest::ping::ping;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{ORIGIN, Outer, Plan};
 use crate::report::{self, Count, Figures, Line, Reporter};
@@ -25,19 +23,14 @@ pub const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const PINGS: u32 = 10;
-
-/// The flow: datagrams a second, how long, and how often the network changes its mind meanwhile.
-const RATE: u32 = 100;
-const FLOW: Duration = Duration::from_secs(20);
-const SWITCHES: u32 = 9;
+const FLOW: Switching = Switching { rate: 100, length: Duration::from_secs(20), switches: 9 };
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     reporter.step("Three edges announce one address; a distributor keeps them in step.");
     let stage = Stage::set(Plan::default())?;
     let edges: Vec<String> = stage.network.edges.iter().map(|edge| edge.name().to_owned()).collect();
     let mut figures = Figures { edges, ..Figures::default() };
-    reporter.measured(format!("{} and {} at {}", figures.edges.join(", "), "203.0.113.1", "2001:db8::1"));
+    reporter.measured(format!("{} announce 203.0.113.1 and 2001:db8::1", figures.edges.join(", ")));
 
     let (tunnel, _charon, spi) = connect(&stage, reporter, &mut figures)?;
     ping_through_each(&stage, reporter, &mut figures)?;
@@ -86,50 +79,29 @@ fn auth_request(stage: &Stage) -> Result<(usize, SystemTime)> {
 
 fn ping_through_each(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures) -> Result<()> {
     reporter.step("The network delivers the customer's pings to each edge in turn.");
-    let customer = &stage.network.customers[0];
-    for (edge, name) in figures.edges.iter().enumerate() {
-        stage.network.deliver_to(edge)?;
-        stage.network.return_via(edge)?;
-        let interval = Duration::from_millis(200);
-        let count = ping(&customer.namespace, customer.inner.into(), ORIGIN.into(), PINGS, interval)?;
-        reporter.measured(format!("{name}: {} of {} pings answered", count.received, count.sent));
-        figures.ping.insert(name.clone(), count);
+    figures.ping = traffic::ping_through_each(stage, stage.network.customers[0].inner.into(), ORIGIN.into())?;
+    for (edge, Count { sent, received }) in &figures.ping {
+        reporter.measured(format!("{edge}: {received} of {sent} pings answered"));
     }
     Ok(())
 }
 
 fn flow_while_switching(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures, spi: u32) -> Result<()> {
+    let Switching { rate, length, switches } = FLOW;
     reporter.step(format!(
-        "A flow of {RATE} packets a second for {} s, while the network switches {SWITCHES} times.",
-        FLOW.as_secs()
+        "A flow of {rate} packets a second for {} s, while the network switches {switches} times.",
+        length.as_secs()
     ));
-    let network = &stage.network;
-    let edges = network.edges.len();
     let before = decrypted(stage, spi)?;
-    let customer = &network.customers[0];
-    let echo = Echo::start(&network.origin, ORIGIN.into())?;
-    let begun = Instant::now();
-    let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), RATE)?;
-    for switch in 1..=SWITCHES {
-        thread::sleep((begun + FLOW * switch / (SWITCHES + 1)).saturating_duration_since(Instant::now()));
-        let there = switch as usize % edges;
-        let back = (switch as usize + 1) % edges;
-        network.deliver_to(there)?;
-        network.return_via(back)?;
-        let at = begun.elapsed().as_secs_f64();
-        reporter.measured(format!(
-            "{at:4.1} s: to the origin through {}, back through {}",
-            network.edge_name(there),
-            network.edge_name(back)
-        ));
-    }
-    thread::sleep((begun + FLOW).saturating_duration_since(Instant::now()));
-    let outcome = flow.stop();
+    let customer = &stage.network.customers[0];
+    let outcome = traffic::flow_while_switching(stage, customer.inner.into(), ORIGIN.into(), FLOW, |text| {
+        reporter.measured(text);
+    })?;
     let seconds = outcome.took.as_secs_f64();
     figures.flip = report::Flip {
         sent: outcome.sent,
         received: outcome.received(),
-        switches: SWITCHES.into(),
+        switches: switches.into(),
         packets_per_second: outcome.sent as f64 / seconds,
         seconds,
     };
@@ -137,8 +109,6 @@ fn flow_while_switching(stage: &Stage, reporter: &mut Reporter, figures: &mut Fi
     for (name, (before, after)) in figures.edges.iter().zip(before.into_iter().zip(decrypted(stage, spi)?)) {
         reporter.measured(format!("{name} decrypted {} of them", after - before));
     }
-    let reached = echo.stop().len() as u64;
-    ensure!(outcome.gaps().is_empty(), "{reached} reached the origin; {}", outcome.gaps().join(", "));
     Ok(())
 }
 
@@ -165,11 +135,9 @@ fn revoke(
     for (edge, after) in &figures.revoke_ms {
         reporter.measured(format!("{edge}'s kernel lost it {after:.1} ms after the command was given"));
     }
-    let customer = &stage.network.customers[0];
-    let interval = Duration::from_millis(200);
-    let count = ping(&customer.namespace, customer.inner.into(), ORIGIN.into(), 3, interval)?;
-    reporter.measured(format!("{} of {} pings answered", count.received, count.sent));
-    ensure!(count.received == 0, "a revoked tunnel answers");
+    let answered = traffic::ping_through_each(stage, stage.network.customers[0].inner.into(), ORIGIN.into())?;
+    ensure!(answered.values().all(|count| count.received == 0), "a revoked tunnel answers: {answered:?}");
+    reporter.measured("no edge answers a ping any more");
     Ok(())
 }
 
@@ -184,20 +152,11 @@ fn show(stage: &Stage, reporter: &mut Reporter, words: &[&str]) -> Result<()> {
 
 fn judge(figures: &Figures) -> Result<()> {
     ensure!(figures.barrier_held, "an IKE_AUTH reply left before the last edge had installed the SA");
-    for (edge, Count { sent, received }) in &figures.ping {
-        ensure!(sent == received && *sent == u64::from(PINGS), "{edge} answered {received} of {sent} pings");
-    }
+    traffic::all_answered(&figures.ping)?;
     ensure!(figures.flip.sent == figures.flip.received, "packets were lost: {:?}", figures.flip);
     Ok(())
 }
 
 fn by_edge(edges: &[String], values: impl Iterator<Item = f64>) -> BTreeMap<String, f64> {
     edges.iter().cloned().zip(values).collect()
-}
-
-fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
-    match to.duration_since(from) {
-        Ok(after) => after.as_secs_f64() * 1e3,
-        Err(before) => -before.duration().as_secs_f64() * 1e3,
-    }
 }
