@@ -51,10 +51,10 @@ impl From<v1::Failure> for Refusal {
     }
 }
 
-/// "2 of 3 edges", and a row for each of them.
+/// What was done by, or is gone from, "2 of 3 edges", and a row for each of them.
 pub(super) fn print(done: &str, edges: &[Progress]) -> Result<(), Failure> {
     let applied = edges.iter().filter(|edge| edge.applied).count();
-    output::text(format_args!("{done} by {applied} of {} edges", edges.len()))?;
+    output::text(format_args!("{done} {applied} of {} edges", edges.len()))?;
     if edges.is_empty() {
         return Ok(());
     }

@@ -164,7 +164,7 @@ pub(super) fn show_revoked(what: &str, revoked: &Revoked, json: bool) -> Result<
             ike_sas, child_sas, ..
         } = revoked;
         progress::print(
-            &format!("{what}: {ike_sas} IKE SAs and {child_sas} child SAs gone"),
+            &format!("{what}: {ike_sas} IKE SAs and {child_sas} child SAs gone from"),
             &revoked.edges,
         )?;
     }

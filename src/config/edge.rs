@@ -51,6 +51,7 @@ pub(crate) struct EdgeLimits {
     #[serde(rename = "half_open_seconds", deserialize_with = "values::seconds")]
     pub(crate) half_open_lifetime: Duration,
     /// IKE SAs that may be half open at once.
+    #[serde(deserialize_with = "values::count")]
     pub(crate) half_open_max: usize,
     /// Silence after which a customer's router is asked whether it lives.
     #[serde(rename = "dpd_seconds", deserialize_with = "values::seconds")]

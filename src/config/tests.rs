@@ -101,6 +101,11 @@ fn every_mistake_is_told_with_file_line_field_and_remedy() {
         ("health = ", "health ", vec!["edge.toml:4: "]),
         (
             "[tls]",
+            "[limits]\nhalf_open_max = 0\n[tls]",
+            vec!["edge.toml:8: limits.half_open_max: ", "1 to"],
+        ),
+        (
+            "[tls]",
             "[limits]\nreconcile_seconds = 0\n[tls]",
             vec!["edge.toml:8: limits.reconcile_seconds: ", "1 to"],
         ),
@@ -124,13 +129,32 @@ fn a_missing_file_is_named() {
     );
 }
 
+const EDGE_EXAMPLE: &str = include_str!("../../packaging/edge.toml");
+const DISTRIBUTOR_EXAMPLE: &str = include_str!("../../packaging/distributor.toml");
+const OPERATOR_EXAMPLE: &str = include_str!("../../packaging/operator.toml");
+
 #[test]
 fn the_shipped_examples_are_good() {
-    parse::<EdgeConfig>("edge.toml", include_str!("../../packaging/edge.toml")).unwrap();
-    parse::<DistributorConfig>(
-        "distributor.toml",
-        include_str!("../../packaging/distributor.toml"),
-    )
-    .unwrap();
-    parse::<OperatorConfig>("operator.toml", include_str!("../../packaging/operator.toml")).unwrap();
+    parse::<EdgeConfig>("edge.toml", EDGE_EXAMPLE).unwrap();
+    parse::<DistributorConfig>("distributor.toml", DISTRIBUTOR_EXAMPLE).unwrap();
+    parse::<OperatorConfig>("operator.toml", OPERATOR_EXAMPLE).unwrap();
+}
+
+#[test]
+fn the_shipped_examples_show_the_true_defaults() {
+    let edge: EdgeConfig = parse("edge.toml", &with_limits(EDGE_EXAMPLE)).unwrap();
+    assert_eq!(edge.limits, edge::EdgeLimits::default());
+    let distributor: DistributorConfig =
+        parse("distributor.toml", &with_limits(DISTRIBUTOR_EXAMPLE)).unwrap();
+    assert_eq!(
+        distributor.limits,
+        self::distributor::DistributorLimits::default()
+    );
+}
+
+/// The example with its section `[limits]`, which is commented out.
+fn with_limits(example: &str) -> String {
+    let (before, limits) = example.split_once("# [limits]\n").unwrap();
+    let lines = limits.lines().map(|line| line.strip_prefix("# ").unwrap());
+    format!("{before}[limits]\n{}\n", lines.collect::<Vec<_>>().join("\n"))
 }

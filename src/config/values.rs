@@ -106,3 +106,14 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D
         ))),
     }
 }
+
+/// A bound on memory: at least one.
+pub(super) fn count<'de, D: Deserializer<'de>>(input: D) -> Result<usize, D::Error> {
+    const MOST: usize = 10_000_000;
+    match usize::deserialize(input)? {
+        count @ 1..=MOST => Ok(count),
+        count => Err(Error::custom(format!(
+            "{count} is out of range; give 1 to {MOST}"
+        ))),
+    }
+}

@@ -82,7 +82,7 @@ pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
             name, id, interface, ..
         } = &added.tunnel;
         progress::print(
-            &format!("tunnel {name} (number {id}, interface {interface}) taken"),
+            &format!("tunnel {name} (number {id}, interface {interface}) taken by"),
             &added.edges,
         )?;
     }
