@@ -24,7 +24,7 @@ use crate::service_edge::EdgeService;
 use crate::service_operator::OperatorService;
 use crate::state::State;
 use crate::store::{Store, StoreError};
-use crate::tls::{Pem, TlsError};
+use crate::tls::{self, Pem, TlsError};
 use crate::writer::Writer;
 
 /// How often what time has overtaken is removed.
@@ -134,23 +134,14 @@ impl Server {
             Writer::start(store, published, Arc::clone(&fleet)).map_err(ServeError::Thread)?;
 
         let stop = CancellationToken::new();
-        let (reloaded, configs) = watch::channel(tls);
+        let (changed, configs) = watch::channel(tls);
         let (accepted, connections) = mpsc::channel(ACCEPTED);
-        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(
-            listener,
-            configs,
-            limits.clone(),
-            accepted,
-        )));
-        tokio::spawn(
-            stop.clone()
-                .run_until_cancelled_owned(reload(files, pem, reloaded, limits.reload)),
+        run_until(&stop, accept(listener, configs, limits.clone(), accepted));
+        run_until(&stop, tls::watch(files, pem, limits.reload, changed));
+        run_until(
+            &stop,
+            sweep(writer.clone(), Arc::clone(&fleet), limits.tombstones),
         );
-        tokio::spawn(stop.clone().run_until_cancelled_owned(sweep(
-            writer.clone(),
-            Arc::clone(&fleet),
-            limits.clone(),
-        )));
 
         let thread_ended = writer.clone();
         let core = Arc::new(Core {
@@ -180,6 +171,10 @@ impl Server {
     }
 }
 
+fn run_until(stop: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(stop.clone().run_until_cancelled_owned(task));
+}
+
 fn router(core: Arc<Core>) -> tonic::transport::server::Router {
     let limits = &core.limits;
     let edges = FleetServer::new(EdgeService(Arc::clone(&core)));
@@ -202,41 +197,11 @@ fn router(core: Arc<Core>) -> tonic::transport::server::Router {
         )
 }
 
-/// Looks for new certificates. A file that is of no use leaves the old ones in force.
-async fn reload(
-    files: TlsFiles,
-    mut current: Pem,
-    reloaded: watch::Sender<Arc<ServerConfig>>,
-    period: Duration,
-) {
-    loop {
-        tokio::time::sleep(period).await;
-        let fresh = Pem::read(&files).and_then(|pem| {
-            let config = if pem == current {
-                None
-            } else {
-                Some(pem.config(&files)?)
-            };
-            Ok((pem, config))
-        });
-        match fresh {
-            Ok((_, None)) => {}
-            Ok((pem, Some(config))) => {
-                current = pem;
-                reloaded.send_replace(config);
-                tracing::info!("new connections use the changed TLS files");
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the TLS files have changed and are of no use; the old ones stay")
-            }
-        }
-    }
-}
-
-async fn sweep(writer: Writer, fleet: Arc<Fleet>, limits: Limits) {
+/// Removes what time has overtaken, again and again.
+async fn sweep(writer: Writer, fleet: Arc<Fleet>, tombstones: Duration) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        let (fleet, tombstones) = (Arc::clone(&fleet), limits.tombstones);
+        let fleet = Arc::clone(&fleet);
         // Which edges are silent is asked when the change is made: one may just have joined.
         let change = writer.change(move |draft| {
             let silent = fleet.forget_silent(tombstones, Instant::now());

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::config::TlsFiles;
@@ -90,6 +92,28 @@ impl Pem {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
+    }
+}
+
+/// Looks at the files every `period`, and passes on what new connections need when they have changed. A file that is of
+/// no use leaves the old ones in force.
+pub(crate) async fn watch(
+    files: TlsFiles,
+    mut current: Pem,
+    period: Duration,
+    changed: watch::Sender<Arc<ServerConfig>>,
+) {
+    loop {
+        tokio::time::sleep(period).await;
+        match Pem::read(&files).and_then(|pem| Ok((pem.config(&files)?, pem))) {
+            Ok((_, pem)) if pem == current => {}
+            Ok((config, pem)) => {
+                tracing::info!("new connections use the changed TLS files");
+                current = pem;
+                changed.send_replace(config);
+            }
+            Err(error) => tracing::warn!(%error, "a TLS file is of no use; the old ones stay in force"),
+        }
     }
 }
 
