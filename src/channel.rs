@@ -46,29 +46,41 @@ pub(crate) enum ChannelError {
 
 /// Connects; the certificate files are read anew each time, so that a replaced one is used from then on.
 pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, ChannelError> {
-    let unreachable = |reason: String| ChannelError::Unreachable {
-        url: url.to_owned(),
-        reason,
+    match timeout(CONNECT_TIMEOUT, endpoint(url, tls)?.connect()).await {
+        Ok(Ok(channel)) => Ok(channel),
+        Ok(Err(error)) => Err(unreachable(url, causes(&error))),
+        Err(_) => Err(unreachable(
+            url,
+            format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+/// What can be known of a distributor's address and the certificate files without connecting.
+pub(crate) fn check(url: &str, tls: &TlsFiles) -> Result<(), ChannelError> {
+    endpoint(url, tls).map(drop)
+}
+
+fn endpoint(url: &str, tls: &TlsFiles) -> Result<Endpoint, ChannelError> {
+    let bad_identity = |error| ChannelError::BadIdentity {
+        certificate: tls.certificate.display().to_string(),
+        key: tls.key.display().to_string(),
+        reason: causes(&error),
     };
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|error| unreachable(causes(&error)))?;
-    let endpoint = endpoint
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|error| unreachable(url, causes(&error)))?
         .tls_config(tls_config(tls)?)
-        .map_err(|error| ChannelError::BadIdentity {
-            certificate: tls.certificate.display().to_string(),
-            key: tls.key.display().to_string(),
-            reason: causes(&error),
-        })?;
-    let endpoint = endpoint
+        .map_err(bad_identity)?
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .tcp_nodelay(true);
-    match timeout(CONNECT_TIMEOUT, endpoint.connect()).await {
-        Ok(Ok(channel)) => Ok(channel),
-        Ok(Err(error)) => Err(unreachable(causes(&error))),
-        Err(_) => Err(unreachable(format!(
-            "no answer within {} s",
-            CONNECT_TIMEOUT.as_secs()
-        ))),
+    Ok(endpoint)
+}
+
+fn unreachable(url: &str, reason: String) -> ChannelError {
+    ChannelError::Unreachable {
+        url: url.to_owned(),
+        reason,
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::failure::{Failure, Kind};
 use crate::config::{self, DistributorConfig, EdgeConfig};
 use crate::stop::Stop;
-use crate::{edge, log};
+use crate::{channel, edge, log};
 
 /// What both daemons are told.
 #[derive(Args, Debug)]
@@ -26,6 +26,7 @@ pub(super) struct DaemonArgs {
 /// Runs the edge daemon until SIGTERM.
 pub(super) fn edge(args: &DaemonArgs) -> Result<(), Failure> {
     let config: EdgeConfig = config::load(&args.config)?;
+    channel::check(&config.distributor, &config.tls)?; // Later it would only be one more reason to try again.
     start_log(args)?;
     Ok(Runtime::new()?.block_on(edge::run(config))?)
 }

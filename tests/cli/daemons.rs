@@ -71,6 +71,27 @@ fn files_that_a_config_names_are_checked() {
 }
 
 #[test]
+fn an_edge_does_not_start_with_wrong_keys() {
+    let hub = Hub::start(&["e1"]);
+    let fleet_key = hub.path("fleet.key");
+    let config = hub.write_operator_config("edge.toml", &hub, "e1");
+    let rest = fs::read_to_string(&config).unwrap();
+    let anycast =
+        "addresses = [\"203.0.113.1\"]\nforward = \"127.0.0.1:4501\"\nhealth = \"127.0.0.1:9101\"\n";
+    let start_with = |from: &str, to: &str| {
+        fs::write(&config, format!("{anycast}{}", rest.replace(from, to))).unwrap();
+        let ended = run(["edge", "--config", config.to_str().unwrap()], "").expect(2);
+        hub.check_no_secret(&ended.stderr);
+        ended
+    };
+    start_with("e1.key", "ann.key").complains(&["e1.pem", "ann.key", "no certificate and key"]);
+    start_with("e1.key", "fleet.key").complains(&["fleet.key", "no certificate and key"]);
+    start_with("ca.pem", "e1.key").complains(&["e1.key", "no certificate in it"]);
+    start_with(fleet_key.to_str().unwrap(), "/nowhere/fleet.key")
+        .complains(&["/nowhere/fleet.key", "cannot read"]);
+}
+
+#[test]
 fn usage_is_told_and_has_its_own_exit_code() {
     run([""; 0], "").expect(2).complains(&["Usage: anyswan"]);
     run(["tunel"], "")

@@ -1,5 +1,7 @@
 //! `anyswan tunnel add`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use ike::Secret;
 use proto::{EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, v1};
@@ -132,7 +134,7 @@ fn number(name: &Name, tunnels: &[Tunnel]) -> Result<TunnelId, Failure> {
     if let Some(tunnel) = tunnels.iter().find(|tunnel| tunnel.name == *name) {
         return Ok(tunnel.id);
     }
-    let used: std::collections::BTreeSet<u16> = tunnels.iter().map(|tunnel| tunnel.id.get()).collect();
+    let used: BTreeSet<u16> = tunnels.iter().map(|tunnel| tunnel.id.get()).collect();
     (1..=u16::MAX)
         .filter(|number| !used.contains(number))
         .find_map(TunnelId::new)
