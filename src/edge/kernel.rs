@@ -100,6 +100,7 @@ impl Loop {
                 Wake::Repair => self.repair(),
                 Wake::End => return,
             }
+            self.renew_if_due();
         }
     }
 
@@ -156,13 +157,10 @@ impl Loop {
         }
     }
 
-    /// The slow loop's step: mends what somebody else changed, and moves the SA leases ahead.
+    /// The slow loop's step: mends what somebody else changed.
     fn repair(&mut self) {
         if self.done.is_none() {
             return; // Nothing is wanted yet as far as we know, and all that is there would go.
-        }
-        if self.renewed.elapsed() > self.kernel.sa_lease / RENEW_AFTER && self.is_in_sync() {
-            self.renew();
         }
         let report = self.agent.reconcile();
         if report.added + report.updated + report.removed > 0 {
@@ -175,6 +173,14 @@ impl Loop {
         }
         self.count(&report);
         self.report();
+    }
+
+    /// Moves the SA leases ahead, but only in sync: else a revocation may have been missed.
+    fn renew_if_due(&mut self) {
+        let is_due = self.renewed.elapsed() > self.kernel.sa_lease / RENEW_AFTER;
+        if self.done.is_some() && is_due && self.is_in_sync() {
+            self.renew();
+        }
     }
 
     /// Sets expiry and packet limit of every child SA anew.

@@ -19,6 +19,8 @@ pub(crate) struct LinkState {
     pub(crate) tenure: Option<Tenure>,
     /// Up to where the replica is complete.
     pub(crate) received: Option<Resume>,
+    /// Up to where the kernel is.
+    pub(crate) installed: Option<Resume>,
     /// Since when there is something that the kernel has not.
     pub(crate) behind_since: Option<Instant>,
 }
@@ -32,13 +34,17 @@ impl LinkState {
     /// The replica is complete up to `position` since now.
     pub(crate) fn note_received(&mut self, position: Resume, now: Instant) {
         self.received = Some(position);
-        self.behind_since.get_or_insert(now);
+        // A session that resumes brings the position again that it resumes from.
+        if self.installed != Some(position) {
+            self.behind_since.get_or_insert(now);
+        }
     }
 
     /// The kernel has what had been received when `installed` was begun.
     pub(crate) fn note_installed(&mut self, installed: &Installed) {
+        self.installed = Some(installed.position);
         self.behind_since = match self.behind_since {
-            Some(since) if self.received != Some(installed.position) => Some(since.max(installed.began)),
+            Some(since) if self.received != self.installed => Some(since.max(installed.began)),
             _ => None,
         };
     }
@@ -95,5 +101,9 @@ mod tests {
         assert_eq!(link.behind_since, Some(at(150)));
         link.note_installed(&installed(2, at(250)));
         assert_eq!(link.behind_since, None);
+        link.note_received(position(2), at(300));
+        assert_eq!(link.behind_since, None, "a new session has brought nothing new");
+        link.note_received(position(3), at(400));
+        assert_eq!(link.behind_since, Some(at(400)));
     }
 }
