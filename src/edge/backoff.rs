@@ -25,9 +25,12 @@ impl Backoff {
         pause
     }
 
-    /// An attempt succeeded.
-    pub(crate) fn reset(&mut self) {
-        self.ceiling = SHORTEST;
+    /// The pause after something that ended again: it starts short if that had lasted for a while.
+    pub(crate) fn after(&mut self, lasted: Duration) -> Duration {
+        if lasted > LONGEST {
+            self.ceiling = SHORTEST;
+        }
+        self.next()
     }
 }
 
@@ -43,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn grows_to_a_second_and_starts_again() {
+    fn grows_to_a_second_and_starts_again_after_something_that_lasted() {
         let mut backoff = Backoff::new();
         for longest in [50, 100, 200, 400, 800, 1000, 1000] {
             let longest = Duration::from_millis(longest);
@@ -53,7 +56,10 @@ mod tests {
                 "{pause:?} of {longest:?}"
             );
         }
-        backoff.reset();
-        assert!(backoff.next() <= SHORTEST);
+        assert!(
+            backoff.after(LONGEST) > SHORTEST,
+            "what ends at once does not come back at once for ever"
+        );
+        assert!(backoff.after(LONGEST * 2) <= SHORTEST);
     }
 }

@@ -1,4 +1,7 @@
 //! Tells the BGP speaker whether the network should deliver here, and Prometheus how it goes: HTTP on loopback.
+//!
+//! On 503 the speaker had better announce the address with a low preference than withdraw it: when the distributor is away
+//! for longer than a lease, every edge answers 503, and all of them go on forwarding.
 
 use std::fmt;
 use std::time::{Duration, Instant};

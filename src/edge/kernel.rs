@@ -157,7 +157,7 @@ impl Loop {
         }
     }
 
-    /// The slow loop's step: mends what somebody else changed.
+    /// The slow loop's step: mends what somebody else changed, and clears away what belonged to an SA that has expired.
     fn repair(&mut self) {
         if self.done.is_none() {
             return; // Nothing is wanted yet as far as we know, and all that is there would go.
@@ -168,7 +168,7 @@ impl Loop {
                 added = report.added,
                 updated = report.updated,
                 removed = report.removed,
-                "mended the kernel's state, which somebody else had changed"
+                "mended what differed in the kernel"
             );
         }
         self.count(&report);

@@ -58,17 +58,18 @@ impl Link {
         let mut backoff = Backoff::new();
         let mut throttle = Throttle::new(Instant::now());
         loop {
-            let Err(end) = self.session(&mut backoff).await;
+            let begun = Instant::now();
+            let Err(end) = self.session().await;
             self.state.send_modify(|state| state.client = None);
             self.metrics.count(Family::Sessions, "ended");
             if let Some(withheld) = throttle.admit(end.to_string(), Instant::now()) {
                 warn!(reason = %end, withheld, "no session with the distributor; trying again");
             }
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.after(begun.elapsed())).await;
         }
     }
 
-    async fn session(&mut self, backoff: &mut Backoff) -> Result<std::convert::Infallible, SessionEnd> {
+    async fn session(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
         let channel = channel::connect(&self.config.distributor, &self.config.tls).await?;
         let mut client = FleetClient::new(channel)
             .max_decoding_message_size(proto::limits::MESSAGE)
@@ -87,7 +88,6 @@ impl Link {
         self.take_lease(&mut clock, &lease)?;
         self.replica.write().begin_stream();
         self.state.send_modify(|state| state.client = Some(client));
-        backoff.reset();
         self.metrics.count(Family::Sessions, "begun");
         info!(slot = %lease.slot, incarnation = lease.incarnation, "session with the distributor");
         self.converse(&mut clock, lease, outgoing, incoming).await
