@@ -108,14 +108,11 @@ fn pair(id: PolicyId) -> String {
 
 /// What the operator can do about it.
 fn remedy(action: &Action, errno: Errno) -> Option<String> {
+    if let (Errno::NOENT, Some(netns)) = (errno, action.netns()) {
+        return Some(format!("create it with `ip netns add {netns}`"));
+    }
     let remedy = match (action, errno) {
         (_, Errno::PERM | Errno::ACCESS) => "run with CAP_NET_ADMIN".into(),
-        (Action::CreateLink(id, _), Errno::NOENT) if id.netns.is_some() => {
-            format!(
-                "create it with `ip netns add {}`",
-                id.netns.as_deref().unwrap_or_default()
-            )
-        }
         (Action::CreateLink(..), Errno::OPNOTSUPP) => "load the kernel module xfrm_interface".into(),
         (Action::CreateLink(..) | Action::MoveLink(..), Errno::EXIST | Errno::BUSY) => {
             "another interface has the name or the index; remove or rename it".into()
@@ -141,7 +138,6 @@ fn remedy(action: &Action, errno: Errno) -> Option<String> {
             "another program holds an SA with that SPI and destination; remove it with `ip xfrm state delete`"
                 .into()
         }
-        (Action::AddSa(..) | Action::PutPolicy(..), Errno::NOMEM) => "the kernel has no memory left".into(),
         _ => return None,
     };
     Some(remedy)
