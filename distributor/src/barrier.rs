@@ -366,6 +366,15 @@ mod tests {
     }
 
     #[test]
+    fn an_old_report_sets_nobody_back() {
+        let (mut barrier, now) = barrier(&[1]);
+        barrier.raise(12);
+        barrier.advance(slot(1), 12, now);
+        barrier.advance(slot(1), 11, now);
+        assert_eq!(barrier.progress(slot(1)).unwrap().applied, 12);
+    }
+
+    #[test]
     fn a_cancelled_wait_blames_nobody() {
         let (mut barrier, now) = barrier(&[1]);
         let wait = open(&mut barrier, 11, now);

@@ -161,6 +161,11 @@ mod tests {
 
         change(&mut state, later, |draft| sweep(draft, &[], DAY));
         assert_eq!(join_as(&mut state, "late", None).unwrap().slot, slot);
+        assert_eq!(
+            state.edge(&"e7".parse().unwrap()),
+            None,
+            "the slot is another's now"
+        );
     }
 
     #[test]

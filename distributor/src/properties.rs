@@ -19,7 +19,7 @@ use crate::{membership, rules, tunnels};
 
 const EDGES: u16 = 3;
 const TUNNELS: u16 = 2;
-const SAS: u32 = 4;
+const SAS: u32 = 12;
 const TOMBSTONES: Duration = Duration::from_secs(1000);
 
 /// What may happen. The numbers are small, so that different steps often mean the same thing.
@@ -49,28 +49,29 @@ enum Step {
     },
 }
 
-/// What an edge may ask for, allowed or not.
+/// What an edge may ask for, allowed or not. `slot` is `None` for the edge's own.
 #[derive(Clone, Debug)]
 enum Wish {
     PutIke {
-        slot: u16,
+        slot: Option<u16>,
         number: u32,
         tunnel: u16,
         initial_contact: bool,
     },
     PutChild {
-        slot: u16,
+        slot: Option<u16>,
         number: u32,
         ike: u32,
     },
     RemoveIke(u32),
-    RemoveChild(u16, u32),
+    RemoveChild(Option<u16>, u32),
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
-    let (slot, number, tunnel) = (1..=EDGES, 1..=SAS, 1..=TUNNELS);
+    let slot = prop::option::weighted(0.15, 1..=EDGES);
+    let (number, tunnel) = (1..=SAS, 1..=TUNNELS);
     prop_oneof![
-        3 => (slot.clone(), number.clone(), tunnel, any::<bool>()).prop_map(|(slot, number, tunnel, initial_contact)| {
+        3 => (slot.clone(), number.clone(), tunnel, prop::bool::weighted(0.1)).prop_map(|(slot, number, tunnel, initial_contact)| {
             Wish::PutIke { slot, number, tunnel, initial_contact }
         }),
         3 => (slot.clone(), number.clone(), number.clone())
@@ -85,7 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..=EDGES).prop_map(Step::Join),
         3 => (1..=TUNNELS).prop_map(Step::PutTunnel),
         1 => (1..=TUNNELS).prop_map(Step::RemoveTunnel),
-        12 => (1..=EDGES, prop::collection::vec(wish(), 1..4))
+        12 => (1..=EDGES, prop::collection::vec(wish(), 1..3))
             .prop_map(|(edge, changes)| Step::Commit { edge, changes }),
         2 => (0..3u16, 1..=SAS).prop_map(|(kind, number)| Step::Revoke(kind, number)),
         2 => (0..2000u64, prop::option::of(1..=EDGES)).prop_map(|(seconds, silent)| Step::Sweep { seconds, silent }),
@@ -187,7 +188,10 @@ impl World {
         let Some(known) = self.state().edge(&edge_name(edge)).cloned() else {
             return;
         };
-        let changes = wishes.into_iter().map(|wish| self.grant(wish)).collect();
+        let changes = wishes
+            .into_iter()
+            .map(|wish| self.grant(known.slot, wish))
+            .collect();
         let commit = Commit {
             changes,
             deadline: None,
@@ -196,7 +200,7 @@ impl World {
         self.change(|draft| rules::commit(draft, &known.name, commit).is_ok());
     }
 
-    fn grant(&self, wish: Wish) -> Change {
+    fn grant(&self, own: Slot, wish: Wish) -> Change {
         match wish {
             Wish::PutIke {
                 slot: owner,
@@ -210,7 +214,7 @@ impl World {
                     tunnel,
                     initial_contact,
                     created,
-                    ..ike_sa(slot(owner), number.into())
+                    ..ike_sa(owner.map_or(own, slot), number.into())
                 }))
             }
             Wish::PutChild {
@@ -220,12 +224,12 @@ impl World {
             } => {
                 let state = self.state();
                 let ike = state.ike_sa(ike.into()).map(|sealed| sealed.header().clone());
-                let mut child = child_sa(&ike.unwrap_or_else(|| ike_sa(slot(owner), 1)), number);
-                child.inbound_spi = spi(slot(owner), number);
+                let mut child = child_sa(&ike.unwrap_or_else(|| ike_sa(owner.map_or(own, slot), 1)), number);
+                child.inbound_spi = spi(owner.map_or(own, slot), number);
                 Change::PutChildSa(sealed(child))
             }
             Wish::RemoveIke(number) => Change::RemoveIkeSa(number.into()),
-            Wish::RemoveChild(owner, number) => Change::RemoveChildSa(spi(slot(owner), number)),
+            Wish::RemoveChild(owner, number) => Change::RemoveChildSa(spi(owner.map_or(own, slot), number)),
         }
     }
 
@@ -290,7 +294,7 @@ impl World {
             .collect();
         assert_eq!(everything, self.stored, "memory and store agree");
         assert!(everything.values().all(|record| record.revision <= state.head()));
-        let (mut children, mut ike_sas) = (BTreeSet::new(), BTreeSet::new());
+        let (mut children, mut ike_sas, mut tombstones) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for record in everything.values() {
             match &record.body {
                 Body::ChildSa(sealed) => {
@@ -309,7 +313,10 @@ impl World {
                     ike_sas.insert((ike.tunnel.clone(), ike.spis.responder));
                 }
                 Body::Edge(edge) => assert_eq!(state.edge(&edge.name), Some(edge)),
-                Body::Tunnel(_) | Body::Tombstone(_) => {}
+                Body::Tombstone(tombstone) => {
+                    tombstones.insert(&tombstone.key);
+                }
+                Body::Tunnel(_) => {}
             }
         }
         let indexed_children: BTreeSet<(u64, InboundSpi)> = state
@@ -322,6 +329,13 @@ impl World {
             })
             .collect();
         assert_eq!(indexed_children, children);
+        let end_of_time = self.now.after(Duration::MAX);
+        let expiring: BTreeSet<InboundSpi> = state.expired_children(end_of_time).collect();
+        assert_eq!(expiring, children.iter().map(|(_, spi)| *spi).collect());
+        assert_eq!(
+            state.tombstones_before(end_of_time).collect::<BTreeSet<_>>(),
+            tombstones
+        );
         let names: Vec<Name> = (1..=TUNNELS).map(tunnel_name).collect();
         let indexed: BTreeSet<(Name, u64)> = names
             .iter()
