@@ -42,6 +42,20 @@ enum Task {
         /// Their names; none for all.
         names: Vec<String>,
     },
+    /// Plays the main story and shows it as it happens.
+    Demo {
+        /// Where the figures go too.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Checks and tests everything.
+    Test,
+    /// Measures what the parts cost, beside something that does the same work.
+    Bench {
+        /// Where the figures go too.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
     /// What runs inside the machine.
     #[command(subcommand, hide = true)]
     Guest(Inside),
@@ -67,6 +81,9 @@ fn main() -> ExitCode {
             arguments,
         } => run(with, dir, program, arguments),
         Task::Lab { product, names } => lab(product, names),
+        Task::Demo { json } => host::demo::run(json.as_deref()),
+        Task::Test => Ok(i32::from(!host::suite::run())),
+        Task::Bench { json } => host::bench::run(json.as_deref()).map(|()| 0),
         Task::Guest(Inside::Boot) => guest::boot::boot().map(|()| 0),
         Task::Guest(Inside::Scenario { name }) => guest::runner::run_here(&name).map(|()| 0),
     };

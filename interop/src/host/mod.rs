@@ -1,11 +1,14 @@
 //! The developer's side: image, machine, programs, and what is shown.
 
+pub mod bench;
 pub mod build;
 pub mod command;
+pub mod demo;
 pub mod image;
 pub mod initramfs;
 pub mod lab;
 pub mod show;
+pub mod suite;
 pub mod vm;
 
 use std::path::PathBuf;
@@ -15,9 +18,12 @@ pub fn workspace() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    workspace().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or("target".into()))
+}
+
 /// Where images and runs are kept.
 pub fn lab_dir() -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from);
-    target.join("lab")
+    target_dir().join("lab")
 }
