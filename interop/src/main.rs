@@ -1,14 +1,13 @@
 //! `interop/demo`, `interop/test` and what they are made of.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use interop::guest;
-use interop::host::{self, build, image, vm};
-use interop::report::{Job, Line, place};
+use interop::host::{self, build};
 
 /// The lab.
 #[derive(Parser)]
@@ -79,7 +78,7 @@ fn main() -> ExitCode {
             dir,
             program,
             arguments,
-        } => run(with, dir, program, arguments),
+        } => run(&with, dir, &program, &arguments),
         Task::Lab { product, names } => lab(product, names),
         Task::Demo { json } => host::demo::run(json.as_deref()),
         Task::Test => Ok(i32::from(!host::suite::run())),
@@ -99,39 +98,12 @@ fn main() -> ExitCode {
 /// How long a program that someone runs by hand may take.
 const RUN_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-fn run(with: Vec<PathBuf>, dir: Option<PathBuf>, program: PathBuf, arguments: Vec<String>) -> Result<i32> {
-    let lab = host::lab_dir();
-    let image = image::get(&lab)?;
-    let mut programs = vec![("interop".to_owned(), std::env::current_exe()?)];
-    let inside = place::program(&name_of(&program)?);
-    for file in with.into_iter().chain([program]) {
-        programs.push((name_of(&file)?, file));
-    }
-    let job = Job::Run(
-        std::iter::once(inside.to_string_lossy().into_owned())
-            .chain(arguments)
-            .collect(),
-    );
-    vm::boot(
-        &image,
-        &dir.unwrap_or(lab.join("run")),
-        &programs,
-        &job,
-        RUN_LIMIT,
-        |line| {
-            if let Line::Output(text) = line {
-                println!("{text}");
-            }
-        },
-    )
-}
-
-fn name_of(file: &std::path::Path) -> Result<String> {
-    Ok(file
-        .file_name()
-        .context("not a file")?
-        .to_string_lossy()
-        .into_owned())
+fn run(with: &[PathBuf], dir: Option<PathBuf>, program: &Path, arguments: &[String]) -> Result<i32> {
+    let files: Vec<&Path> = std::iter::once(program)
+        .chain(with.iter().map(PathBuf::as_path))
+        .collect();
+    let dir = dir.unwrap_or_else(|| host::lab_dir().join("run"));
+    host::lab::run(&dir, &files, arguments, RUN_LIMIT, |text| println!("{text}"))
 }
 
 fn lab(product: Option<PathBuf>, names: Vec<String>) -> Result<i32> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{image, lab_dir, vm};
 use crate::report::{Job, Line, place};
@@ -44,34 +44,30 @@ pub fn play(product: PathBuf, mut names: Vec<String>, on_line: impl FnMut(&Line)
     )
 }
 
-/// How a program in the guest ended.
-#[derive(Debug)]
-pub struct Done {
-    /// Its exit code.
-    pub code: i32,
-    /// All it wrote.
-    pub output: String,
-}
-
-/// Runs `program` as root in the guest.
+/// Runs the first of `files` with `arguments` as root in the guest, where the others lie beside it; gives each line of its output
+/// to `on_output` and returns its exit code. The machine's own files go to `dir`; two machines at once need two.
 ///
 /// # Errors
 /// The machine fails, or the program does not end within `limit`.
-pub fn run(program: &Path, limit: Duration) -> Result<Done> {
-    const NAME: &str = "program";
-    let dir = lab_dir();
-    let image = image::get(&dir)?;
-    let programs = [
-        ("interop".to_owned(), std::env::current_exe()?),
-        (NAME.to_owned(), program.to_owned()),
-    ];
-    let job = Job::Run(vec![place::program(NAME).to_string_lossy().into_owned()]);
-    let mut output = String::new();
-    let code = vm::boot(&image, &dir.join("program"), &programs, &job, limit, |line| {
+pub fn run(
+    dir: &Path,
+    files: &[&Path],
+    arguments: &[String],
+    limit: Duration,
+    mut on_output: impl FnMut(&str),
+) -> Result<i32> {
+    let image = image::get(&lab_dir())?;
+    let mut programs = vec![("interop".to_owned(), std::env::current_exe()?)];
+    for file in files {
+        let name = file.file_name().context("a program must be a file")?;
+        programs.push((name.to_string_lossy().into_owned(), file.to_path_buf()));
+    }
+    let (name, _) = programs.get(1).context("no program to run")?;
+    let mut words = vec![place::program(name).to_string_lossy().into_owned()];
+    words.extend_from_slice(arguments);
+    vm::boot(&image, dir, &programs, &Job::Run(words), limit, |line| {
         if let Line::Output(text) = line {
-            output += text;
-            output.push('\n');
+            on_output(text);
         }
-    })?;
-    Ok(Done { code, output })
+    })
 }

@@ -19,8 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::command::read;
-use super::{build, image, lab_dir, vm};
-use crate::report::{Job, Line, place};
+use super::{build, lab, lab_dir};
 
 /// An emulated machine installs some hundred SAs in a second.
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -54,7 +53,6 @@ pub fn run(json: Option<&Path>) -> Result<()> {
         machine.processor, machine.processors, machine.load
     );
     let programs = Programs::build()?;
-    let image = image::get(&lab_dir())?;
 
     let handshake = handshake::rows(&samples(&programs.handshake)?);
     show(
@@ -66,7 +64,7 @@ pub fn run(json: Option<&Path>) -> Result<()> {
         "Distributor: from a commit to applied at all subscribers",
         fanout::table(&fanout),
     );
-    let install = install::rows(&samples_in_guest(&image, programs.install)?);
+    let install = install::rows(&samples_in_guest(&programs.install)?);
     show(
         "Agent: SAs into the kernel, against `ip -batch`, in the lab's machine",
         install::table(&install),
@@ -127,26 +125,11 @@ fn samples<T: DeserializeOwned>(program: &Path) -> Result<Vec<T>> {
 }
 
 /// Runs a program in the lab's machine, alone there.
-fn samples_in_guest<T: DeserializeOwned>(image: &image::Image, program: PathBuf) -> Result<Vec<T>> {
-    const NAME: &str = "measure";
-    let job = Job::Run(vec![place::program(NAME).to_string_lossy().into_owned()]);
-    let programs = [
-        ("interop".to_owned(), std::env::current_exe()?),
-        (NAME.to_owned(), program),
-    ];
+fn samples_in_guest<T: DeserializeOwned>(program: &Path) -> Result<Vec<T>> {
     let mut output = Vec::new();
-    let code = vm::boot(
-        image,
-        &lab_dir().join("bench"),
-        &programs,
-        &job,
-        INSTALL_LIMIT,
-        |line| {
-            if let Line::Output(text) = line {
-                output.push(text.clone());
-            }
-        },
-    )?;
+    let code = lab::run(&lab_dir().join("bench"), &[program], &[], INSTALL_LIMIT, |text| {
+        output.push(text.to_owned());
+    })?;
     if code != 0 {
         bail!(
             "the program in the lab's machine ended with {code}:\n{}",

@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::libtest;
 use super::step::{Outcome, Step, Steps};
-use crate::host::{build, lab};
+use crate::host::{build, lab, lab_dir};
 use crate::report::Line;
 
 /// For the kernel tests, on an emulated machine.
@@ -17,8 +17,12 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 pub(super) fn kernel_tests(steps: &mut Steps, program: Option<PathBuf>) {
     steps.take("tests: integration kernel, in the guest", || {
         let program = program.context("there is no such test program")?;
-        let done = lab::run(&program, LIMIT)?;
-        Ok(libtest::outcome(&done.output, done.code == 0))
+        let mut output = String::new();
+        let code = lab::run(&lab_dir().join("kernel"), &[&program], &[], LIMIT, |text| {
+            output += text;
+            output.push('\n');
+        })?;
+        Ok(libtest::outcome(&output, code == 0))
     });
 }
 
