@@ -84,7 +84,8 @@ pub struct Customer {
     pub inner_6: Ipv6Addr,
     /// What is behind it.
     pub prefixes: [String; 2],
-    nat: Option<Namespace>,
+    /// The NAT in front of it.
+    pub nat: Option<Namespace>,
 }
 
 impl Customer {
@@ -182,6 +183,23 @@ impl Network {
     /// The kernel refuses the rule.
     pub fn deliver_port_to(&self, port: u16, edge: usize) -> Result<()> {
         self.mark(&format!("udp dport {port} meta mark set {}", edge + 1))
+    }
+
+    /// The network delivers every IKE message to this edge as well as to the one it leads to.
+    ///
+    /// # Errors
+    /// The kernel refuses the rule.
+    pub fn copy_ike_to(&self, edge: usize) -> Result<()> {
+        let n = edge + 1;
+        self.net.nft(&format!(
+            "table ip copy {{
+               chain prerouting {{
+                 type filter hook prerouting priority mangle
+                 ip daddr 203.0.113.1 udp dport {{ 500, 4500 }} dup to 192.0.2.{} device e{n}
+               }}
+             }}",
+            4 * n + 2
+        ))
     }
 
     /// Packets are marked with an edge's number before they are routed, and every mark has a table of its own.

@@ -28,8 +28,8 @@ fn run(reporter: &mut Reporter) -> Result<()> {
 
     let customer = &stage.network.customers[0];
     for (from, to) in [(customer.inner.into(), ORIGIN.into()), (customer.inner_6.into(), ORIGIN_6.into())] {
-        let outcome = traffic::all_gets_through(&stage, from, to)?;
-        reporter.measured(format!("{} of {} answered from {to}", outcome.received(), outcome.sent));
+        let count = traffic::all_gets_through(&stage, from, to)?;
+        reporter.measured(format!("{} of {} answered from {to}", count.received, count.sent));
     }
     let esp: Vec<_> = stage.at_customers[0].packets().into_iter().filter(|packet| packet.esp_spi().is_some()).collect();
     ensure!(esp.iter().all(|packet| packet.source.is_ipv6()), "ESP over IPv4");

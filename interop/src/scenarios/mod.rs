@@ -17,6 +17,7 @@ mod spray;
 mod steady;
 pub mod story;
 mod traffic;
+mod twice;
 mod wrong_key;
 
 use std::time::{Duration, SystemTime};
@@ -45,6 +46,7 @@ pub const ALL: &[Scenario] = &[
     nat::SCENARIO,
     port_move::SCENARIO,
     spray::SCENARIO,
+    twice::SCENARIO,
     customer_delete::SCENARIO,
     wrong_key::SCENARIO,
     no_proposal::SCENARIO,

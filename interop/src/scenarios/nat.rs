@@ -34,8 +34,8 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         ensure!(sa.encapsulation == ports, "{}: {:?} instead of {ports:?}", edge.name(), sa.encapsulation);
     }
 
-    let outcome = traffic::all_gets_through(&stage, customer.inner.into(), ORIGIN.into())?;
-    reporter.measured(format!("{} of {} answered", outcome.received(), outcome.sent));
+    let count = traffic::all_gets_through(&stage, customer.inner.into(), ORIGIN.into())?;
+    reporter.measured(format!("{} of {} answered", count.received, count.sent));
     for capture in &stage.at_edges {
         let esp: Vec<_> = capture.packets().into_iter().filter(|packet| packet.esp_spi().is_some()).collect();
         ensure!(!esp.is_empty(), "an edge saw no ESP");

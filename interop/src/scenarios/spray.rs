@@ -19,7 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-/// Dead-peer checks to see answered: enough for one at each edge.
+/// Dead-peer checks to see answered.
 const CHECKS: usize = 4;
 
 fn run(reporter: &mut Reporter) -> Result<()> {
@@ -43,10 +43,9 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         let ids: BTreeSet<u32> = replies.map(|reply| reply.message_id).collect();
         (ids.len() >= CHECKS).then_some(ids)
     })?;
+    // With the flow at its end there are only checks left to spray, so each edge has its turn.
     for capture in &stage.at_edges {
-        let packets = capture.packets();
-        let asked = packets.iter().filter(|packet| packet.ike(Ike::INFORMATIONAL, false).is_some());
-        ensure!(asked.count() > 0, "an edge was never asked whether it lives");
+        capture.wait(LIMIT, |packet| packet.ike(Ike::INFORMATIONAL, false).is_some())?;
     }
     reporter.measured(format!("{} dead-peer checks answered, asked at every edge", answered.len()));
 

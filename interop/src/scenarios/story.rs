@@ -1,19 +1,20 @@
 //! The main job, end to end, as `interop/demo` shows it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use super::traffic::{self, Switching};
-use super::{Scenario, milliseconds};
+use super::{Scenario, milliseconds, traffic};
 use crate::guest::charon::Charon;
 use crate::guest::fleet::Tunnel;
+use crate::guest::flow::{Echo, Flow};
 use crate::guest::kernel;
 use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{ORIGIN, Outer, Plan};
-use crate::report::{self, Count, Figures, Line, Reporter};
+use crate::report::{Count, Figures, Flip, Line, Reporter};
 
 /// The demo's scenario.
 pub const SCENARIO: Scenario = Scenario {
@@ -23,7 +24,10 @@ pub const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const FLOW: Switching = Switching { rate: 100, length: Duration::from_secs(20), switches: 9 };
+/// The flow: datagrams a second, how long, and how often the network switches meanwhile, at even distances.
+const RATE: u32 = 100;
+const LENGTH: Duration = Duration::from_secs(20);
+const SWITCHES: u32 = 9;
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     reporter.step("Three edges announce one address; a distributor keeps them in step.");
@@ -87,21 +91,25 @@ fn ping_through_each(stage: &Stage, reporter: &mut Reporter, figures: &mut Figur
 }
 
 fn flow_while_switching(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures, spi: u32) -> Result<()> {
-    let Switching { rate, length, switches } = FLOW;
-    reporter.step(format!(
-        "A flow of {rate} packets a second for {} s, while the network switches {switches} times.",
-        length.as_secs()
-    ));
+    let seconds = LENGTH.as_secs();
+    reporter.step(format!("A flow of {RATE} packets a second for {seconds} s; the network switches {SWITCHES} times."));
     let before = decrypted(stage, spi)?;
     let customer = &stage.network.customers[0];
-    let outcome = traffic::flow_while_switching(stage, customer.inner.into(), ORIGIN.into(), FLOW, |text| {
-        reporter.measured(text);
-    })?;
+    let echo = Echo::start(&stage.network.origin, ORIGIN.into())?;
+    let begun = Instant::now();
+    let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), RATE)?;
+    for switch in 1..=SWITCHES {
+        sleep_until(begun + LENGTH * switch / (SWITCHES + 1));
+        let way = change_the_way(stage, switch)?;
+        reporter.measured(format!("{:4.1} s: {way}", begun.elapsed().as_secs_f64()));
+    }
+    sleep_until(begun + LENGTH);
+    let outcome = flow.stop();
     let seconds = outcome.took.as_secs_f64();
-    figures.flip = report::Flip {
+    figures.flip = Flip {
         sent: outcome.sent,
         received: outcome.received(),
-        switches: switches.into(),
+        switches: SWITCHES.into(),
         packets_per_second: outcome.sent as f64 / seconds,
         seconds,
     };
@@ -109,7 +117,25 @@ fn flow_while_switching(stage: &Stage, reporter: &mut Reporter, figures: &mut Fi
     for (name, (before, after)) in figures.edges.iter().zip(before.into_iter().zip(decrypted(stage, spi)?)) {
         reporter.measured(format!("{name} decrypted {} of them", after - before));
     }
+    if !outcome.gaps().is_empty() {
+        reporter.measured(format!("{} reached the origin; {}", echo.stop().len(), outcome.gaps().join(", ")));
+    }
     Ok(())
+}
+
+/// The next edge for the way to the origin, and the one after it for the way back.
+fn change_the_way(stage: &Stage, switch: u32) -> Result<String> {
+    let network = &stage.network;
+    let there = switch as usize % network.edges.len();
+    let back = (switch as usize + 1) % network.edges.len();
+    network.deliver_to(there)?;
+    network.return_via(back)?;
+    Ok(format!("to the origin through {}, back through {}", network.edge_name(there), network.edge_name(back)))
+}
+
+/// Keeps to the schedule, however long a step took.
+fn sleep_until(time: Instant) {
+    thread::sleep(time.saturating_duration_since(Instant::now()));
 }
 
 /// How many packets each edge's kernel has decrypted with the SA.

@@ -1,0 +1,110 @@
+//! Many tunnels at once.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+
+use super::Scenario;
+use crate::guest::charon::Charon;
+use crate::guest::fleet::Tunnel;
+use crate::guest::monitor::What;
+use crate::guest::packet::Ike;
+use crate::guest::ping::ping;
+use crate::guest::stage::{LIMIT, Stage};
+use crate::guest::topology::{ORIGIN, Outer, Plan};
+use crate::report::Reporter;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "crowd",
+    claim: "two hundred customers who connect at once are all served by every edge",
+    limit: Duration::from_secs(600),
+    run,
+};
+
+const TUNNELS: u8 = 200;
+
+/// charon is asked by so many at a time; it works on more by itself.
+const ASKING: usize = 50;
+
+/// Every so manieth tunnel is pinged, through an edge in turn.
+const SAMPLE: usize = 10;
+
+fn run(reporter: &mut Reporter) -> Result<()> {
+    let stage = Stage::set(Plan::default())?;
+    let customer = &stage.network.customers[0];
+    let tunnels: Vec<(Ipv4Addr, Tunnel)> = (1..=TUNNELS).map(|number| tunnel(&stage, number)).collect();
+    let mut connections = Vec::new();
+    for (inner, tunnel) in &tunnels {
+        stage.fleet.add(tunnel)?;
+        customer.namespace.ip(&format!("address add {inner}/32 dev lo"))?;
+        connections.push(tunnel.connection(customer.outer(Outer::V4), Outer::V4));
+    }
+    reporter.measured(format!("{} tunnels added", tunnels.len()));
+
+    let charon = Charon::start(&customer.namespace, &connections, "")?;
+    initiate(&charon, &tunnels)?;
+    same_everywhere(&stage)?;
+    measure(&stage, reporter)?;
+
+    for (number, (inner, tunnel)) in tunnels.iter().enumerate().step_by(SAMPLE) {
+        let edge = number / SAMPLE % stage.network.edges.len();
+        stage.network.deliver_to(edge)?;
+        let interval = Duration::from_millis(200);
+        let count = ping(&customer.namespace, (*inner).into(), ORIGIN.into(), 2, interval)?;
+        ensure!(count.received == 2, "{} through {}: {count:?}", tunnel.name, stage.network.edge_name(edge));
+    }
+    reporter.measured(format!("every {SAMPLE}th of them pinged, through one edge after the other"));
+    Ok(())
+}
+
+/// As many at a time as there are askers.
+fn initiate(charon: &Charon, tunnels: &[(Ipv4Addr, Tunnel)]) -> Result<()> {
+    thread::scope(|scope| {
+        let ask = |batch: &[(Ipv4Addr, Tunnel)]| {
+            batch.iter().try_for_each(|(_, tunnel)| charon.initiate(&tunnel.name, LIMIT).map(drop))
+        };
+        let askers: Vec<_> =
+            tunnels.chunks(tunnels.len().div_ceil(ASKING)).map(|batch| scope.spawn(move || ask(batch))).collect();
+        askers.into_iter().try_for_each(|asker| asker.join().map_err(|_| anyhow!("an asker panicked"))?)
+    })
+}
+
+fn tunnel(stage: &Stage, number: u8) -> (Ipv4Addr, Tunnel) {
+    let inner = Ipv4Addr::new(10, 100, number, 1);
+    let name = format!("t{number}");
+    let tunnel = Tunnel {
+        remote_id: format!("{name}.example"),
+        psk: format!("a key that only {name} and the fleet know"),
+        local_ts: vec![format!("{ORIGIN}/32")],
+        remote_ts: vec![format!("{inner}/32")],
+        name,
+        ..Tunnel::of(&stage.network.customers[0])
+    };
+    (inner, tunnel)
+}
+
+/// Every edge has the inbound SAs of all tunnels, and they are the same.
+fn same_everywhere(stage: &Stage) -> Result<()> {
+    let mut first: Option<BTreeSet<(u32, u64)>> = None;
+    for edge in 0..stage.network.edges.len() {
+        let sas: BTreeSet<_> = stage.inbound(edge)?.iter().map(|sa| (sa.spi, sa.key_print)).collect();
+        ensure!(sas.len() == usize::from(TUNNELS), "{} has {}", stage.network.edge_name(edge), sas.len());
+        ensure!(first.is_none_or(|first| first == sas), "{} has others", stage.network.edge_name(edge));
+        first = Some(sas);
+    }
+    Ok(())
+}
+
+/// From the first request to the last installation.
+fn measure(stage: &Stage, reporter: &mut Reporter) -> Result<()> {
+    let first = stage.at_customers[0].wait(LIMIT, |packet| packet.ike(Ike::SA_INIT, false).is_some())?.time;
+    let events = stage.monitors.iter().flat_map(|monitor| monitor.events());
+    let installed = events.filter(|event| matches!(event.what, What::Added | What::Updated));
+    let last = installed.map(|event| event.time).max().context("nothing was installed")?;
+    let seconds = last.duration_since(first)?.as_secs_f64();
+    reporter.measured(format!("{TUNNELS} tunnels on three edges in {seconds:.1} s"));
+    Ok(())
+}

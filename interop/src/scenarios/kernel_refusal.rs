@@ -1,0 +1,69 @@
+//! A kernel without a module that we need.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::Scenario;
+use super::steady::Steady;
+use crate::guest::process;
+use crate::guest::stage::{LIMIT, Stage};
+use crate::guest::topology::{Outer, Plan};
+use crate::report::Reporter;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "kernel-refusal",
+    claim: "what a kernel refuses is shown in words with the remedy, and heals once the remedy is applied",
+    limit: Duration::from_secs(200),
+    run,
+};
+
+const MODULE: &str = "xfrm_interface";
+const BAN: &str = "/etc/modprobe.d/lab.conf";
+
+fn run(reporter: &mut Reporter) -> Result<()> {
+    let stage = Stage::set(Plan::default())?;
+    fs::write(BAN, format!("install {MODULE} /bin/false\n"))?;
+    unload(&stage)?;
+    let connected = stage.connect(0, Outer::V4);
+    let shown = stage.fleet.operate(&["fleet", "status"]);
+    fs::remove_file(BAN)?;
+
+    let (_tunnel, _charon, _spi) = connected?;
+    let shown = shown?;
+    let lines: Vec<&str> = shown.lines().filter(|line| line.contains(MODULE)).collect();
+    ensure!(lines.len() >= stage.network.edges.len(), "not every edge says what is missing:\n{shown}");
+    ensure!(lines.iter().all(|line| line.contains("load the kernel module")), "no remedy in\n{shown}");
+    reporter.measured(lines[0].trim().to_owned());
+
+    process::check(&stage.network.dist, LIMIT, Command::new("modprobe").arg(MODULE))?;
+    wait_until_healed(&stage)?;
+    let traffic = Steady::start(&stage.network)?;
+    traffic.tour(&stage.network)?;
+    traffic.stop()?;
+    reporter.measured("with the module the tunnel works");
+    Ok(())
+}
+
+/// The module may stay in use for a moment by interfaces of a scenario before.
+fn unload(stage: &Stage) -> Result<()> {
+    let script = format!("until modprobe -r {MODULE}; do sleep 0.2; done");
+    process::check(&stage.network.dist, LIMIT, Command::new("sh").args(["-c", &script])).map(drop)
+}
+
+/// The next turns of the slow loops mend it, and tell the distributor.
+fn wait_until_healed(stage: &Stage) -> Result<()> {
+    let deadline = std::time::Instant::now() + LIMIT;
+    loop {
+        let status = stage.fleet.read(&["fleet", "status"])?;
+        let edges = status["edges"].as_array().context("no edges")?;
+        let is_well = |edge: &Value| edge["failures_total"] == 0 && edge["state"] == "live";
+        if edges.iter().all(is_well) {
+            return Ok(());
+        }
+        ensure!(std::time::Instant::now() < deadline, "not healed: {status:#}");
+    }
+}

@@ -1,0 +1,68 @@
+//! A steady flow that must not lose a packet, whatever becomes of the fleet meanwhile.
+
+use std::net::IpAddr;
+
+use anyhow::{Result, ensure};
+
+use crate::guest::flow::{Echo, Flow};
+use crate::guest::stage::LIMIT;
+use crate::guest::topology::{Network, ORIGIN};
+use crate::report::Count;
+
+/// Datagrams a second.
+const RATE: u32 = 100;
+
+/// Answers that each edge carries before the network changes its mind.
+const ANSWERS: usize = 50;
+
+/// From the first customer to the origin, and back.
+pub(super) struct Steady {
+    _echo: Echo,
+    flow: Flow,
+}
+
+impl Steady {
+    /// Starts it, and waits until it is answered.
+    ///
+    /// # Errors
+    /// There is no tunnel.
+    pub(super) fn start(network: &Network) -> Result<Self> {
+        Self::between(network, network.customers[0].inner.into(), ORIGIN.into())
+    }
+
+    /// As [`Steady::start`], from this address of the customer to this one of the origin.
+    ///
+    /// # Errors
+    /// As [`Steady::start`].
+    pub(super) fn between(network: &Network, from: IpAddr, to: IpAddr) -> Result<Self> {
+        let echo = Echo::start(&network.origin, to)?;
+        let flow = Flow::start(&network.customers[0].namespace, from, to, RATE)?;
+        flow.wait_for_answers(ANSWERS, LIMIT)?;
+        Ok(Self { _echo: echo, flow })
+    }
+
+    /// Has the network deliver it to each edge in turn, while the answers come back through the next one; at the end as at the
+    /// beginning through the first.
+    ///
+    /// # Errors
+    /// It stops being answered.
+    pub(super) fn tour(&self, network: &Network) -> Result<()> {
+        let edges = network.edges.len();
+        for edge in (0..edges).rev() {
+            network.deliver_to(edge)?;
+            network.return_via((edge + 1) % edges)?;
+            self.flow.wait_for_answers(ANSWERS, LIMIT)?;
+        }
+        Ok(())
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// A packet was lost; the error tells when.
+    pub(super) fn stop(self) -> Result<Count> {
+        let outcome = self.flow.stop();
+        ensure!(outcome.gaps().is_empty(), "packets were lost: {}", outcome.gaps().join(", "));
+        Ok(Count { sent: outcome.sent, received: outcome.received() })
+    }
+}
