@@ -154,7 +154,11 @@ impl Charon {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let error = String::from_utf8_lossy(&output.stderr);
-            bail!("{} could not set up {child}: {}\n{said}{error}", self.namespace.name(), output.status);
+            bail!(
+                "{} could not set up {child}: {}\n{said}{error}",
+                self.namespace.name(),
+                output.status
+            );
         }
         Ok(said)
     }
@@ -189,7 +193,9 @@ impl Charon {
 
     fn delete(&self, kind: &str, name: &str, limit: Duration) -> Result<()> {
         let mut command = Command::new("swanctl");
-        command.args(["--terminate", kind, name, "--timeout"]).arg(limit.as_secs().to_string());
+        command
+            .args(["--terminate", kind, name, "--timeout"])
+            .arg(limit.as_secs().to_string());
         process::check(&self.namespace, limit + Duration::from_secs(5), &command).map(drop)
     }
 

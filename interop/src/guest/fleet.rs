@@ -65,7 +65,11 @@ impl Fleet {
             edge.wait_ready(LIMIT)?;
         }
         fs::write(here.join("operator.toml"), operator_config(&here))?;
-        Ok(Self { distributor, edges, operator: network.dist.clone() })
+        Ok(Self {
+            distributor,
+            edges,
+            operator: network.dist.clone(),
+        })
     }
 
     /// Lets a customer set up `tunnel`.
@@ -119,7 +123,9 @@ impl Fleet {
 
     fn command(&self, words: &[&str]) -> Result<Command> {
         let mut command = Command::new(place::program("anyswan"));
-        command.args(words).env("ANYSWAN_CONFIG", std::env::current_dir()?.join("operator.toml"));
+        command
+            .args(words)
+            .env("ANYSWAN_CONFIG", std::env::current_dir()?.join("operator.toml"));
         Ok(command)
     }
 }
@@ -182,7 +188,15 @@ fn issue(network: &Network) -> Result<()> {
     };
     pki(&["init", "--dir", "pki", "--fleet", "lab"])?;
     let address = DISTRIBUTOR.to_string();
-    pki(&["issue", "--dir", "pki", "distributor", "distributor", "--address", &address])?;
+    pki(&[
+        "issue",
+        "--dir",
+        "pki",
+        "distributor",
+        "distributor",
+        "--address",
+        &address,
+    ])?;
     pki(&["issue", "--dir", "pki", "operator", "operator"])?;
     for edge in &network.edges {
         pki(&["issue", "--dir", "pki", "edge", edge.name()])?;

@@ -70,7 +70,11 @@ pub fn wait_until_empty(namespace: &Namespace, limit: Duration) -> Result<()> {
         if left.is_empty() {
             return Ok(());
         }
-        ensure!(Instant::now() < deadline, "{} still has {left:?}", namespace.name());
+        ensure!(
+            Instant::now() < deadline,
+            "{} still has {left:?}",
+            namespace.name()
+        );
     }
 }
 

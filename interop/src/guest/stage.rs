@@ -41,10 +41,20 @@ impl Stage {
             .iter()
             .map(|customer| Capture::start(&customer.namespace, "up"))
             .collect::<Result<_>>()?;
-        let at_edges = network.edges.iter().map(|edge| Capture::start(edge, "up")).collect::<Result<_>>()?;
+        let at_edges = network
+            .edges
+            .iter()
+            .map(|edge| Capture::start(edge, "up"))
+            .collect::<Result<_>>()?;
         let monitors = network.edges.iter().map(Monitor::start).collect::<Result<_>>()?;
         let fleet = Fleet::start(&network)?;
-        Ok(Self { network, fleet, at_customers, at_edges, monitors })
+        Ok(Self {
+            network,
+            fleet,
+            at_customers,
+            at_edges,
+            monitors,
+        })
     }
 
     /// Has the operator add the tunnel that the customer would order, and starts the customer's charon, which knows it too but
@@ -105,12 +115,20 @@ impl Stage {
         let mut shared: Option<Sa> = None;
         for (edge, namespace) in self.network.edges.iter().enumerate() {
             let mut sas = self.inbound(edge)?;
-            ensure!(sas.len() == 1, "{} has {} inbound SAs", namespace.name(), sas.len());
+            ensure!(
+                sas.len() == 1,
+                "{} has {} inbound SAs",
+                namespace.name(),
+                sas.len()
+            );
             let sa = sas.pop().context("one")?;
             ensure!(sa.destination == anycast, "{}: {sa:?}", namespace.name());
             if let Some(first) = &shared {
                 let (spi, cipher, key) = (first.spi, &first.cipher, &first.key_print);
-                ensure!((spi, cipher, key) == (sa.spi, &sa.cipher, &sa.key_print), "{first:?} but {sa:?}");
+                ensure!(
+                    (spi, cipher, key) == (sa.spi, &sa.cipher, &sa.key_print),
+                    "{first:?} but {sa:?}"
+                );
             }
             shared = Some(sa);
         }
@@ -124,7 +142,11 @@ impl Stage {
     pub fn untouched(&self) -> Result<()> {
         for (monitor, edge) in self.monitors.iter().zip(&self.network.edges) {
             let (events, sas) = (monitor.events(), kernel::sas(edge)?);
-            ensure!(events.is_empty() && sas.is_empty(), "{}: {events:?}, {sas:?}", edge.name());
+            ensure!(
+                events.is_empty() && sas.is_empty(),
+                "{}: {events:?}, {sas:?}",
+                edge.name()
+            );
         }
         Ok(())
     }
@@ -134,7 +156,8 @@ impl Stage {
     /// # Errors
     /// An edge does not get it.
     pub fn installed(&self, anycast: IpAddr, spi: u32) -> Result<Vec<SystemTime>> {
-        self.times(&[What::Added, What::Updated], anycast, spi).context("the SA does not come")
+        self.times(&[What::Added, What::Updated], anycast, spi)
+            .context("the SA does not come")
     }
 
     /// Waits until no edge has an SA any more, and returns when each lost the inbound one with this SPI.
@@ -142,8 +165,13 @@ impl Stage {
     /// # Errors
     /// An edge keeps one.
     pub fn gone(&self, anycast: IpAddr, spi: u32) -> Result<Vec<SystemTime>> {
-        let times = self.times(&[What::Deleted], anycast, spi).context("the SA stays")?;
-        self.network.edges.iter().try_for_each(|edge| kernel::wait_until_empty(edge, LIMIT))?;
+        let times = self
+            .times(&[What::Deleted], anycast, spi)
+            .context("the SA stays")?;
+        self.network
+            .edges
+            .iter()
+            .try_for_each(|edge| kernel::wait_until_empty(edge, LIMIT))?;
         Ok(times)
     }
 

@@ -54,9 +54,16 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         stage.network.deliver_to(edge)?;
         let interval = Duration::from_millis(200);
         let count = ping(&customer.namespace, (*inner).into(), ORIGIN.into(), 2, interval)?;
-        ensure!(count.received == 2, "{} through {}: {count:?}", tunnel.name, stage.network.edge_name(edge));
+        ensure!(
+            count.received == 2,
+            "{} through {}: {count:?}",
+            tunnel.name,
+            stage.network.edge_name(edge)
+        );
     }
-    reporter.measured(format!("every {SAMPLE}th of them pinged, through one edge after the other"));
+    reporter.measured(format!(
+        "every {SAMPLE}th of them pinged, through one edge after the other"
+    ));
     Ok(())
 }
 
@@ -64,11 +71,17 @@ fn run(reporter: &mut Reporter) -> Result<()> {
 fn initiate(charon: &Charon, tunnels: &[(Ipv4Addr, Tunnel)]) -> Result<()> {
     thread::scope(|scope| {
         let ask = |batch: &[(Ipv4Addr, Tunnel)]| {
-            batch.iter().try_for_each(|(_, tunnel)| charon.initiate(&tunnel.name, LIMIT).map(drop))
+            batch
+                .iter()
+                .try_for_each(|(_, tunnel)| charon.initiate(&tunnel.name, LIMIT).map(drop))
         };
-        let askers: Vec<_> =
-            tunnels.chunks(tunnels.len().div_ceil(ASKING)).map(|batch| scope.spawn(move || ask(batch))).collect();
-        askers.into_iter().try_for_each(|asker| asker.join().map_err(|_| anyhow!("an asker panicked"))?)
+        let askers: Vec<_> = tunnels
+            .chunks(tunnels.len().div_ceil(ASKING))
+            .map(|batch| scope.spawn(move || ask(batch)))
+            .collect();
+        askers
+            .into_iter()
+            .try_for_each(|asker| asker.join().map_err(|_| anyhow!("an asker panicked"))?)
     })
 }
 
@@ -90,9 +103,22 @@ fn tunnel(stage: &Stage, number: u8) -> (Ipv4Addr, Tunnel) {
 fn same_everywhere(stage: &Stage) -> Result<()> {
     let mut first: Option<BTreeSet<(u32, u64)>> = None;
     for edge in 0..stage.network.edges.len() {
-        let sas: BTreeSet<_> = stage.inbound(edge)?.iter().map(|sa| (sa.spi, sa.key_print)).collect();
-        ensure!(sas.len() == usize::from(TUNNELS), "{} has {}", stage.network.edge_name(edge), sas.len());
-        ensure!(first.is_none_or(|first| first == sas), "{} has others", stage.network.edge_name(edge));
+        let sas: BTreeSet<_> = stage
+            .inbound(edge)?
+            .iter()
+            .map(|sa| (sa.spi, sa.key_print))
+            .collect();
+        ensure!(
+            sas.len() == usize::from(TUNNELS),
+            "{} has {}",
+            stage.network.edge_name(edge),
+            sas.len()
+        );
+        ensure!(
+            first.is_none_or(|first| first == sas),
+            "{} has others",
+            stage.network.edge_name(edge)
+        );
         first = Some(sas);
     }
     Ok(())
@@ -100,10 +126,15 @@ fn same_everywhere(stage: &Stage) -> Result<()> {
 
 /// From the first request to the last installation.
 fn measure(stage: &Stage, reporter: &mut Reporter) -> Result<()> {
-    let first = stage.at_customers[0].wait(LIMIT, |packet| packet.ike(Ike::SA_INIT, false).is_some())?.time;
+    let first = stage.at_customers[0]
+        .wait(LIMIT, |packet| packet.ike(Ike::SA_INIT, false).is_some())?
+        .time;
     let events = stage.monitors.iter().flat_map(|monitor| monitor.events());
     let installed = events.filter(|event| matches!(event.what, What::Added | What::Updated));
-    let last = installed.map(|event| event.time).max().context("nothing was installed")?;
+    let last = installed
+        .map(|event| event.time)
+        .max()
+        .context("nothing was installed")?;
     let seconds = last.duration_since(first)?.as_secs_f64();
     reporter.measured(format!("{TUNNELS} tunnels on three edges in {seconds:.1} s"));
     Ok(())

@@ -25,7 +25,10 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     charon.terminate_child(&tunnel.name, LIMIT)?;
     stage.gone(anycast, spi)?;
     let listed = stage.fleet.read(&["sa", "list"])?;
-    ensure!(listed[0]["children"] == json!([]), "the IKE SA should be left without a child: {listed}");
+    ensure!(
+        listed[0]["children"] == json!([]),
+        "the IKE SA should be left without a child: {listed}"
+    );
     reporter.measured("the child SA is gone everywhere, its IKE SA is there");
 
     charon.terminate(&tunnel.name, LIMIT)?;

@@ -22,7 +22,15 @@ pub(super) const BEHIND_NAT: Scenario = Scenario {
     name: "daemon-restart-nat",
     claim: "the same behind a NAT: the socket that takes ESP out of UDP outlives the daemon",
     limit: Duration::from_secs(300),
-    run: |reporter| play(reporter, Plan { nat: true, ..Plan::default() }),
+    run: |reporter| {
+        play(
+            reporter,
+            Plan {
+                nat: true,
+                ..Plan::default()
+            },
+        )
+    },
 };
 
 fn play(reporter: &mut Reporter, plan: Plan) -> Result<()> {
@@ -51,9 +59,18 @@ fn play(reporter: &mut Reporter, plan: Plan) -> Result<()> {
     let count = traffic.stop()?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
 
-    let spis = stage.network.edges.iter().map(|edge| kernel::sas(edge).map(|sas| sas.len()));
-    ensure!(spis.collect::<Result<Vec<_>>>()?.iter().all(|sas| *sas == 2), "something was installed twice");
-    charon.terminate(&tunnel.name, LIMIT).context("the owner does not answer for its IKE SA")?;
+    let spis = stage
+        .network
+        .edges
+        .iter()
+        .map(|edge| kernel::sas(edge).map(|sas| sas.len()));
+    ensure!(
+        spis.collect::<Result<Vec<_>>>()?.iter().all(|sas| *sas == 2),
+        "something was installed twice"
+    );
+    charon
+        .terminate(&tunnel.name, LIMIT)
+        .context("the owner does not answer for its IKE SA")?;
     stage.gone(Outer::V4.anycast(), spi)?;
     reporter.measured("the owner took its IKE SA up again: the customer's DELETE is carried out everywhere");
     Ok(())
@@ -65,7 +82,13 @@ fn inbound(stage: &Stage, edge: usize, spi: u32) -> Result<Sa> {
 
 /// It is the same SA, and not one of the same name that was installed again.
 fn was_adopted(before: &Sa, after: &Sa) -> Result<()> {
-    ensure!(before.added == after.added, "installed again: {before:?}, now {after:?}");
-    ensure!(before.packets < after.packets, "not in use: {before:?}, now {after:?}");
+    ensure!(
+        before.added == after.added,
+        "installed again: {before:?}, now {after:?}"
+    );
+    ensure!(
+        before.packets < after.packets,
+        "not in use: {before:?}, now {after:?}"
+    );
     Ok(())
 }

@@ -18,7 +18,10 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let mut stage = Stage::set(Plan { customers: 2, ..Plan::default() })?;
+    let mut stage = Stage::set(Plan {
+        customers: 2,
+        ..Plan::default()
+    })?;
     let (_, _first, spi) = stage.connect(0, Outer::V4)?;
     let (second, charon) = stage.order(1, Outer::V4)?;
     let traffic = Steady::start(&stage.network)?;
@@ -26,9 +29,16 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     stage.fleet.distributor.kill()?;
     traffic.tour(&stage.network)?;
     let asked = stage.fleet.try_operate(&["fleet", "status"])?;
-    ensure!(asked.status.code() == Some(5), "`fleet status` without a distributor: {}", asked.status);
+    ensure!(
+        asked.status.code() == Some(5),
+        "`fleet status` without a distributor: {}",
+        asked.status
+    );
     let tried = charon.try_initiate(&second.name, Duration::from_secs(5))?;
-    ensure!(!tried.status.success(), "a tunnel was set up that nobody could make known");
+    ensure!(
+        !tried.status.success(),
+        "a tunnel was set up that nobody could make known"
+    );
     reporter.measured("no distributor: traffic goes on, and no new tunnel is set up");
 
     stage.fleet.distributor.start()?;
@@ -42,8 +52,15 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     for edge in 0..stage.network.edges.len() {
         let sas = stage.inbound(edge)?;
         let name = stage.network.edge_name(edge);
-        ensure!(sas.iter().any(|sa| sa.spi == spi), "{name} lost the first customer");
-        ensure!(sas.len() == 2, "{name} has {} inbound SAs for two customers", sas.len());
+        ensure!(
+            sas.iter().any(|sa| sa.spi == spi),
+            "{name} lost the first customer"
+        );
+        ensure!(
+            sas.len() == 2,
+            "{name} has {} inbound SAs for two customers",
+            sas.len()
+        );
     }
     let status = stage.fleet.read(&["fleet", "status"])?;
     let edges = status["edges"].as_array().context("no edges")?;

@@ -37,9 +37,20 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         let after = counted(namespace)?;
         // Some may be lost on the way into a busy daemon, as any datagram may.
         let (received, dropped) = (after.received - before.received, after.dropped - before.dropped);
-        ensure!(received > u64::from(DATAGRAMS), "{} received {received}", namespace.name());
-        ensure!(dropped > u64::from(DATAGRAMS), "{} counted {dropped}", namespace.name());
-        reporter.measured(format!("{}: {received} received, {dropped} dropped and counted by kind", namespace.name()));
+        ensure!(
+            received > u64::from(DATAGRAMS),
+            "{} received {received}",
+            namespace.name()
+        );
+        ensure!(
+            dropped > u64::from(DATAGRAMS),
+            "{} counted {dropped}",
+            namespace.name()
+        );
+        reporter.measured(format!(
+            "{}: {received} received, {dropped} dropped and counted by kind",
+            namespace.name()
+        ));
     }
     for edge in &mut stage.fleet.edges {
         ensure!(edge.daemon()?.is_alive()?, "a daemon died");
@@ -66,10 +77,17 @@ fn counted(edge: &Namespace) -> Result<Counted> {
         Ok(text)
     })??;
     let sum = |part: &str| -> Result<u64> {
-        let lines = metrics.lines().filter(|line| !line.starts_with('#') && line.contains(part));
-        lines.map(|line| Ok(line.rsplit(' ').next().context("no value")?.parse::<u64>()?)).sum()
+        let lines = metrics
+            .lines()
+            .filter(|line| !line.starts_with('#') && line.contains(part));
+        lines
+            .map(|line| Ok(line.rsplit(' ').next().context("no value")?.parse::<u64>()?))
+            .sum()
     };
-    Ok(Counted { received: sum("anyswan_datagrams_total{kind=\"received\"}")?, dropped: sum("kind=\"dropped_")? })
+    Ok(Counted {
+        received: sum("anyswan_datagrams_total{kind=\"received\"}")?,
+        dropped: sum("kind=\"dropped_")?,
+    })
 }
 
 /// Noise, from a seed so that a failure comes again.
@@ -103,7 +121,7 @@ impl Noise {
     fn datagram(&mut self, number: u32) -> Vec<u8> {
         let length = 29 + (self.next() % 600) as usize;
         let mut datagram: Vec<u8> = (0..length).map(|_| self.next() as u8).collect();
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             // RFC 7296 section 3.1: no responder SPI, first payload SA, version 2.0, IKE_SA_INIT, initiator, message ID 0.
             datagram[8..16].fill(0);
             datagram[16..20].copy_from_slice(&[33, 0x20, 34, 0x08]);

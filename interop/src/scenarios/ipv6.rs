@@ -24,14 +24,24 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let reply = stage.at_customers[0].wait(LIMIT, |packet| packet.ike(Ike::AUTH, true).is_some())?;
     ensure!(reply.source.ip() == anycast, "answered from {}", reply.source);
     let installed = stage.installed(anycast, spi)?;
-    ensure!(installed.iter().all(|time| *time < reply.time), "the reply left before every edge was ready");
+    ensure!(
+        installed.iter().all(|time| *time < reply.time),
+        "the reply left before every edge was ready"
+    );
 
     let customer = &stage.network.customers[0];
-    for (from, to) in [(customer.inner.into(), ORIGIN.into()), (customer.inner_6.into(), ORIGIN_6.into())] {
+    for (from, to) in [
+        (customer.inner.into(), ORIGIN.into()),
+        (customer.inner_6.into(), ORIGIN_6.into()),
+    ] {
         let count = traffic::all_gets_through(&stage, from, to)?;
         reporter.measured(format!("{} of {} answered from {to}", count.received, count.sent));
     }
-    let esp: Vec<_> = stage.at_customers[0].packets().into_iter().filter(|packet| packet.esp_spi().is_some()).collect();
+    let esp: Vec<_> = stage.at_customers[0]
+        .packets()
+        .into_iter()
+        .filter(|packet| packet.esp_spi().is_some())
+        .collect();
     ensure!(esp.iter().all(|packet| packet.source.is_ipv6()), "ESP over IPv4");
 
     stage.fleet.operate(&["sa", "revoke", "--tunnel", &tunnel.name])?;

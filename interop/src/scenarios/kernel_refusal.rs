@@ -35,8 +35,14 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let (_tunnel, _charon, _spi) = connected?;
     let shown = shown?;
     let lines: Vec<&str> = shown.lines().filter(|line| line.contains(MODULE)).collect();
-    ensure!(lines.len() >= stage.network.edges.len(), "not every edge says what is missing:\n{shown}");
-    ensure!(lines.iter().all(|line| line.contains("load the kernel module")), "no remedy in\n{shown}");
+    ensure!(
+        lines.len() >= stage.network.edges.len(),
+        "not every edge says what is missing:\n{shown}"
+    );
+    ensure!(
+        lines.iter().all(|line| line.contains("load the kernel module")),
+        "no remedy in\n{shown}"
+    );
     reporter.measured(lines[0].trim().to_owned());
 
     process::check(&stage.network.dist, LIMIT, Command::new("modprobe").arg(MODULE))?;
@@ -51,7 +57,12 @@ fn run(reporter: &mut Reporter) -> Result<()> {
 /// The module may stay in use for a moment by interfaces of a scenario before.
 fn unload(stage: &Stage) -> Result<()> {
     let script = format!("until modprobe -r {MODULE}; do sleep 0.2; done");
-    process::check(&stage.network.dist, LIMIT, Command::new("sh").args(["-c", &script])).map(drop)
+    process::check(
+        &stage.network.dist,
+        LIMIT,
+        Command::new("sh").args(["-c", &script]),
+    )
+    .map(drop)
 }
 
 /// The next turns of the slow loops mend it, and tell the distributor.

@@ -28,7 +28,10 @@ const NAMESPACES: [&str; 2] = ["red", "blue"];
 const PINGS: [u32; 2] = [5, 8];
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan { customers: 2, ..Plan::default() })?;
+    let stage = Stage::set(Plan {
+        customers: 2,
+        ..Plan::default()
+    })?;
     let mut charons = Vec::new();
     for (customer, netns) in NAMESPACES.into_iter().enumerate() {
         for edge in &stage.network.edges {
@@ -45,9 +48,19 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         stage.network.deliver_to(edge)?;
         let before = stage.inbound(edge)?;
         for (customer, pings) in stage.network.customers.iter().zip(PINGS) {
-            let count = ping(&customer.namespace, ADDRESS.into(), ORIGIN.into(), pings, interval)?;
+            let count = ping(
+                &customer.namespace,
+                ADDRESS.into(),
+                ORIGIN.into(),
+                pings,
+                interval,
+            )?;
             let whose = customer.namespace.name();
-            ensure!(count.received == u64::from(pings), "{}: {whose} got {count:?}", name.name());
+            ensure!(
+                count.received == u64::from(pings),
+                "{}: {whose} got {count:?}",
+                name.name()
+            );
         }
         let mut carried: Vec<u64> = stage
             .inbound(edge)?
@@ -56,8 +69,15 @@ fn run(reporter: &mut Reporter) -> Result<()> {
             .map(|(after, before)| after.packets - before.packets)
             .collect();
         carried.sort_unstable();
-        ensure!(carried == PINGS.map(u64::from), "{}: the SAs carried {carried:?}", name.name());
-        reporter.measured(format!("{}: {PINGS:?} pings, each through its own SA", name.name()));
+        ensure!(
+            carried == PINGS.map(u64::from),
+            "{}: the SAs carried {carried:?}",
+            name.name()
+        );
+        reporter.measured(format!(
+            "{}: {PINGS:?} pings, each through its own SA",
+            name.name()
+        ));
     }
     Ok(())
 }

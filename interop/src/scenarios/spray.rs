@@ -35,11 +35,18 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), 100)?;
     flow.wait_for_answers(300, LIMIT)?;
     let outcome = flow.stop();
-    ensure!(outcome.gaps().is_empty(), "{} reached the origin; {}", echo.stop().len(), outcome.gaps().join(", "));
+    ensure!(
+        outcome.gaps().is_empty(),
+        "{} reached the origin; {}",
+        echo.stop().len(),
+        outcome.gaps().join(", ")
+    );
     reporter.measured(format!("{} of {} answered", outcome.received(), outcome.sent));
 
     let answered = stage.at_customers[0].wait_until(LIMIT, |packets| {
-        let replies = packets.iter().filter_map(|packet| packet.ike(Ike::INFORMATIONAL, true));
+        let replies = packets
+            .iter()
+            .filter_map(|packet| packet.ike(Ike::INFORMATIONAL, true));
         let ids: BTreeSet<u32> = replies.map(|reply| reply.message_id).collect();
         (ids.len() >= CHECKS).then_some(ids)
     })?;
@@ -47,11 +54,21 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     for capture in &stage.at_edges {
         capture.wait(LIMIT, |packet| packet.ike(Ike::INFORMATIONAL, false).is_some())?;
     }
-    reporter.measured(format!("{} dead-peer checks answered, asked at every edge", answered.len()));
+    reporter.measured(format!(
+        "{} dead-peer checks answered, asked at every edge",
+        answered.len()
+    ));
 
     let told = std::time::SystemTime::now();
     charon.terminate(&tunnel.name, LIMIT)?;
-    let last = stage.gone(Outer::V4.anycast(), spi)?.into_iter().max().unwrap_or(told);
-    reporter.measured(format!("gone everywhere {:.1} ms after the customer was told to end it", milliseconds(told, last)));
+    let last = stage
+        .gone(Outer::V4.anycast(), spi)?
+        .into_iter()
+        .max()
+        .unwrap_or(told);
+    reporter.measured(format!(
+        "gone everywhere {:.1} ms after the customer was told to end it",
+        milliseconds(told, last)
+    ));
     Ok(())
 }

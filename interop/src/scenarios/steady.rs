@@ -62,7 +62,14 @@ impl Steady {
     /// A packet was lost; the error tells when.
     pub(super) fn stop(self) -> Result<Count> {
         let outcome = self.flow.stop();
-        ensure!(outcome.gaps().is_empty(), "packets were lost: {}", outcome.gaps().join(", "));
-        Ok(Count { sent: outcome.sent, received: outcome.received() })
+        ensure!(
+            outcome.gaps().is_empty(),
+            "packets were lost: {}",
+            outcome.gaps().join(", ")
+        );
+        Ok(Count {
+            sent: outcome.sent,
+            received: outcome.received(),
+        })
     }
 }

@@ -32,9 +32,20 @@ const SWITCHES: u32 = 9;
 fn run(reporter: &mut Reporter) -> Result<()> {
     reporter.step("Three edges announce one address; a distributor keeps them in step.");
     let stage = Stage::set(Plan::default())?;
-    let edges: Vec<String> = stage.network.edges.iter().map(|edge| edge.name().to_owned()).collect();
-    let mut figures = Figures { edges, ..Figures::default() };
-    reporter.measured(format!("{} announce 203.0.113.1 and 2001:db8::1", figures.edges.join(", ")));
+    let edges: Vec<String> = stage
+        .network
+        .edges
+        .iter()
+        .map(|edge| edge.name().to_owned())
+        .collect();
+    let mut figures = Figures {
+        edges,
+        ..Figures::default()
+    };
+    reporter.measured(format!(
+        "{} announce 203.0.113.1 and 2001:db8::1",
+        figures.edges.join(", ")
+    ));
 
     let (tunnel, _charon, spi) = connect(&stage, reporter, &mut figures)?;
     ping_through_each(&stage, reporter, &mut figures)?;
@@ -50,23 +61,41 @@ fn connect(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures) -> Res
     reporter.step("The operator adds a tunnel, and the customer's strongSwan sets it up with the address.");
     let (tunnel, charon, spi) = stage.connect(0, Outer::V4)?;
     let customer = &stage.at_customers[0];
-    let asked = customer.wait(LIMIT, |packet| packet.ike(Ike::SA_INIT, false).is_some())?.time;
-    let answered = customer.wait(LIMIT, |packet| packet.ike(Ike::AUTH, true).is_some())?.time;
+    let asked = customer
+        .wait(LIMIT, |packet| packet.ike(Ike::SA_INIT, false).is_some())?
+        .time;
+    let answered = customer
+        .wait(LIMIT, |packet| packet.ike(Ike::AUTH, true).is_some())?
+        .time;
     figures.handshake_ms = milliseconds(asked, answered);
     let (owner, request) = auth_request(stage)?;
     figures.owner = stage.network.edge_name(owner).to_owned();
 
     let installed = stage.installed(Outer::V4.anycast(), spi)?;
-    figures.installed_ms = by_edge(&figures.edges, installed.iter().map(|time| milliseconds(request, *time)));
+    figures.installed_ms = by_edge(
+        &figures.edges,
+        installed.iter().map(|time| milliseconds(request, *time)),
+    );
     let last = installed.into_iter().max().context("no edges")?;
     let replies = stage.at_edges.iter().flat_map(|capture| capture.packets());
-    figures.barrier_held = replies.filter(|packet| packet.ike(Ike::AUTH, true).is_some()).all(|reply| reply.time > last);
+    figures.barrier_held = replies
+        .filter(|packet| packet.ike(Ike::AUTH, true).is_some())
+        .all(|reply| reply.time > last);
 
-    reporter.measured(format!("{} negotiated; handshake {:.1} ms", figures.owner, figures.handshake_ms));
+    reporter.measured(format!(
+        "{} negotiated; handshake {:.1} ms",
+        figures.owner, figures.handshake_ms
+    ));
     for (edge, after) in &figures.installed_ms {
-        reporter.measured(format!("{edge} had the SA {spi:08x} in its kernel {after:.1} ms after the IKE_AUTH request"));
+        reporter.measured(format!(
+            "{edge} had the SA {spi:08x} in its kernel {after:.1} ms after the IKE_AUTH request"
+        ));
     }
-    let held = if figures.barrier_held { "only after the last of them" } else { "TOO EARLY" };
+    let held = if figures.barrier_held {
+        "only after the last of them"
+    } else {
+        "TOO EARLY"
+    };
     reporter.measured(format!("the IKE_AUTH reply left {held}"));
     show(stage, reporter, &["sa", "list"])?;
     Ok((tunnel, charon, spi))
@@ -75,10 +104,15 @@ fn connect(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures) -> Res
 /// The edge that the IKE_AUTH request came to, and when.
 fn auth_request(stage: &Stage) -> Result<(usize, SystemTime)> {
     let arrivals = stage.at_edges.iter().enumerate().filter_map(|(edge, capture)| {
-        let request = capture.packets().into_iter().find(|packet| packet.ike(Ike::AUTH, false).is_some())?;
+        let request = capture
+            .packets()
+            .into_iter()
+            .find(|packet| packet.ike(Ike::AUTH, false).is_some())?;
         Some((edge, request.time))
     });
-    arrivals.min_by_key(|(_, time)| *time).context("no edge saw the IKE_AUTH request")
+    arrivals
+        .min_by_key(|(_, time)| *time)
+        .context("no edge saw the IKE_AUTH request")
 }
 
 fn ping_through_each(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures) -> Result<()> {
@@ -90,9 +124,16 @@ fn ping_through_each(stage: &Stage, reporter: &mut Reporter, figures: &mut Figur
     Ok(())
 }
 
-fn flow_while_switching(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures, spi: u32) -> Result<()> {
+fn flow_while_switching(
+    stage: &Stage,
+    reporter: &mut Reporter,
+    figures: &mut Figures,
+    spi: u32,
+) -> Result<()> {
     let seconds = LENGTH.as_secs();
-    reporter.step(format!("A flow of {RATE} packets a second for {seconds} s; the network switches {SWITCHES} times."));
+    reporter.step(format!(
+        "A flow of {RATE} packets a second for {seconds} s; the network switches {SWITCHES} times."
+    ));
     let before = decrypted(stage, spi)?;
     let customer = &stage.network.customers[0];
     let echo = Echo::start(&stage.network.origin, ORIGIN.into())?;
@@ -114,11 +155,19 @@ fn flow_while_switching(stage: &Stage, reporter: &mut Reporter, figures: &mut Fi
         seconds,
     };
     reporter.measured(format!("{} sent, {} answered", outcome.sent, outcome.received()));
-    for (name, (before, after)) in figures.edges.iter().zip(before.into_iter().zip(decrypted(stage, spi)?)) {
+    for (name, (before, after)) in figures
+        .edges
+        .iter()
+        .zip(before.into_iter().zip(decrypted(stage, spi)?))
+    {
         reporter.measured(format!("{name} decrypted {} of them", after - before));
     }
     if !outcome.gaps().is_empty() {
-        reporter.measured(format!("{} reached the origin; {}", echo.stop().len(), outcome.gaps().join(", ")));
+        reporter.measured(format!(
+            "{} reached the origin; {}",
+            echo.stop().len(),
+            outcome.gaps().join(", ")
+        ));
     }
     Ok(())
 }
@@ -130,7 +179,11 @@ fn change_the_way(stage: &Stage, switch: u32) -> Result<String> {
     let back = (switch as usize + 1) % network.edges.len();
     network.deliver_to(there)?;
     network.return_via(back)?;
-    Ok(format!("to the origin through {}, back through {}", network.edge_name(there), network.edge_name(back)))
+    Ok(format!(
+        "to the origin through {}, back through {}",
+        network.edge_name(there),
+        network.edge_name(back)
+    ))
 }
 
 /// Keeps to the schedule, however long a step took.
@@ -142,7 +195,11 @@ fn sleep_until(time: Instant) {
 fn decrypted(stage: &Stage, spi: u32) -> Result<Vec<u64>> {
     let edges = stage.network.edges.iter();
     edges
-        .map(|edge| Ok(kernel::find(edge, Outer::V4.anycast(), spi)?.context("an edge lost the SA")?.packets))
+        .map(|edge| {
+            Ok(kernel::find(edge, Outer::V4.anycast(), spi)?
+                .context("an edge lost the SA")?
+                .packets)
+        })
         .collect()
 }
 
@@ -157,12 +214,20 @@ fn revoke(
     let asked = SystemTime::now();
     show(stage, reporter, &["sa", "revoke", "--tunnel", &tunnel.name])?;
     let gone = stage.gone(Outer::V4.anycast(), spi)?;
-    figures.revoke_ms = by_edge(&figures.edges, gone.into_iter().map(|time| milliseconds(asked, time)));
+    figures.revoke_ms = by_edge(
+        &figures.edges,
+        gone.into_iter().map(|time| milliseconds(asked, time)),
+    );
     for (edge, after) in &figures.revoke_ms {
-        reporter.measured(format!("{edge}'s kernel lost it {after:.1} ms after the command was given"));
+        reporter.measured(format!(
+            "{edge}'s kernel lost it {after:.1} ms after the command was given"
+        ));
     }
     let answered = traffic::ping_through_each(stage, stage.network.customers[0].inner.into(), ORIGIN.into())?;
-    ensure!(answered.values().all(|count| count.received == 0), "a revoked tunnel answers: {answered:?}");
+    ensure!(
+        answered.values().all(|count| count.received == 0),
+        "a revoked tunnel answers: {answered:?}"
+    );
     reporter.measured("no edge answers a ping any more");
     Ok(())
 }
@@ -177,9 +242,16 @@ fn show(stage: &Stage, reporter: &mut Reporter, words: &[&str]) -> Result<()> {
 }
 
 fn judge(figures: &Figures) -> Result<()> {
-    ensure!(figures.barrier_held, "an IKE_AUTH reply left before the last edge had installed the SA");
+    ensure!(
+        figures.barrier_held,
+        "an IKE_AUTH reply left before the last edge had installed the SA"
+    );
     traffic::all_answered(&figures.ping)?;
-    ensure!(figures.flip.sent == figures.flip.received, "packets were lost: {:?}", figures.flip);
+    ensure!(
+        figures.flip.sent == figures.flip.received,
+        "packets were lost: {:?}",
+        figures.flip
+    );
     Ok(())
 }
 

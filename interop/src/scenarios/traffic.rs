@@ -30,7 +30,10 @@ pub(super) fn ping_through_each(stage: &Stage, from: IpAddr, to: IpAddr) -> Resu
 /// Every ping was answered.
 pub(super) fn all_answered(pings: &BTreeMap<String, Count>) -> Result<()> {
     for (edge, Count { sent, received }) in pings {
-        ensure!(sent == received && *sent == u64::from(PINGS), "{edge} answered {received} of {sent} pings");
+        ensure!(
+            sent == received && *sent == u64::from(PINGS),
+            "{edge} answered {received} of {sent} pings"
+        );
     }
     Ok(())
 }

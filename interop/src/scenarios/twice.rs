@@ -35,9 +35,17 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let listed = stage.fleet.read(&["sa", "list"])?;
     let sas = listed.as_array().context("no list")?;
     ensure!(sas.len() == 1, "one IKE SA was expected: {listed}");
-    let chosen = sas[0]["spi"].as_str().and_then(|spi| u64::from_str_radix(spi, 16).ok());
-    ensure!(chosen.is_some_and(|spi| responders.contains(&spi)), "{listed}, but answered were {responders:x?}");
-    reporter.measured(format!("two edges answered IKE_SA_INIT, {} went on", sas[0]["owner"]));
+    let chosen = sas[0]["spi"]
+        .as_str()
+        .and_then(|spi| u64::from_str_radix(spi, 16).ok());
+    ensure!(
+        chosen.is_some_and(|spi| responders.contains(&spi)),
+        "{listed}, but answered were {responders:x?}"
+    );
+    reporter.measured(format!(
+        "two edges answered IKE_SA_INIT, {} went on",
+        sas[0]["owner"]
+    ));
 
     charon.terminate(&tunnel.name, LIMIT)?;
     stage.gone(Outer::V4.anycast(), spi)?;

@@ -20,7 +20,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     let stage = Stage::set(Plan::default())?;
-    let (tunnel, charon) = stage.order_with(0, Outer::V4, |connection| connection.psk = "not the key".to_owned())?;
+    let (tunnel, charon) = stage.order_with(0, Outer::V4, |connection| {
+        connection.psk = "not the key".to_owned()
+    })?;
     let tried = charon.try_initiate(&tunnel.name, LIMIT)?;
     ensure!(!tried.status.success(), "a wrong key was good enough");
     charon.wait_for_line("received AUTHENTICATION_FAILED notify error", LIMIT)?;
