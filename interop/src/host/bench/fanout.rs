@@ -1,6 +1,5 @@
 //! What `distributor/benches/fanout.rs` measures.
 
-use comfy_table::Table;
 use serde::{Deserialize, Serialize};
 
 use super::spread::{Spread, by_case};
@@ -33,6 +32,18 @@ pub(super) struct Row {
     cpu_per_delivery_ratio: Spread,
 }
 
+pub(super) const HEADER: [&str; 9] = [
+    "subscribers",
+    "commit p50 ms",
+    "x",
+    "commit p99 ms",
+    "x",
+    "from disk p50 ms",
+    "from disk p99 ms",
+    "CPU us/delivery",
+    "x",
+];
+
 pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     let cases = by_case(samples, |sample| sample.subscribers);
     let Some((_, one)) = cases.first() else {
@@ -63,33 +74,20 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     cases.iter().map(row).collect()
 }
 
-pub(super) fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.set_header([
-        "subscribers",
-        "commit p50 ms",
-        "to 1",
-        "commit p99 ms",
-        "to 1",
-        "from disk p50 ms",
-        "p99 ms",
-        "CPU us/delivery",
-        "to 1",
-    ]);
-    for row in rows {
-        table.add_row([
-            row.subscribers.to_string(),
-            milliseconds(row.commit_p50_us),
-            format!("{:.1}", row.commit_p50_ratio.median),
-            milliseconds(row.commit_p99_us),
-            format!("{:.1}", row.commit_p99_ratio.median),
-            milliseconds(row.spread_p50_us),
-            milliseconds(row.spread_p99_us),
-            format!("{:.1}", row.cpu_per_delivery_us),
-            format!("{:.2}", row.cpu_per_delivery_ratio.median),
-        ]);
+impl Row {
+    pub(super) fn cells(&self) -> [String; 9] {
+        [
+            self.subscribers.to_string(),
+            milliseconds(self.commit_p50_us),
+            format!("{:.1}", self.commit_p50_ratio.median),
+            milliseconds(self.commit_p99_us),
+            format!("{:.1}", self.commit_p99_ratio.median),
+            milliseconds(self.spread_p50_us),
+            milliseconds(self.spread_p99_us),
+            format!("{:.1}", self.cpu_per_delivery_us),
+            format!("{:.2}", self.cpu_per_delivery_ratio.median),
+        ]
     }
-    table
 }
 
 fn milliseconds(Spread { median, min, max }: Spread) -> String {

@@ -1,6 +1,5 @@
 //! What `ike/benches/handshake` measures.
 
-use comfy_table::Table;
 use serde::{Deserialize, Serialize};
 
 use super::spread::{Spread, by_case};
@@ -24,6 +23,14 @@ pub(super) struct Row {
     ratio: Spread,
 }
 
+pub(super) const HEADER: [&str; 5] = [
+    "key exchange",
+    "handshakes/CPU s",
+    "us each",
+    "bare us",
+    "bare/responder",
+];
+
 pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     let groups = by_case(samples, |sample| sample.group.clone()).into_iter();
     let rows = groups.map(|(group, rounds)| {
@@ -39,23 +46,14 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     rows.collect()
 }
 
-pub(super) fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.set_header([
-        "key exchange",
-        "handshakes/CPU s",
-        "us each",
-        "bare us",
-        "bare/responder",
-    ]);
-    for row in rows {
-        table.add_row([
-            row.group.clone(),
-            format!("{:.0}", row.handshakes_per_cpu_second),
-            format!("{:.1}", row.responder_us),
-            format!("{:.1}", row.bare_us),
-            row.ratio.to_string(),
-        ]);
+impl Row {
+    pub(super) fn cells(&self) -> [String; 5] {
+        [
+            self.group.clone(),
+            format!("{:.0}", self.handshakes_per_cpu_second),
+            format!("{:.1}", self.responder_us),
+            format!("{:.1}", self.bare_us),
+            self.ratio.to_string(),
+        ]
     }
-    table
 }

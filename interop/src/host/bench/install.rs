@@ -1,6 +1,5 @@
 //! What `xfrm/examples/install.rs` measures.
 
-use comfy_table::Table;
 use serde::{Deserialize, Serialize};
 
 use super::spread::{Spread, by_case};
@@ -24,6 +23,8 @@ pub(super) struct Row {
     ratio: Spread,
 }
 
+pub(super) const HEADER: [&str; 4] = ["installed", "agent SAs/s", "ip -batch SAs/s", "agent/ip"];
+
 pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     let loads = by_case(samples, |sample| sample.load.clone()).into_iter();
     let rows = loads.map(|(load, rounds)| {
@@ -38,16 +39,13 @@ pub(super) fn rows(samples: &[Sample]) -> Vec<Row> {
     rows.collect()
 }
 
-pub(super) fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new();
-    table.set_header(["installed", "agent SA/s", "ip -batch SA/s", "agent/ip"]);
-    for row in rows {
-        table.add_row([
-            row.load.clone(),
-            format!("{:.0}", row.agent_sas_per_second),
-            format!("{:.0}", row.ip_batch_sas_per_second),
-            row.ratio.to_string(),
-        ]);
+impl Row {
+    pub(super) fn cells(&self) -> [String; 4] {
+        [
+            self.load.clone(),
+            format!("{:.0}", self.agent_sas_per_second),
+            format!("{:.0}", self.ip_batch_sas_per_second),
+            self.ratio.to_string(),
+        ]
     }
-    table
 }

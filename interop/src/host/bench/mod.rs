@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use comfy_table::Table;
+use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -54,20 +54,24 @@ pub fn run(json: Option<&Path>) -> Result<()> {
     );
     let programs = Programs::build()?;
 
+    println!("Medians over several rounds; in brackets the least and the greatest.");
     let handshake = handshake::rows(&samples(&programs.handshake)?);
     show(
-        "Responder: CPU time of a handshake, against its bare cryptography",
-        handshake::table(&handshake),
+        "Responder: CPU time of a handshake, beside its cryptography alone",
+        handshake::HEADER,
+        handshake.iter().map(handshake::Row::cells),
     );
     let fanout = fanout::rows(&samples(&programs.fanout)?);
     show(
-        "Distributor: from a commit to applied at all subscribers",
-        fanout::table(&fanout),
+        "Distributor: from a commit to applied at all subscribers, beside one subscriber",
+        fanout::HEADER,
+        fanout.iter().map(fanout::Row::cells),
     );
     let install = install::rows(&samples_in_guest(&programs.install)?);
     show(
-        "Agent: SAs into the kernel, against `ip -batch`, in the lab's machine",
-        install::table(&install),
+        "Agent: SAs into the kernel of the lab's machine, beside `ip -batch`",
+        install::HEADER,
+        install.iter().map(install::Row::cells),
     );
 
     if let Some(file) = json {
@@ -115,8 +119,22 @@ impl Machine {
     }
 }
 
-fn show(title: &str, table: Table) {
-    println!("\n{title}\n{table}");
+/// Prints a heading and a table below it.
+fn show<const COLUMNS: usize>(
+    title: &str,
+    header: [&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header)
+        .add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    println!("\n{title}\n{}", table.trim_fmt());
 }
 
 /// Runs a program here.
