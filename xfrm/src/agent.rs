@@ -44,7 +44,7 @@ pub struct Agent {
     /// When the kernel added each SA, in seconds of Unix time: what its lifetime is relative to.
     added: BTreeMap<SaId, u64>,
     expiries: Events,
-    /// Every named namespace that an interface of ours may be in.
+    /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
     namespaces: BTreeSet<String>,
     failures: BTreeMap<Subject, Failure>,
 }
@@ -135,8 +135,8 @@ impl Agent {
 
         let adopted = plan.kept;
         let outcome = self.run(plan, &mut namespaces);
-        self.namespaces
-            .retain(|name| matches!(namespaces.get(name), Some(Ok(_))));
+        // The others of this machine, containers' say, would cost each pass the more the more of them there are.
+        self.namespaces = found.links.into_keys().filter_map(|link| link.netns).collect();
         self.failures = first_of_each(desired.failures.into_iter().chain(outcome.failures));
         let failures = self.failures().cloned().collect();
         Report {
