@@ -148,7 +148,10 @@ impl Loop {
         self.packet_limit = packet_limit(news.senders);
         let terms = self.terms();
         let changes = self.kernel.planner.changes(&news.records, terms);
+        let number = changes.len();
+        let begun = Instant::now();
         let refused = self.agent.apply(changes);
+        debug!(took = ?begun.elapsed(), number, "brought changes into the kernel");
         if !refused.is_empty() {
             warn!(number = refused.len(), first = %refused[0].text, "the kernel refuses changes");
         }
@@ -162,7 +165,9 @@ impl Loop {
         if self.done.is_none() {
             return; // Nothing is wanted yet as far as we know, and all that is there would go.
         }
+        let begun = Instant::now();
         let report = self.agent.reconcile();
+        debug!(took = ?begun.elapsed(), kept = report.adopted, "compared the kernel with the records");
         if report.added + report.updated + report.removed > 0 {
             warn!(
                 added = report.added,
