@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use proto::{Resume, limits, v1};
+use proto::v1::{self, sync_response::Message};
+use proto::{Resume, limits};
 use tokio::sync::watch;
 
 use crate::state::{Place, State};
@@ -44,20 +45,18 @@ impl Feed {
 
     /// The next message, as soon as there is one; `None` when there will be no more. Nothing is lost when the future
     /// is dropped before it is ready. The edge has joined, so that there is a revision to complete.
-    pub(crate) async fn next(&mut self) -> Option<v1::SyncResponse> {
+    pub(crate) async fn next(&mut self) -> Option<Message> {
         loop {
             match &self.position {
                 Position::Snapshot => {
                     let state = Arc::clone(&self.states.borrow_and_update());
                     self.position = Position::Within(state, None);
-                    return Some(message(v1::sync_response::Message::SnapshotBegin(
-                        v1::SnapshotBegin {},
-                    )));
+                    return Some(Message::SnapshotBegin(v1::SnapshotBegin {}));
                 }
                 Position::Within(state, place) => {
                     let (delta, position) = chunk(state, *place);
                     self.position = position;
-                    return Some(message(v1::sync_response::Message::Delta(delta)));
+                    return Some(Message::Delta(delta));
                 }
                 Position::Complete(revision) => {
                     let revision = *revision;
@@ -95,10 +94,4 @@ fn chunk(state: &Arc<State>, mut place: Option<Place>) -> (v1::Delta, Position) 
         },
         Position::Complete(state.head()),
     )
-}
-
-fn message(message: v1::sync_response::Message) -> v1::SyncResponse {
-    v1::SyncResponse {
-        message: Some(message),
-    }
 }

@@ -359,7 +359,7 @@ impl Subscriber {
             let Poll::Ready(message) = next.poll(&mut context) else {
                 return;
             };
-            match message.and_then(|message| message.message) {
+            match message {
                 Some(Message::SnapshotBegin(_)) => {
                     self.records.clear();
                     self.revision = 0;

@@ -1,28 +1,25 @@
 //! The service for edges.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use proto::v1::{self, fleet_server};
 use proto::{Commit, Hello, Lease, Name, ToDistributor};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::accept::Caller;
 use crate::core::{Core, invalid};
 use crate::feed::Feed;
-use crate::session::SessionTask;
+use crate::session::Conversation;
 use crate::{membership, rules};
-
-/// Messages that are ready before the connection has room for them: the rest stays in the state.
-const READY: usize = 1;
 
 pub(crate) struct EdgeService(pub(crate) Arc<Core>);
 
 #[tonic::async_trait]
 impl fleet_server::Fleet for EdgeService {
-    type SyncStream = ReceiverStream<Result<v1::SyncResponse, Status>>;
+    type SyncStream = Pin<Box<dyn Stream<Item = Result<v1::SyncResponse, Status>> + Send>>;
 
     async fn sync(
         &self,
@@ -37,19 +34,17 @@ impl fleet_server::Fleet for EdgeService {
         self.check_still_known(&name, lease)?;
         tracing::info!(edge = %name, slot = %lease.slot, resumes = hello.resume.is_some(), "session begins");
 
-        let (outbound, messages) = mpsc::channel(READY);
         let shutdown = self.0.shutdown.clone();
-        let task = SessionTask {
+        let conversation = Conversation {
             name,
             session,
             lease,
+            is_lease_due: true,
             feed,
             inbound,
-            outbound,
             shutdown,
         };
-        tokio::spawn(task.run());
-        Ok(Response::new(ReceiverStream::new(messages)))
+        Ok(Response::new(Box::pin(conversation.into_stream())))
     }
 
     async fn commit(

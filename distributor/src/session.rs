@@ -1,10 +1,14 @@
 //! One edge's session: its reports come in, changes and leases go out.
+//!
+//! The connection's own task asks for the next message whenever it has room for one, and all of the session happens in
+//! that question: no task and no queue stands between the state and the connection.
 
 use std::time::Instant;
 
+use futures_util::stream;
 use proto::v1::{self, sync_response::Message};
 use proto::{Lease, Name, ToDistributor};
-use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -12,93 +16,76 @@ use crate::core::invalid;
 use crate::feed::Feed;
 use crate::fleet::Session;
 
-/// One edge's session.
-pub(crate) struct SessionTask {
+/// What an edge and the distributor say to each other in a session.
+pub(crate) struct Conversation {
     pub(crate) name: Name,
     pub(crate) session: Session,
-    /// The answer to the hello.
+    /// The last answer to the hello or a heartbeat.
     pub(crate) lease: Lease,
+    /// It is still to be sent.
+    pub(crate) is_lease_due: bool,
     pub(crate) feed: Feed,
     pub(crate) inbound: Streaming<v1::SyncRequest>,
-    pub(crate) outbound: mpsc::Sender<Result<v1::SyncResponse, Status>>,
     pub(crate) shutdown: CancellationToken,
 }
 
-impl SessionTask {
-    /// Runs until either side ends the session.
-    pub(crate) async fn run(self) {
-        let Self {
-            name,
-            session,
-            lease,
-            feed,
-            inbound,
-            outbound,
-            shutdown,
-        } = self;
-        // Only the newest answer matters, so a slow edge that sends many heartbeats fills nothing.
-        let (answers, mut leases) = watch::channel(lease);
-        leases.mark_changed();
-        let reason = tokio::select! {
-            reason = listen(&session, inbound, &answers) => reason,
-            reason = speak(feed, leases, &outbound) => reason,
-            () = session.replaced() => Status::aborted("another session of this edge has begun"),
-            () = shutdown.cancelled() => Status::unavailable("the distributor is shutting down"),
-        };
-        drop(session);
-        tracing::info!(edge = %name, reason = reason.message(), "session ends");
-        // Without room the edge does not read, and finds the stream at its end.
-        let _ = outbound.try_send(Err(reason));
-    }
-}
-
-/// Takes reports and heartbeats.
-async fn listen(
-    session: &Session,
-    mut inbound: Streaming<v1::SyncRequest>,
-    answers: &watch::Sender<Lease>,
-) -> Status {
-    loop {
-        let message = match inbound.message().await {
-            Ok(Some(message)) => message,
-            Ok(None) => return Status::ok("the edge has ended it"),
-            Err(status) => return status,
-        };
-        match ToDistributor::try_from(message) {
-            Err(error) => return invalid(error),
-            Ok(ToDistributor::Hello(_)) => return Status::invalid_argument("a session has one hello"),
-            Ok(ToDistributor::Heartbeat(heartbeat)) => {
-                if session.renew(Instant::now()) {
-                    answers.send_modify(|lease| lease.heartbeat = Some(heartbeat.number));
+impl Conversation {
+    /// The distributor's part. It ends with the reason why the session ends.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<v1::SyncResponse, Status>> + Send {
+        stream::unfold(Some(self), |conversation| async {
+            let mut conversation = conversation?;
+            match conversation.next().await {
+                Ok(message) => Some((
+                    Ok(v1::SyncResponse {
+                        message: Some(message),
+                    }),
+                    Some(conversation),
+                )),
+                Err(reason) => {
+                    tracing::info!(edge = %conversation.name, reason = reason.message(), "session ends");
+                    Some((Err(reason), None))
                 }
             }
-            Ok(ToDistributor::Applied(applied)) => {
-                if let Err(error) = session.report(applied, Instant::now()) {
-                    return Status::invalid_argument(error.to_string());
+        })
+    }
+
+    /// The next thing to say. What the edge says comes first: others wait for its reports.
+    async fn next(&mut self) -> Result<Message, Status> {
+        loop {
+            if std::mem::take(&mut self.is_lease_due) {
+                return Ok(Message::Lease((&self.lease).into()));
+            }
+            tokio::select! {
+                biased;
+                () = self.session.replaced() => {
+                    return Err(Status::aborted("another session of this edge has begun"));
                 }
+                () = self.shutdown.cancelled() => return Err(shutting_down()),
+                heard = self.inbound.message() => {
+                    let heard = heard?.ok_or_else(|| Status::ok("the edge has ended it"))?;
+                    self.hear(heard)?;
+                }
+                message = self.feed.next() => return message.ok_or_else(shutting_down),
             }
         }
     }
+
+    fn hear(&mut self, message: v1::SyncRequest) -> Result<(), Status> {
+        match ToDistributor::try_from(message).map_err(invalid)? {
+            ToDistributor::Hello(_) => return Err(Status::invalid_argument("a session has one hello")),
+            ToDistributor::Heartbeat(heartbeat) => {
+                self.lease.heartbeat = Some(heartbeat.number);
+                self.is_lease_due = self.session.renew(Instant::now());
+            }
+            ToDistributor::Applied(applied) => self
+                .session
+                .report(applied, Instant::now())
+                .map_err(|error| Status::invalid_argument(error.to_string()))?,
+        }
+        Ok(())
+    }
 }
 
-/// Sends leases, and between them what the edge has still to get, at the pace the edge reads.
-async fn speak(
-    mut feed: Feed,
-    mut leases: watch::Receiver<Lease>,
-    outbound: &mpsc::Sender<Result<v1::SyncResponse, Status>>,
-) -> Status {
-    loop {
-        let message = tokio::select! {
-            biased;
-            Ok(()) = leases.changed() => {
-                let lease = v1::Lease::from(&*leases.borrow_and_update());
-                v1::SyncResponse { message: Some(Message::Lease(lease)) }
-            }
-            Some(message) = feed.next() => message,
-            else => return Status::unavailable("the distributor is shutting down"),
-        };
-        if outbound.send(Ok(message)).await.is_err() {
-            return Status::cancelled("the connection is gone");
-        }
-    }
+fn shutting_down() -> Status {
+    Status::unavailable("the distributor is shutting down")
 }
