@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use rustix::net::sockopt;
 
 use super::namespace::Namespace;
 
@@ -17,6 +18,9 @@ const PORT: u16 = 7;
 
 /// Octets of a datagram: its number, then as much again to look like a packet of voice.
 const SIZE: usize = 160;
+
+/// Octets of a receive buffer: room for a minute of datagrams.
+const RECEIVE_BUFFER: usize = 16 * 1024 * 1024;
 
 /// How long answers are waited for after the last request.
 const STRAGGLERS: Duration = Duration::from_secs(3);
@@ -69,8 +73,14 @@ pub struct Flow {
     receiver: Running,
     begun: Instant,
     interval: Duration,
-    sent: Arc<AtomicU64>,
+    counters: Arc<Counters>,
     answered: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+#[derive(Default)]
+struct Counters {
+    sent: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// How a flow went.
@@ -78,6 +88,8 @@ pub struct Flow {
 pub struct Outcome {
     /// Datagrams sent, numbered from 0.
     pub sent: u64,
+    /// How many of them the sender's own kernel did not take.
+    pub refused: u64,
     /// How long it took.
     pub took: Duration,
     /// The numbers that were answered.
@@ -125,17 +137,17 @@ impl Flow {
         let receiving = socket.try_clone()?;
         let target = SocketAddr::new(destination, PORT);
         let (begun, interval) = (Instant::now(), Duration::from_secs(1) / rate);
-        let sent = Arc::new(AtomicU64::new(0));
+        let counters = Arc::<Counters>::default();
         let answered = Arc::new(Mutex::new(BTreeSet::new()));
-        let (counter, noted) = (sent.clone(), answered.clone());
+        let (counted, noted) = (counters.clone(), answered.clone());
         let receiver = Running::start(move |stop| receive(&receiving, stop, &noted));
-        let sender = Running::start(move |stop| send(&socket, target, begun, interval, stop, &counter));
+        let sender = Running::start(move |stop| send(&socket, target, begun, interval, stop, &counted));
         Ok(Self {
             sender,
             receiver,
             begun,
             interval,
-            sent,
+            counters,
             answered,
         })
     }
@@ -159,7 +171,7 @@ impl Flow {
     /// Ends the flow and waits for its last answers.
     pub fn stop(mut self) -> Outcome {
         self.sender.stop();
-        let (took, sent) = (self.begun.elapsed(), self.sent.load(Ordering::SeqCst));
+        let (took, sent) = (self.begun.elapsed(), self.counters.sent.load(Ordering::SeqCst));
         let deadline = Instant::now() + STRAGGLERS;
         let count = || self.answered.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
         while count() < sent && Instant::now() < deadline {
@@ -169,6 +181,7 @@ impl Flow {
         let answered = std::mem::take(&mut *self.answered.lock().unwrap_or_else(PoisonError::into_inner));
         Outcome {
             sent,
+            refused: self.counters.refused.load(Ordering::SeqCst),
             took,
             answered,
             interval: self.interval,
@@ -183,16 +196,18 @@ fn send(
     begun: Instant,
     interval: Duration,
     stop: &AtomicBool,
-    sent: &AtomicU64,
+    counters: &Counters,
 ) {
     let mut datagram = [0; SIZE];
     let mut due = begun;
     while !stop.load(Ordering::Relaxed) {
-        let number = sent.load(Ordering::SeqCst);
+        let number = counters.sent.load(Ordering::SeqCst);
         datagram[..8].copy_from_slice(&number.to_be_bytes());
         // A datagram that the kernel refuses is a lost one, and counts.
-        let _ = socket.send_to(&datagram, target);
-        sent.store(number + 1, Ordering::SeqCst);
+        if socket.send_to(&datagram, target).is_err() {
+            counters.refused.fetch_add(1, Ordering::SeqCst);
+        }
+        counters.sent.store(number + 1, Ordering::SeqCst);
         due += interval;
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
@@ -227,6 +242,8 @@ fn bind(namespace: &Namespace, address: SocketAddr) -> Result<UdpSocket> {
         .run(move || UdpSocket::bind(address))?
         .with_context(|| format!("cannot bind {address} in {}", namespace.name()))?;
     socket.set_read_timeout(Some(TICK))?;
+    // What is lost is to be the network's doing, not that of a thread which had no processor for a while.
+    sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
     Ok(socket)
 }
 
@@ -270,6 +287,7 @@ mod tests {
         let interval = Duration::from_millis(10);
         let outcome = Outcome {
             sent: 8,
+            refused: 0,
             took: interval * 8,
             answered,
             interval,

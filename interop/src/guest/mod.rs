@@ -2,8 +2,10 @@
 //!
 //! - [`namespace`], [`process`]: where things run, and how they are started and ended;
 //! - [`topology`]: the customers, the network, the edges and what lies behind them;
-//! - [`charon`], [`fleet`] with [`holder`]: the customer's side and ours;
-//! - [`capture`], [`monitor`], [`kernel`], [`flow`]: what was on the wire, what the kernel did and holds, what got through.
+//! - [`charon`]; [`fleet`] with [`service`] and [`holder`]: the customer's side and ours;
+//! - [`stage`]: all of that, running;
+//! - [`capture`], [`monitor`], [`kernel`]: what was on the wire, what the kernel did and what it holds;
+//! - [`ping`], [`flow`], [`losses`]: what got through, and where the rest was lost.
 
 pub mod boot;
 pub mod capture;
@@ -12,6 +14,7 @@ pub mod fleet;
 pub mod flow;
 pub mod holder;
 pub mod kernel;
+pub mod losses;
 pub mod monitor;
 pub mod namespace;
 pub mod packet;

@@ -102,7 +102,10 @@ impl Machine {
             .arg(&image.kernel)
             .arg("-initrd")
             .arg(&image.initramfs);
-        command.args(["-append", "console=ttyS0 quiet panic=-1 random.trust_cpu=on"]);
+        command.args([
+            "-append",
+            "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check",
+        ]);
         for file in [image.root.as_path(), disk] {
             command.arg("-drive").arg(format!(
                 "if=virtio,format=raw,readonly=on,file={}",

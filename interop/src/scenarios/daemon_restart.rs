@@ -56,7 +56,7 @@ fn play(reporter: &mut Reporter, plan: Plan) -> Result<()> {
     stage.fleet.edges[1].start()?;
     stage.fleet.edges[1].wait_ready(LIMIT)?;
     traffic.tour(&stage.network)?;
-    let count = traffic.stop()?;
+    let count = traffic.stop(&stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
 
     let spis = stage

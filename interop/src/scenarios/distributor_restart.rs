@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
 use super::steady::Steady;
+use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};
 use crate::report::Reporter;
@@ -44,9 +45,9 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     stage.fleet.distributor.start()?;
     stage.fleet.distributor.wait_ready(LIMIT)?;
     traffic.tour(&stage.network)?;
-    // charon has gone on asking meanwhile, so that the tunnel may be up already.
-    charon.initiate(&second.name, LIMIT)?;
-    let count = traffic.stop()?;
+    // charon has asked again and again meanwhile, as routers do (RFC 7296 section 2.1).
+    stage.at_customers[1].wait(LIMIT, |packet| packet.ike(Ike::AUTH, true).is_some())?;
+    let count = traffic.stop(&stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
 
     for edge in 0..stage.network.edges.len() {

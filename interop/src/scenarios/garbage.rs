@@ -56,7 +56,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         ensure!(edge.daemon()?.is_alive()?, "a daemon died");
     }
     traffic.tour(&stage.network)?;
-    traffic.stop()?;
+    traffic.stop(&stage.network)?;
     charon.terminate(&tunnel.name, LIMIT)?;
     stage.gone(Outer::V4.anycast(), spi)?;
     Ok(())

@@ -49,7 +49,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     wait_until_healed(&stage)?;
     let traffic = Steady::start(&stage.network)?;
     traffic.tour(&stage.network)?;
-    traffic.stop()?;
+    traffic.stop(&stage.network)?;
     reporter.measured("with the module the tunnel works");
     Ok(())
 }

@@ -38,6 +38,6 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     ensure!(stage.shared_spi(anycast)? == spi, "another SA came back");
     let traffic = Steady::start(&stage.network)?;
     traffic.tour(&stage.network)?;
-    traffic.stop()?;
+    traffic.stop(&stage.network)?;
     Ok(())
 }

@@ -37,8 +37,8 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         for edge in &stage.network.edges {
             edge.ip(&format!(
                 "netns add {netns}
-                 -n {netns} link set lo up
-                 -n {netns} address add {ORIGIN}/32 dev lo"
+                 netns exec {netns} ip link set lo up
+                 netns exec {netns} ip address add {ORIGIN}/32 dev lo"
             ))?;
         }
         charons.push(connect(&stage, customer, netns)?);

@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 
 use super::{Scenario, milliseconds};
 use crate::guest::flow::{Echo, Flow};
+use crate::guest::losses;
 use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{ORIGIN, Outer, Plan};
@@ -34,13 +35,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let echo = Echo::start(&network.origin, ORIGIN.into())?;
     let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), 100)?;
     flow.wait_for_answers(300, LIMIT)?;
-    let outcome = flow.stop();
-    ensure!(
-        outcome.gaps().is_empty(),
-        "{} reached the origin; {}",
-        echo.stop().len(),
-        outcome.gaps().join(", ")
-    );
+    let outcome = losses::none(network, echo, flow)?;
     reporter.measured(format!("{} of {} answered", outcome.received(), outcome.sent));
 
     let answered = stage.at_customers[0].wait_until(LIMIT, |packets| {

@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::guest::flow::{Echo, Flow};
+use crate::guest::losses;
 use crate::guest::stage::LIMIT;
 use crate::guest::topology::{Network, ORIGIN};
 use crate::report::Count;
@@ -17,7 +18,7 @@ const ANSWERS: usize = 50;
 
 /// From the first customer to the origin, and back.
 pub(super) struct Steady {
-    _echo: Echo,
+    echo: Echo,
     flow: Flow,
 }
 
@@ -38,7 +39,7 @@ impl Steady {
         let echo = Echo::start(&network.origin, to)?;
         let flow = Flow::start(&network.customers[0].namespace, from, to, RATE)?;
         flow.wait_for_answers(ANSWERS, LIMIT)?;
-        Ok(Self { _echo: echo, flow })
+        Ok(Self { echo, flow })
     }
 
     /// Has the network deliver it to each edge in turn, while the answers come back through the next one; at the end as at the
@@ -59,14 +60,9 @@ impl Steady {
     /// Ends it.
     ///
     /// # Errors
-    /// A packet was lost; the error tells when.
-    pub(super) fn stop(self) -> Result<Count> {
-        let outcome = self.flow.stop();
-        ensure!(
-            outcome.gaps().is_empty(),
-            "packets were lost: {}",
-            outcome.gaps().join(", ")
-        );
+    /// A packet was lost; the error tells when and where.
+    pub(super) fn stop(self, network: &Network) -> Result<Count> {
+        let outcome = losses::none(network, self.echo, self.flow)?;
         Ok(Count {
             sent: outcome.sent,
             received: outcome.received(),

@@ -43,5 +43,5 @@ pub(super) fn all_gets_through(stage: &Stage, from: IpAddr, to: IpAddr) -> Resul
     all_answered(&ping_through_each(stage, from, to)?)?;
     let steady = Steady::between(&stage.network, from, to)?;
     steady.tour(&stage.network)?;
-    steady.stop()
+    steady.stop(&stage.network)
 }
