@@ -183,6 +183,16 @@ impl Charon {
         self.delete("--child", child, limit)
     }
 
+    /// Has charon begin to set up a child SA, and does not wait: one that waits keeps one of charon's few threads busy.
+    ///
+    /// # Errors
+    /// charon does not know it.
+    pub fn begin(&self, child: &str) -> Result<()> {
+        let mut command = Command::new("swanctl");
+        command.args(["--initiate", "--child", child, "--timeout", "-1"]);
+        process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
+    }
+
     /// Ends the IKE SA of `connection` by a DELETE.
     ///
     /// # Errors

@@ -98,7 +98,9 @@ fn send(customer: &Namespace, seed: u64) -> Result<()> {
         let mut noise = Noise(seed.wrapping_add(0x9e37_79b9_7f4a_7c15));
         for number in 0..DATAGRAMS {
             for target in targets {
-                socket.send_to(&noise.datagram(number), target)?;
+                // Without the non-ESP marker (RFC 3948 section 2.2) the kernel takes it for ESP, and no daemon sees it.
+                let marker: &[u8] = if target.port() == 4500 { &[0; 4] } else { &[] };
+                socket.send_to(&[marker, &noise.datagram(number)].concat(), target)?;
             }
             thread::sleep(PACE);
         }
