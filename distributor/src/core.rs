@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::config::Limits;
+use crate::draft::{Draft, Outcome};
 use crate::fleet::Fleet;
 use crate::refusal::Refusal;
-use crate::state::{Draft, Outcome, State};
+use crate::state::State;
 use crate::writer::{Durable, Writer};
 
 /// Failures of one edge that an answer shows; the edge's own log has them all.

@@ -11,6 +11,7 @@ mod accept;
 mod barrier;
 mod config;
 mod core;
+mod draft;
 mod feed;
 mod fleet;
 mod lease;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use proto::{Body, Edge, InboundSpi, Key, Name, Slot};
 
+use crate::draft::Draft;
 use crate::refusal::Refusal;
-use crate::state::{Draft, State};
+use crate::state::State;
 
 /// Gives an edge its slot and its process an incarnation. An edge keeps its slot for as long as it is known; a process
 /// that was given the edge's newest incarnation keeps that.

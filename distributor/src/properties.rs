@@ -1,6 +1,8 @@
 //! Whatever edges, operators and time do, in whatever order: the rules hold, and every subscriber ends with the same
 //! state.
 
+mod steps;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -11,90 +13,19 @@ use proto::v1::sync_response::Message;
 use proto::{Body, Change, Commit, Delta, IkeSa, InboundSpi, Key, Name, Record, Resume, Slot, Timestamp};
 use tokio::sync::watch;
 
+use crate::draft::Draft;
 use crate::feed::Feed;
 use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
-use crate::state::{Counters, Draft, State};
+use crate::state::{Counters, State};
 use crate::tunnels::Target;
 use crate::{membership, rules, tunnels};
+
+use steps::{Step, Wish, step};
 
 const EDGES: u16 = 3;
 const TUNNELS: u16 = 2;
 const SAS: u32 = 12;
 const TOMBSTONES: Duration = Duration::from_secs(1000);
-
-/// What may happen. The numbers are small, so that different steps often mean the same thing.
-#[derive(Clone, Debug)]
-enum Step {
-    Join(u16),
-    PutTunnel(u16),
-    RemoveTunnel(u16),
-    Commit {
-        edge: u16,
-        changes: Vec<Wish>,
-    },
-    Revoke(u16, u32),
-    /// Time passes, and the sweep comes; these edges were silent.
-    Sweep {
-        seconds: u64,
-        silent: Option<u16>,
-    },
-    /// The distributor starts again from what the store has.
-    Restart,
-    /// This subscriber takes what there is for it.
-    Listen(usize),
-    /// This subscriber loses its connection, and what it has when it forgets.
-    Reconnect {
-        subscriber: usize,
-        forgets: bool,
-    },
-}
-
-/// What an edge may ask for, allowed or not. `slot` is `None` for the edge's own.
-#[derive(Clone, Debug)]
-enum Wish {
-    PutIke {
-        slot: Option<u16>,
-        number: u32,
-        tunnel: u16,
-        initial_contact: bool,
-    },
-    PutChild {
-        slot: Option<u16>,
-        number: u32,
-        ike: u32,
-    },
-    RemoveIke(u32),
-    RemoveChild(Option<u16>, u32),
-}
-
-fn wish() -> impl Strategy<Value = Wish> {
-    let slot = prop::option::weighted(0.15, 1..=EDGES);
-    let (number, tunnel) = (1..=SAS, 1..=TUNNELS);
-    prop_oneof![
-        3 => (slot.clone(), number.clone(), tunnel, prop::bool::weighted(0.1)).prop_map(|(slot, number, tunnel, initial_contact)| {
-            Wish::PutIke { slot, number, tunnel, initial_contact }
-        }),
-        3 => (slot.clone(), number.clone(), number.clone())
-            .prop_map(|(slot, number, ike)| Wish::PutChild { slot, number, ike }),
-        1 => number.clone().prop_map(Wish::RemoveIke),
-        1 => (slot, number).prop_map(|(slot, number)| Wish::RemoveChild(slot, number)),
-    ]
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => (1..=EDGES).prop_map(Step::Join),
-        3 => (1..=TUNNELS).prop_map(Step::PutTunnel),
-        1 => (1..=TUNNELS).prop_map(Step::RemoveTunnel),
-        12 => (1..=EDGES, prop::collection::vec(wish(), 1..3))
-            .prop_map(|(edge, changes)| Step::Commit { edge, changes }),
-        2 => (0..3u16, 1..=SAS).prop_map(|(kind, number)| Step::Revoke(kind, number)),
-        2 => (0..2000u64, prop::option::of(1..=EDGES)).prop_map(|(seconds, silent)| Step::Sweep { seconds, silent }),
-        1 => Just(Step::Restart),
-        6 => (0..3usize).prop_map(Step::Listen),
-        3 => (0..3usize, any::<bool>()).prop_map(|(subscriber, forgets)| Step::Reconnect { subscriber, forgets }),
-    ]
-}
 
 /// The distributor without its threads: states, and what the store has of them.
 struct World {

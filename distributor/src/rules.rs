@@ -2,8 +2,8 @@
 
 use proto::{Body, Change, ChildSa, Commit, IkeSa, InboundSpi, Key, Name, Sealed, Slot};
 
+use crate::draft::Draft;
 use crate::refusal::Refusal;
-use crate::state::Draft;
 
 /// Puts an edge's commit into the draft. After a refusal the draft is of no use.
 pub(crate) fn commit(draft: &mut Draft, caller: &Name, commit: Commit) -> Result<(), Refusal> {

@@ -12,10 +12,11 @@ use tonic::{Request, Response, Status};
 
 use crate::accept::Caller;
 use crate::core::{Core, SHOWN_FAILURES, invalid};
+use crate::draft::{Draft, Outcome};
 use crate::fleet::Member;
 use crate::lease::Standing;
 use crate::refusal::Refusal;
-use crate::state::{Draft, Outcome, State};
+use crate::state::State;
 use crate::tunnels::{self, Target};
 
 pub(crate) struct OperatorService(pub(crate) Arc<Core>);

@@ -1,10 +1,8 @@
 //! What the fleet knows: records by key, and by the revision that wrote them.
 //!
 //! A [`State`] is immutable and shares its parts with the states before it (persistent trees), so that a copy costs
-//! nothing: a reader or a slow subscriber walks one state while the writer makes the next, and neither waits. A
-//! [`Draft`] is a state in the making; it becomes one when the store has it.
+//! nothing: a reader or a slow subscriber walks one state while the writer makes the next, and neither waits.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -19,14 +17,14 @@ use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 pub(crate) struct Entry {
     pub(crate) record: Record,
     pub(crate) encoded: Bytes,
-    place: Place,
+    pub(crate) place: Place,
 }
 
 /// Where a record stands in the order of all: its revision, and its place among those of the same revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    revision: u64,
-    index: u32,
+    pub(crate) revision: u64,
+    pub(crate) index: u32,
 }
 
 /// What the store keeps beside the records.
@@ -47,7 +45,7 @@ pub(crate) struct Counters {
 /// What the fleet knows at one revision.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    counters: Counters,
+    pub(crate) counters: Counters,
     by_key: Map<Key, Arc<Entry>>,
     by_place: Map<Place, Arc<Entry>>,
     ike_sas_of_tunnel: Set<(Name, u64)>,
@@ -215,7 +213,7 @@ impl State {
         store == self.counters.store && (self.counters.purged..=self.counters.head).contains(&revision)
     }
 
-    fn insert(&mut self, entry: Arc<Entry>) {
+    pub(crate) fn insert(&mut self, entry: Arc<Entry>) {
         let key = entry.record.key();
         self.remove(&key);
         match &entry.record.body {
@@ -240,7 +238,7 @@ impl State {
         self.by_key.insert_mut(key, entry);
     }
 
-    fn remove(&mut self, key: &Key) -> Option<Arc<Entry>> {
+    pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Entry>> {
         let entry = Arc::clone(self.by_key.get(key)?);
         self.by_key.remove_mut(key);
         self.by_place.remove_mut(&entry.place);
@@ -276,170 +274,5 @@ impl Place {
             revision,
             index: u32::MAX,
         }
-    }
-}
-
-/// A state in the making: everything that is put or buried here belongs to one revision.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    state: State,
-    revision: u64,
-    now: Timestamp,
-    written: BTreeMap<Key, Arc<Entry>>,
-    purged: Vec<Key>,
-    next_index: u32,
-    /// The newest revision among records that were asked for and were there already.
-    confirmed: u64,
-    ike_sas: u32,
-    child_sas: u32,
-}
-
-/// What one change has done, or found done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Outcome {
-    /// When the edges have applied it, they have applied the change.
-    pub(crate) revision: u64,
-    /// IKE SAs that were buried.
-    pub(crate) ike_sas: u32,
-    /// Child SAs that were buried.
-    pub(crate) child_sas: u32,
-}
-
-/// What the store has to write for a change.
-#[derive(Debug)]
-pub(crate) struct Writes {
-    pub(crate) put: Vec<Arc<Entry>>,
-    pub(crate) delete: Vec<Key>,
-    pub(crate) counters: Counters,
-}
-
-impl Writes {
-    /// True when the store would be the same afterwards.
-    pub(crate) fn is_empty(&self, before: &State) -> bool {
-        self.put.is_empty() && self.delete.is_empty() && self.counters == before.counters
-    }
-}
-
-impl Draft {
-    /// `now` dates the tombstones.
-    pub(crate) fn new(state: &State, now: Timestamp) -> Self {
-        Self {
-            state: state.clone(),
-            revision: state.head() + 1,
-            now,
-            written: BTreeMap::new(),
-            purged: Vec::new(),
-            next_index: 0,
-            confirmed: 0,
-            ike_sas: 0,
-            child_sas: 0,
-        }
-    }
-
-    /// The state as it is with what was put and buried so far.
-    pub(crate) fn state(&self) -> &State {
-        &self.state
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// Writes a record; the same content again is left as it is.
-    pub(crate) fn put(&mut self, body: Body) {
-        let record = Record {
-            revision: self.revision,
-            body,
-        };
-        let key = record.key();
-        match self.state.get(&key) {
-            Some(there) if there.record.body == record.body => {
-                self.confirmed = self.confirmed.max(there.record.revision)
-            }
-            _ => {
-                let place = Place {
-                    revision: self.revision,
-                    index: self.next_index,
-                };
-                self.next_index += 1;
-                let entry = Arc::new(Entry {
-                    encoded: record.encode(),
-                    record,
-                    place,
-                });
-                self.state.insert(Arc::clone(&entry));
-                self.written.insert(key, entry);
-            }
-        }
-    }
-
-    /// Puts a tombstone in a record's place and in those of what depends on it: a tunnel's IKE SAs, an IKE SA's
-    /// children. What is buried or was never there stays as it is.
-    pub(crate) fn bury(&mut self, key: &Key) {
-        let Some(entry) = self.state.get(key) else { return };
-        match &entry.record.body {
-            Body::Tombstone(_) => {
-                self.confirmed = self.confirmed.max(entry.record.revision);
-                return;
-            }
-            Body::Tunnel(sealed) => {
-                let sas: Vec<u64> = self.state.ike_sas_of(&sealed.header().name).collect();
-                sas.into_iter().for_each(|spi| self.bury(&Key::IkeSa(spi)));
-            }
-            Body::IkeSa(sealed) => {
-                let children: Vec<InboundSpi> =
-                    self.state.children_of(sealed.header().spis.responder).collect();
-                self.ike_sas += 1;
-                children.into_iter().for_each(|spi| self.bury(&Key::ChildSa(spi)));
-            }
-            Body::ChildSa(_) => self.child_sas += 1,
-            Body::Edge(_) => {}
-        }
-        self.put(Body::Tombstone(Tombstone {
-            key: key.clone(),
-            buried: self.now,
-        }));
-    }
-
-    /// Forgets a tombstone for good.
-    pub(crate) fn purge(&mut self, key: &Key) {
-        if let Some(entry) = self.state.remove(key) {
-            self.state.counters.purged = self.state.counters.purged.max(entry.record.revision);
-            self.purged.push(key.clone());
-        }
-    }
-
-    /// A number that no process ever had; `None` when there is none left.
-    pub(crate) fn next_incarnation(&mut self) -> Option<u32> {
-        self.state.counters.incarnation = self.state.counters.incarnation.checked_add(1)?;
-        Some(self.state.counters.incarnation)
-    }
-
-    /// A slot that no edge ever had; `None` when there is none left.
-    pub(crate) fn next_slot(&mut self) -> Option<Slot> {
-        let slot = Slot::new(self.state.counters.highest_slot + 1)?;
-        self.state.counters.highest_slot = slot.get();
-        Some(slot)
-    }
-
-    /// The new state, what it did, and what the store must have before anyone may see it.
-    pub(crate) fn finish(mut self) -> (State, Outcome, Writes) {
-        let revision = if self.written.is_empty() {
-            self.confirmed
-        } else {
-            self.revision
-        };
-        self.state.counters.head = self.state.counters.head.max(revision);
-        let outcome = Outcome {
-            revision,
-            ike_sas: self.ike_sas,
-            child_sas: self.child_sas,
-        };
-        let writes = Writes {
-            put: self.written.into_values().collect(),
-            delete: self.purged,
-            counters: self.state.counters,
-        };
-        (self.state, outcome, writes)
     }
 }

@@ -2,8 +2,9 @@
 
 use proto::{Body, InboundSpi, Key, Name, Sealed, Tunnel};
 
+use crate::draft::Draft;
 use crate::refusal::Refusal;
-use crate::state::{Draft, State};
+use crate::state::State;
 
 /// What an operator revokes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,9 +12,10 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
+use crate::draft::{Draft, Outcome, Writes};
 use crate::fleet::{Fleet, Wait};
 use crate::refusal::Refusal;
-use crate::state::{Draft, Outcome, State, Writes};
+use crate::state::State;
 use crate::store::{Store, StoreError};
 
 /// Changes that may wait for the disk; whoever comes then waits for a place.
