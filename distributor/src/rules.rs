@@ -70,7 +70,10 @@ fn put_child_sa(draft: &mut Draft, caller: Slot, sealed: Sealed<ChildSa>) -> Res
     }
     match draft.state().get(&key).map(|entry| &entry.record.body) {
         None => {}
-        Some(Body::ChildSa(old)) if old.header().ike == new.ike => {}
+        // It may have moved to the IKE SA that replaces its own (RFC 7296 section 2.18).
+        Some(Body::ChildSa(old)) if old.header().tunnel == new.tunnel => {
+            owned_ike_sa(draft, caller, old.header().ike.responder)?;
+        }
         Some(_) => return Err(Refusal::KeyTaken(key)),
     }
     let ike_sa = owned_ike_sa(draft, caller, new.ike.responder)?;

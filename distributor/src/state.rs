@@ -7,9 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proto::{
-    Body, ChildSa, Edge, IkeSa, InboundSpi, Key, Name, Record, Sealed, Slot, Timestamp, Tombstone, Tunnel,
-};
+use proto::{Body, ChildSa, Edge, IkeSa, InboundSpi, Key, Name, Record, Sealed, Slot, Timestamp, Tunnel};
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 
 /// A record and its only encoding, which the store and every stream share.

@@ -63,6 +63,16 @@ pub struct ChildSa {
     pub created: Timestamp,
     /// The kernel removes it then, whatever happens.
     pub expires: Timestamp,
+    /// Of a tunnel's child SAs with the same selectors the one with the highest precedence sends, and all of them receive.
+    /// 0 is one that replaces another, which goes on sending until the peer is known to be ready (RFC 7296 section 2.8).
+    pub precedence: u64,
+}
+
+impl ChildSa {
+    /// True while it only receives, if there is another one to send.
+    pub fn is_standby(&self) -> bool {
+        self.precedence == 0
+    }
 }
 
 const LEAST_SPI: u32 = 256;
@@ -105,6 +115,7 @@ impl TryFrom<v1::ChildSa> for ChildSa {
             remote_ts: parse_selectors("remote_ts", wire.remote_ts)?,
             created,
             expires,
+            precedence: wire.precedence,
         })
     }
 }
@@ -125,6 +136,7 @@ impl From<&ChildSa> for v1::ChildSa {
             remote_ts: child.remote_ts.iter().map(v1::TrafficSelector::from).collect(),
             created_unix_ms: child.created.unix_ms(),
             expires_unix_ms: child.expires.unix_ms(),
+            precedence: child.precedence,
         }
     }
 }

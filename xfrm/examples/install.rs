@@ -173,6 +173,8 @@ fn child(number: u16, load: Load) -> Child {
             Load::SasAndPolicies => vec![selector],
         },
         precedence: 1,
+        created: SystemTime::UNIX_EPOCH,
+        report_use: false,
         expires: SystemTime::now() + Duration::from_secs(LIFETIME),
         packet_limit: None,
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::SystemTime;
 
 use crate::desired::unix_seconds;
@@ -29,6 +30,15 @@ pub struct Report {
     pub failures: Vec<Failure>,
 }
 
+/// Something the kernel told of a wanted child, by its inbound SPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The peer has begun to send on the inbound SA; told if [`crate::Child::report_use`] asks for it.
+    Used(u32),
+    /// The outbound SA has sent three quarters of [`crate::Child::packet_limit`]: time for another key.
+    Worn(u32),
+}
+
 /// The agent could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -44,6 +54,7 @@ pub struct Agent {
     /// When the kernel added each SA, in seconds of Unix time: what its lifetime is relative to.
     added: BTreeMap<SaId, u64>,
     expiries: Events,
+    notices: Vec<Notice>,
     /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
     namespaces: BTreeSet<String>,
     failures: BTreeMap<Subject, Failure>,
@@ -57,6 +68,7 @@ impl Agent {
             intent: Intent::default(),
             added: BTreeMap::new(),
             expiries: Events::expiries()?,
+            notices: Vec::new(),
             namespaces: BTreeSet::new(),
             failures: BTreeMap::new(),
         })
@@ -70,6 +82,12 @@ impl Agent {
     /// Everything the kernel refuses at present, one failure for each tunnel or child.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.failures.values()
+    }
+
+    /// What the kernel has told since the last call. There is something new when the descriptor of [`AsFd`] is readable.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        self.read_events();
+        std::mem::take(&mut self.notices)
     }
 
     /// Replaces the whole wanted set and reconciles: what the kernel has already stays untouched, strays go, also from
@@ -86,7 +104,7 @@ impl Agent {
     ///
     /// Where `expires` moves ahead by no more than five seconds the SA is left as it is: move it in larger steps.
     pub fn apply(&mut self, changes: Vec<Change>) -> Vec<Failure> {
-        self.note_expiries();
+        self.read_events();
         let now = SystemTime::now();
         let touched = changes
             .iter()
@@ -121,7 +139,7 @@ impl Agent {
 
     /// The slow loop's step: compares everything of ours in the kernel with the wanted set and mends what differs.
     pub fn reconcile(&mut self) -> Report {
-        self.note_expiries();
+        self.read_events();
         let now = SystemTime::now();
         self.namespaces.extend(self.intent.namespaces());
         let mut namespaces = self.kernel.open_namespaces(&self.namespaces);
@@ -157,13 +175,13 @@ impl Agent {
         state
     }
 
-    /// Remembers SAs that the kernel removed because of their packet limit.
-    fn note_expiries(&mut self) {
+    /// Remembers SAs that the kernel removed because of their packet limit, and those that are about to get there.
+    fn read_events(&mut self) {
         while let Ok(event) = self.expiries.next() {
-            if let Event::Expired(gone) = event
-                && gone.exhausted
-            {
-                self.intent.note_exhausted(gone.id);
+            match event {
+                Event::Expired(sa) if sa.exhausted => self.intent.note_exhausted(sa.id),
+                Event::Warned(sa) => self.notices.extend(self.intent.notice(sa.id)),
+                Event::Expired(_) | Event::Deleted(_) | Event::Lost => {}
             }
         }
     }
@@ -214,6 +232,12 @@ impl Agent {
             failures: vec![failure],
             ..Report::default()
         }
+    }
+}
+
+impl AsFd for Agent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.expiries.as_fd()
     }
 }
 

@@ -5,6 +5,7 @@
 //! fleet must come to the same holder, and no claimant may touch the holder's SA.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use crate::Child;
 use crate::state::SaId;
@@ -12,8 +13,8 @@ use crate::state::SaId;
 /// The wanted children by their outbound SA.
 #[derive(Default)]
 pub(crate) struct Claims {
-    /// The oldest child, by precedence, comes first and holds the SA.
-    by_sa: BTreeMap<SaId, BTreeSet<(u64, u32)>>,
+    /// The oldest child comes first and holds the SA.
+    by_sa: BTreeMap<SaId, BTreeSet<(SystemTime, u32)>>,
 }
 
 impl Claims {
@@ -40,6 +41,6 @@ impl Claims {
     }
 }
 
-fn claim(child: &Child) -> (u64, u32) {
-    (child.precedence, child.inbound_spi)
+fn claim(child: &Child) -> (SystemTime, u32) {
+    (child.created, child.inbound_spi)
 }

@@ -11,6 +11,9 @@ use crate::state::{
 };
 use crate::{Child, Failure, Selector, Subject, Tunnel, TunnelId};
 
+/// The kernel compares a soft limit with the packets before the present one.
+const FIRST_PACKET: u64 = 0;
+
 /// The objects that some tunnels and their children ask for, and what of it cannot be had.
 #[derive(Default)]
 pub(crate) struct Desired {
@@ -75,6 +78,7 @@ impl Desired {
             source: child.peer,
             encap,
             cipher,
+            soft_packet_limit: child.report_use.then_some(FIRST_PACKET),
             ..bare_sa(child, now)
         };
         self.state.sas.insert(SaId::inbound(child), sa);
@@ -87,11 +91,13 @@ impl Desired {
         });
         let cipher = Some(child.outbound.clone());
         let packet_limit = child.packet_limit;
+        let soft_packet_limit = packet_limit.map(|limit| limit - limit / 4);
         let sa = Sa {
             source: child.local,
             encap,
             cipher,
             packet_limit,
+            soft_packet_limit,
             ..bare_sa(child, now)
         };
         self.state.sas.insert(SaId::outbound(child), sa);
@@ -155,6 +161,7 @@ fn bare_sa(child: &Child, now: SystemTime) -> Sa {
         added: unix_seconds(now),
         expires: Some(unix_seconds(child.expires)),
         packet_limit: None,
+        soft_packet_limit: None,
     }
 }
 

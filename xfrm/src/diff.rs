@@ -281,6 +281,7 @@ fn compare(wanted: &Sa, found: &Sa) -> Comparison {
     }
     let same = found.encap == wanted.encap
         && found.packet_limit == wanted.packet_limit
+        && found.soft_packet_limit == wanted.soft_packet_limit
         && expires_in_time(wanted, found);
     if same {
         Comparison::Same

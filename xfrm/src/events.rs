@@ -1,4 +1,4 @@
-//! Tells when SAs go, so that the caller can reconcile before the slow loop's next turn.
+//! Tells when SAs go or near a limit, before the slow loop's next turn.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,16 +26,18 @@ const RECEIVE_OCTETS: usize = 32 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The kernel removed an SA of ours, whose lifetime was over or whose packet limit was reached.
-    Expired(Gone),
+    Expired(AboutSa),
+    /// An SA of ours has carried as many packets as its soft limit says.
+    Warned(AboutSa),
     /// Somebody deleted an SA of ours: this process or another.
-    Deleted(Gone),
+    Deleted(AboutSa),
     /// Events came faster than they were read; which ones, nobody knows.
     Lost,
 }
 
-/// An SA that is gone.
+/// The SA of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub struct AboutSa {
     /// Whose it was.
     pub tunnel: TunnelId,
     /// Inbound or outbound.
@@ -118,13 +120,16 @@ impl AsFd for Events {
     }
 }
 
-/// `None` for what is not about the end of an SA of ours.
+/// `None` for what is not about an SA of ours.
 pub(crate) fn parse(message: &Message) -> Option<Event> {
     match message.header.message_type {
         XFRM_MSG_EXPIRE => {
             let expire = UserExpire::parse(message.payload).ok()?;
-            // A soft limit only warns.
-            (expire.hard != 0).then(|| gone(&expire.state).map(Event::Expired))?
+            let sa = about(&expire.state)?;
+            Some(match expire.hard {
+                0 => Event::Warned(sa),
+                _ => Event::Expired(sa),
+            })
         }
         // `struct xfrm_usersa_id`, then the SA itself as an attribute.
         XFRM_MSG_DELSA => {
@@ -132,17 +137,17 @@ pub(crate) fn parse(message: &Message) -> Option<Event> {
             let sa = attributes
                 .map_while(Result::ok)
                 .find(|attribute| attribute.kind() == XFRMA_SA)?;
-            gone(&UserSaInfo::parse(sa.value()).ok()?).map(Event::Deleted)
+            about(&UserSaInfo::parse(sa.value()).ok()?).map(Event::Deleted)
         }
         _ => None,
     }
 }
 
-fn gone(info: &UserSaInfo) -> Option<Gone> {
+fn about(info: &UserSaInfo) -> Option<AboutSa> {
     if info.id.proto != IPPROTO_ESP {
         return None;
     }
-    Some(Gone {
+    Some(AboutSa {
         tunnel: TunnelId::from_if_id(info.reqid)?,
         spi: info.id.spi,
         exhausted: info.lifetime_cur.packets >= info.lifetime_cfg.hard_packet_limit,

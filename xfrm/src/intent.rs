@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::claims::Claims;
 use crate::desired::Desired;
 use crate::state::SaId;
-use crate::{Change, Subject, TunnelId, Wanted};
+use crate::{Change, Notice, Subject, TunnelId, Wanted};
 
 #[derive(Default)]
 pub(crate) struct Intent {
@@ -114,6 +114,15 @@ impl Intent {
                 .chain([child.tunnel])
                 .collect(),
             Change::RemoveChild(spi) => tunnel_of(spi).into_iter().collect(),
+        }
+    }
+
+    /// What it means that an SA has reached its soft limit.
+    pub(crate) fn notice(&self, id: SaId) -> Option<Notice> {
+        let inbound = self.wanted.children.get(&id.spi);
+        match inbound.filter(|child| SaId::inbound(child) == id) {
+            Some(child) => child.report_use.then_some(Notice::Used(id.spi)),
+            None => self.claims.holder(id).map(Notice::Worn),
         }
     }
 

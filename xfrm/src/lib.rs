@@ -21,7 +21,7 @@ mod state;
 mod tests;
 mod wanted;
 
-pub use agent::{Agent, Error, Report};
-pub use events::{Event, Events, Gone};
+pub use agent::{Agent, Error, Notice, Report};
+pub use events::{AboutSa, Event, Events};
 pub use failure::{Failure, Subject};
 pub use wanted::*;

@@ -89,6 +89,8 @@ pub(crate) struct Sa {
     /// When the kernel removes it, in seconds of Unix time; `None` for never.
     pub(crate) expires: Option<u64>,
     pub(crate) packet_limit: Option<u64>,
+    /// The kernel tells when the SA has carried as many packets, once.
+    pub(crate) soft_packet_limit: Option<u64>,
 }
 
 /// UDP ports of an SA, as its packets carry them.

@@ -64,6 +64,10 @@ pub struct Child {
     /// Of two children of a tunnel with an equal selector, the one with the higher precedence owns its policies, so that
     /// it is the one that sends; both receive. The revision of the record that made it the sender does well.
     pub precedence: u64,
+    /// When it was negotiated: of two children that name the same outbound SA, the older one has it.
+    pub created: SystemTime,
+    /// Tell by [`crate::Notice::Used`] that the peer has begun to send on the inbound SA.
+    pub report_use: bool,
     /// The kernel removes both SAs then, whatever becomes of this process. Moved ahead as the lease is renewed.
     pub expires: SystemTime,
     /// Hard limit of packets this sender may send under the shared outbound key (NIST SP 800-38D); `None`: no limit.

@@ -6,5 +6,6 @@
 mod access;
 mod barrier;
 mod operator;
+mod rekey;
 mod session;
 mod support;

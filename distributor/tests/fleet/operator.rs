@@ -10,7 +10,7 @@ use proto::{Change, Identity, IkeSa, Key, Slot};
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
-use crate::support::{Edge, Lab, child_key, child_sa, handshake, ike_sa, put_tunnel, sealed, tunnel};
+use crate::support::{Edge, Lab, child_key, child_sa, commit, handshake, ike_sa, put_tunnel, sealed, tunnel};
 
 async fn all<T>(mut stream: Streaming<T>) -> Vec<T> {
     let mut items = Vec::new();
@@ -35,12 +35,6 @@ async fn establish(edge: &mut Edge, numbers: impl IntoIterator<Item = u32>) {
     for number in numbers {
         commit(edge, handshake(edge.slot(), number)).await;
     }
-}
-
-async fn commit(edge: &mut Edge, changes: Vec<Change>) {
-    let commit = tokio::spawn(edge.commit(changes));
-    edge.catch_up().await;
-    commit.await.unwrap().unwrap();
 }
 
 #[tokio::test]

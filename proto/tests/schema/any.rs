@@ -113,8 +113,9 @@ pub(crate) fn child_sa() -> impl Strategy<Value = ChildSa> {
     let names = (inbound_spi(), 256..=u32::MAX, spis(), name());
     let outside = (path(), any::<bool>(), suites());
     let inside = (vec(selector(), 1..=8), vec(selector(), 1..=8));
-    let times = (timestamp(), 1..u64::from(u32::MAX));
-    (names, outside, inside, times).prop_map(|(names, (path, udp_encap, suites), inside, (created, life))| {
+    let times = (timestamp(), 1..u64::from(u32::MAX), any::<u64>());
+    (names, outside, inside, times).prop_map(|(names, (path, udp_encap, suites), inside, times)| {
+        let (created, life, precedence) = times;
         ChildSa {
             inbound_spi: names.0,
             outbound_spi: names.1,
@@ -128,6 +129,7 @@ pub(crate) fn child_sa() -> impl Strategy<Value = ChildSa> {
             remote_ts: inside.1,
             created,
             expires: created.after(Duration::from_millis(life)),
+            precedence,
         }
     })
 }

@@ -55,6 +55,7 @@ fn child_sa() -> v1::ChildSa {
         remote_ts: vec![any],
         created_unix_ms: now().unix_ms(),
         expires_unix_ms: now().after(Duration::from_secs(3600)).unix_ms(),
+        precedence: 1,
     }
 }
 

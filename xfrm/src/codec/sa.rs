@@ -57,6 +57,7 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa, added: u64)
     // RFC 4303 section 2.2: no anti-replay where many senders share an SA.
     info.replay_window = 0;
     info.lifetime_cfg.hard_packet_limit = sa.packet_limit.unwrap_or(XFRM_INF);
+    info.lifetime_cfg.soft_packet_limit = sa.soft_packet_limit.unwrap_or(XFRM_INF);
     info.lifetime_cfg.hard_add_expires_seconds = sa
         .expires
         .map_or(0, |expires| expires.saturating_sub(added).max(1));
@@ -125,16 +126,14 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
         cipher: None,
         added: info.lifetime_cur.add_time,
         expires: None,
-        packet_limit: None,
+        packet_limit: limit(info.lifetime_cfg.hard_packet_limit),
+        soft_packet_limit: limit(info.lifetime_cfg.soft_packet_limit),
     };
     if info.lifetime_cfg.hard_add_expires_seconds != 0 {
         sa.expires = Some(
             sa.added
                 .saturating_add(info.lifetime_cfg.hard_add_expires_seconds),
         );
-    }
-    if info.lifetime_cfg.hard_packet_limit != XFRM_INF {
-        sa.packet_limit = Some(info.lifetime_cfg.hard_packet_limit);
     }
     let mut if_id = 0;
     for nla in NlasIterator::new(payload.get(XFRM_USER_SA_INFO_LEN..)?) {
@@ -157,6 +156,10 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
         sa.cipher = None;
     }
     Some((id, sa))
+}
+
+fn limit(packets: u64) -> Option<u64> {
+    (packets != XFRM_INF).then_some(packets)
 }
 
 /// Not by the packet crate, which would leave a copy of the key in memory.

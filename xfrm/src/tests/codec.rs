@@ -29,8 +29,8 @@ fn an_sa_comes_back() {
                 assert_eq!((read_id, read.tunnel, read.source), (id, TUNNEL, wanted.source));
                 assert!(read.cipher == wanted.cipher);
                 assert_eq!(
-                    (read.encap, read.packet_limit),
-                    (wanted.encap, wanted.packet_limit)
+                    (read.encap, read.packet_limit, read.soft_packet_limit),
+                    (wanted.encap, wanted.packet_limit, wanted.soft_packet_limit)
                 );
                 // The request has no time of adding, so its lifetime is all there is.
                 assert_eq!(read.expires, Some(600));

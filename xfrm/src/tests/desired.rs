@@ -65,8 +65,24 @@ fn a_child_whose_lifetime_has_passed_asks_for_nothing() {
 #[test]
 fn only_the_outbound_sa_has_the_packet_limit() {
     let state = state(&tunnel(), &[child()]);
-    assert_eq!(state.sas[&SaId::inbound(&child())].packet_limit, None);
-    assert_eq!(state.sas[&SaId::outbound(&child())].packet_limit, Some(1000));
+    let limits = |id| (state.sas[&id].packet_limit, state.sas[&id].soft_packet_limit);
+    assert_eq!(limits(SaId::inbound(&child())), (None, None));
+    assert_eq!(limits(SaId::outbound(&child())), (Some(1000), Some(750)));
+}
+
+#[test]
+fn an_outbound_sa_that_does_not_send_yet_cannot_be_taken_by_it_either() {
+    let standby = Child {
+        inbound_spi: 1,
+        precedence: 0,
+        created: at(NOW),
+        ..child()
+    };
+    let state = desired(&tunnel(), &[standby, child()]).state;
+    assert_eq!(
+        state.sas[&SaId::outbound(&child())].owner,
+        Subject::Child(child().inbound_spi)
+    );
 }
 
 #[test]
@@ -74,7 +90,9 @@ fn an_outbound_spi_belongs_to_the_older_child() {
     let newer = Child {
         inbound_spi: 1,
         outbound: cipher(9),
+        // However much its owner wants it to send.
         precedence: 2,
+        created: at(NOW),
         ..child()
     };
     let desired = desired(&tunnel(), &[newer.clone(), child()]);

@@ -46,6 +46,8 @@ fn child() -> Child {
         outbound: cipher(2),
         selectors: vec![selector("10.1.0.0/16", "10.2.0.0/16")],
         precedence: 1,
+        created: at(NOW - 1),
+        report_use: false,
         expires: at(NOW + 600),
         packet_limit: Some(1000),
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use xfrm::{Change, Child, Event, Events, Report, Subject};
+use xfrm::{Change, Child, Event, Events, Notice, Report, Subject};
 
 use crate::world::{
     Counters, INBOUND_SPI, OUTBOUND_SPI, TUNNEL, World, agent_with, counters, in_seconds, ip, open_agent,
@@ -159,6 +159,36 @@ fn an_exhausted_key_never_sends_again() {
         assert_eq!(counters(OUTBOUND_SPI), None);
         // The peer is still heard.
         assert!(counters(INBOUND_SPI).is_some());
+    });
+}
+
+#[test]
+fn the_first_packet_and_the_nearing_limit_are_told_once() {
+    World::run("notices", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let child = Child {
+            report_use: true,
+            packet_limit: Some(40),
+            ..plain_child()
+        };
+        let mut agent = agent_with(child.clone());
+        assert_eq!(agent.notices(), []);
+        assert_eq!(peer.ping("10.1.0.1", 1), 1);
+        assert_eq!(agent.notices(), [Notice::Used(INBOUND_SPI)]);
+
+        // Its owner has heard, and wants to hear no more.
+        let child = Child {
+            report_use: false,
+            ..child
+        };
+        assert_eq!(agent.apply(vec![Change::PutChild(child)]), []);
+        assert_eq!(peer.ping("10.1.0.1", 28), 28);
+        assert_eq!(agent.notices(), []);
+        assert_eq!(peer.ping("10.1.0.1", 5), 5);
+        assert_eq!(agent.notices(), [Notice::Worn(INBOUND_SPI)]);
+        assert_eq!(agent.reconcile().updated, 0);
+        assert_eq!(agent.notices(), []);
     });
 }
 

@@ -239,6 +239,8 @@ pub(crate) fn plain_child() -> Child {
             selector("fd00:1::/32", "fd00:2::/32"),
         ],
         precedence: 1,
+        created: SystemTime::UNIX_EPOCH,
+        report_use: false,
         expires: in_seconds(600),
         packet_limit: Some(1 << 30),
     }

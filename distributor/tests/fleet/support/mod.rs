@@ -150,6 +150,13 @@ pub(crate) async fn put_tunnel(
     Ok(operator.put_tunnel(request).await?.into_inner())
 }
 
+/// Has `edge` commit and apply the changes.
+pub(crate) async fn commit(edge: &mut Edge, changes: Vec<Change>) {
+    let commit = tokio::spawn(edge.commit(changes));
+    edge.catch_up().await;
+    commit.await.unwrap().unwrap();
+}
+
 pub(crate) fn role(kind: &str, name: &str) -> Role {
     Role::from_uri(&format!("anyswan:{kind}:{name}")).expect("a role")
 }

@@ -67,5 +67,6 @@ pub(crate) fn child_sa(ike: &IkeSa, number: u32) -> ChildSa {
         remote_ts: vec![any([10, 2, 0, 0], [10, 2, 255, 255])],
         created: ike.created,
         expires: ike.created.after(Duration::from_secs(3600)),
+        precedence: 1,
     }
 }
