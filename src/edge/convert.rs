@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ike::Secret;
+use ike::{ChildUpdate, Secret};
 use proto::{ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -21,6 +21,12 @@ pub(crate) enum CommitError {
     /// It cannot be sealed.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// The child SA that it changes is not there.
+    #[error("child SA {0:#010x} is not among the fleet's records")]
+    NoChildSa(u32),
+    /// The child SA that it changes does not open.
+    #[error("the keys of the child SA to be changed do not open: {0}")]
+    Sealed(#[from] OpenError),
 }
 
 /// What the records of a commit say beyond what the responder knows.
@@ -52,7 +58,10 @@ impl Author<'_> {
     fn change(&self, change: ike::Change, replica: &Replica) -> Result<proto::Change, CommitError> {
         Ok(match change {
             ike::Change::PutIke(sa) => proto::Change::PutIkeSa(self.ike_sa(&sa, replica)?),
-            ike::Change::PutChild(sa) => proto::Change::PutChildSa(self.child_sa(&sa)?),
+            ike::Change::PutChild(sa) => proto::Change::PutChildSa(self.child_sa(&sa, replica)?),
+            ike::Change::UpdateChild { inbound_spi, update } => {
+                proto::Change::PutChildSa(self.updated_child_sa(inbound_spi, update, replica)?)
+            }
             ike::Change::RemoveChild(spi) => proto::Change::RemoveChildSa(InboundSpi::try_from(spi)?),
             ike::Change::RemoveIke(spis) => proto::Change::RemoveIkeSa(spis.responder),
         })
@@ -74,8 +83,12 @@ impl Author<'_> {
         Ok(seal::seal_record(self.fleet_key, header, &sa.snapshot)?)
     }
 
-    fn child_sa(&self, sa: &ike::ChildSa) -> Result<Sealed<proto::ChildSa>, CommitError> {
+    fn child_sa(&self, sa: &ike::ChildSa, replica: &Replica) -> Result<Sealed<proto::ChildSa>, CommitError> {
         let created = Timestamp::from(self.now);
+        let precedence = match sa.standby {
+            true => 0,
+            false => next_precedence(replica),
+        };
         let header = proto::ChildSa {
             inbound_spi: InboundSpi::try_from(sa.inbound_spi)?,
             outbound_spi: sa.outbound_spi,
@@ -97,6 +110,7 @@ impl Author<'_> {
                 .collect::<Result<_, _>>()?,
             created,
             expires: created.after(self.sa_lifetime),
+            precedence,
         };
         let keys = ChildSaKeys {
             inbound: Zeroizing::new(sa.inbound_key.expose().to_vec()),
@@ -105,6 +119,34 @@ impl Author<'_> {
         let secret = Secret::new(std::mem::take(&mut *keys.encode()));
         Ok(seal::seal_record(self.fleet_key, header, &secret)?)
     }
+
+    /// The child SA as the fleet has it, but for one thing. It is sealed anew, since its header is a part of the seal.
+    fn updated_child_sa(
+        &self,
+        inbound_spi: u32,
+        update: ChildUpdate,
+        replica: &Replica,
+    ) -> Result<Sealed<proto::ChildSa>, CommitError> {
+        let sealed = replica
+            .child_sa(InboundSpi::try_from(inbound_spi)?)
+            .ok_or(CommitError::NoChildSa(inbound_spi))?;
+        let mut header = sealed.header().clone();
+        match update {
+            ChildUpdate::Activate => header.precedence = next_precedence(replica),
+            ChildUpdate::MoveTo(heir) => header.ike = ike_spis(heir),
+            ChildUpdate::Path { path, udp_encap } => {
+                (header.local, header.peer) = (path.local, path.peer);
+                header.udp_encap = udp_encap;
+            }
+        }
+        let secret = seal::open_record(self.fleet_key, sealed)?;
+        Ok(seal::seal_record(self.fleet_key, header, &secret)?)
+    }
+}
+
+/// Higher than any that this edge has seen: the revision of a commit is higher than what its author knew.
+fn next_precedence(replica: &Replica) -> u64 {
+    replica.position().map_or(0, |position| position.revision) + 1
 }
 
 /// A tunnel for the responder, its pre-shared key opened.
@@ -119,6 +161,10 @@ pub(crate) fn tunnel(fleet_key: &FleetKey, sealed: &Sealed<proto::Tunnel>) -> Re
         local_ts: header.local_ts.iter().map(prefix_to_ike).collect(),
         remote_ts: header.remote_ts.iter().map(prefix_to_ike).collect(),
     })
+}
+
+pub(crate) fn slot_to_fleet(slot: ike::Slot) -> proto::Slot {
+    proto::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
 }
 
 pub(crate) fn spis_to_ike(spis: proto::IkeSpis) -> ike::IkeSpis {

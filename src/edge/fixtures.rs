@@ -136,6 +136,7 @@ fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
         remote_ts: vec![selector([10, 1, 0, 0], [10, 1, 255, 255])],
         created: now().into(),
         expires: Timestamp::from(now()).after(Duration::from_secs(86_400)),
+        precedence: 5,
     }
 }
 

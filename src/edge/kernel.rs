@@ -4,9 +4,12 @@
 //! the thread that makes them.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant, SystemTime};
 
 use proto::Resume;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -14,6 +17,7 @@ use tracing::{debug, info, warn};
 use xfrm::Agent;
 
 use super::metrics::{Family, Metrics};
+use super::notice::Notifier;
 use super::packet_limit::packet_limit;
 use super::plan::{Planner, Terms};
 use super::replica::{Cursor, News};
@@ -28,6 +32,7 @@ pub(crate) struct Kernel {
     pub(crate) replica: SharedReplica,
     pub(crate) link: watch::Receiver<LinkState>,
     pub(crate) installed: watch::Sender<Option<Installed>>,
+    pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
     pub(crate) repair_interval: Duration,
     pub(crate) sa_lease: Duration,
@@ -37,9 +42,11 @@ impl Kernel {
     /// Starts the thread; it ends when the link is gone. What the kernel has it keeps: forwarding goes on.
     pub(crate) fn start(self, agent: Agent) -> io::Result<()> {
         let runtime = Handle::current();
+        let events = agent.as_fd().try_clone_to_owned()?;
+        let events = AsyncFd::with_interest(events, Interest::READABLE)?;
         let thread = std::thread::Builder::new().name("kernel".into());
         thread
-            .spawn(move || Loop::new(self, agent).run(&runtime))
+            .spawn(move || Loop::new(self, agent).run(&runtime, &events))
             .map(|_| ())
     }
 }
@@ -67,6 +74,7 @@ struct Done {
 /// Why the thread woke up.
 enum Wake {
     News,
+    Events,
     Repair,
     End,
 }
@@ -82,7 +90,7 @@ impl Loop {
         }
     }
 
-    fn run(mut self, runtime: &Handle) {
+    fn run(mut self, runtime: &Handle, events: &AsyncFd<OwnedFd>) {
         let mut repair = {
             let _guard = runtime.enter();
             tokio::time::interval(self.kernel.repair_interval)
@@ -93,12 +101,21 @@ impl Loop {
                 tokio::select! {
                     changed = self.kernel.link.changed() => changed.map_or(Wake::End, |()| Wake::News),
                     _ = repair.tick() => Wake::Repair,
+                    readable = events.readable() => readable.map_or(Wake::End, |mut readable| {
+                        readable.clear_ready();
+                        Wake::Events
+                    }),
                 }
             });
             match wake {
                 Wake::News => self.catch_up(),
                 Wake::Repair => self.repair(),
+                // They are read below, whatever has brought them to light.
+                Wake::Events => {}
                 Wake::End => return,
+            }
+            for notice in self.agent.notices() {
+                self.kernel.notifier.tell(notice.into());
             }
             self.renew_if_due();
         }

@@ -19,6 +19,8 @@ pub(crate) enum Family {
     Sessions,
     /// Objects in the kernel.
     Kernel,
+    /// What the kernel said of SAs.
+    Notices,
 }
 
 impl Family {
@@ -30,6 +32,7 @@ impl Family {
             Self::Commits => "anyswan_commits_total",
             Self::Sessions => "anyswan_sessions_total",
             Self::Kernel => "anyswan_kernel_objects_total",
+            Self::Notices => "anyswan_notices_total",
         }
     }
 
@@ -40,6 +43,7 @@ impl Family {
             Self::Ike => "What happened in IKE, by kind.",
             Self::Commits => "Changes brought to the distributor, by outcome.",
             Self::Sessions => "Sessions with the distributor.",
+            Self::Notices => "SAs that began to be used or near a limit, by who was told.",
             Self::Kernel => "Interfaces, routes, SAs and policies that a reconciliation changed.",
         }
     }

@@ -23,19 +23,20 @@
 mod backoff;
 mod commit;
 mod convert;
-mod datagram;
 mod fd_store;
 #[cfg(test)]
 mod fixtures;
 mod forward;
 mod health;
 mod host;
+mod input;
 mod journal;
 mod kernel;
 mod lease;
 mod link;
 mod metrics;
 mod negotiate;
+mod notice;
 mod ownership;
 mod packet_limit;
 mod plan;
@@ -64,6 +65,7 @@ use self::kernel::Kernel;
 use self::link::Link;
 use self::metrics::Metrics;
 use self::negotiate::Negotiator;
+use self::notice::Notifier;
 use self::plan::Planner;
 use self::receive::Receiver;
 use self::sockets::{SocketError, Sockets};
@@ -161,13 +163,26 @@ impl Edge {
         let (link_state, link) = watch::channel(LinkState::default());
         let (installed_state, installed) = watch::channel(None);
         let (drain, draining) = watch::channel(false);
-        let (datagram_queue, datagrams) = mpsc::channel(datagram::QUEUE);
+        let (input_queue, inputs) = mpsc::channel(input::QUEUE);
+        let forwarder = Arc::new(Forwarder::new(
+            edges,
+            Arc::clone(&fleet_key),
+            replica.clone(),
+            metrics.clone(),
+        ));
 
         let kernel = Kernel {
             planner: Planner::new(Arc::clone(&fleet_key), limits.sa_lease),
             replica: replica.clone(),
             link: link.clone(),
             installed: installed_state,
+            notifier: Notifier {
+                replica: replica.clone(),
+                link: link.clone(),
+                forwarder: Arc::clone(&forwarder),
+                responder: input_queue.clone(),
+                metrics: metrics.clone(),
+            },
             metrics: metrics.clone(),
             repair_interval: limits.reconcile,
             sa_lease: limits.sa_lease,
@@ -183,17 +198,16 @@ impl Edge {
             replica: replica.clone(),
             link: link.clone(),
             draining: draining.clone(),
-            datagrams,
+            inputs,
             sockets: Arc::clone(&sockets),
             metrics: metrics.clone(),
         };
-        let forwarder = Forwarder::new(edges, Arc::clone(&fleet_key), replica.clone(), metrics.clone());
         let receiver = Receiver {
             spi_key: fleet_key.spi_key(),
             link: link.clone(),
             draining: draining.clone(),
-            forwarder: Arc::new(forwarder),
-            responder: datagram_queue,
+            forwarder,
+            responder: input_queue,
             metrics: metrics.clone(),
         };
         let observer = Health {

@@ -11,11 +11,12 @@ use tracing::warn;
 
 use super::commit::Committer;
 use super::convert::Author;
-use super::datagram::Datagram;
 use super::host::FleetHost;
+use super::input::{Datagram, Input};
 use super::journal::Journal;
 use super::lease::Tenure;
 use super::metrics::{Family, Metrics};
+use super::notice::Notice;
 use super::ownership::Ownership;
 use super::replica::Cursor;
 use super::sockets::Sockets;
@@ -36,7 +37,7 @@ pub(crate) struct Negotiator {
     pub(crate) replica: SharedReplica,
     pub(crate) link: watch::Receiver<LinkState>,
     pub(crate) draining: watch::Receiver<bool>,
-    pub(crate) datagrams: mpsc::Receiver<Datagram>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
     pub(crate) sockets: Arc<Sockets>,
     pub(crate) metrics: Metrics,
 }
@@ -58,6 +59,17 @@ struct Running {
     /// `None` until it knows what the fleet knows.
     cursor: Option<Cursor>,
     commits: JoinSet<Ended>,
+}
+
+impl Running {
+    fn take_input(&mut self, input: Input) {
+        let now = Instant::now();
+        match input {
+            Input::Datagram(Datagram { path, payload }) => self.responder.handle_datagram(now, path, &payload),
+            Input::Notice(Notice::Used(spi)) => self.responder.handle_child_used(now, spi),
+            Input::Notice(Notice::Worn(spi)) => self.responder.handle_child_worn(now, spi),
+        }
+    }
 }
 
 impl Negotiator {
@@ -86,7 +98,7 @@ impl Negotiator {
             tokio::select! {
                 _ = self.link.changed() => {}
                 _ = self.draining.changed() => {}
-                _ = self.datagrams.recv() => self.metrics.count(Family::Datagrams, "dropped_not_ready"),
+                _ = self.inputs.recv() => self.metrics.count(Family::Datagrams, "dropped_not_ready"),
                 () = sleep_until(drained_by) => {}
             }
             return;
@@ -97,9 +109,7 @@ impl Negotiator {
             drained_by,
         ];
         tokio::select! {
-            Some(datagram) = self.datagrams.recv() => {
-                running.responder.handle_datagram(Instant::now(), datagram.path, &datagram.payload);
-            }
+            Some(input) = self.inputs.recv() => running.take_input(input),
             Some(ended) = running.commits.join_next() => match ended {
                 Ok(ended) => self.take_outcome(running, &ended),
                 Err(error) => warn!(%error, "a commit failed"),

@@ -143,7 +143,7 @@ impl Planner {
             Body::ChildSa(sealed) => {
                 let spi = sealed.header().inbound_spi;
                 let key = Key::ChildSa(spi);
-                match self.child(sealed, record.revision, terms) {
+                match self.child(sealed, terms) {
                     Ok(child) => {
                         self.refused.remove(&key);
                         changes.push(Change::PutChild(child));
@@ -163,7 +163,7 @@ impl Planner {
         }
     }
 
-    fn child(&self, sealed: &Sealed<ChildSa>, revision: u64, terms: Terms) -> Result<Child, Refusal> {
+    fn child(&self, sealed: &Sealed<ChildSa>, terms: Terms) -> Result<Child, Refusal> {
         let sa = sealed.header();
         let tunnel = self
             .ids
@@ -185,8 +185,9 @@ impl Planner {
             inbound: cipher(sa.suite, keys.inbound),
             outbound: cipher(sa.suite, keys.outbound),
             selectors,
-            // Of two child SAs of a tunnel, the later one sends.
-            precedence: revision,
+            precedence: sa.precedence,
+            created: SystemTime::from(sa.created),
+            report_use: sa.is_standby(),
             expires: SystemTime::from(sa.expires).min(terms.now + self.sa_lease),
             packet_limit: Some(terms.packet_limit),
         })

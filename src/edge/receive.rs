@@ -10,8 +10,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
-use super::datagram::{Datagram, MOST_OCTETS};
-use super::forward::Forwarder;
+use super::convert;
+use super::forward::{Forwarded, Forwarder};
+use super::input::{Datagram, Input, MOST_OCTETS};
 use super::metrics::{Family, Metrics};
 use super::sockets::Bound;
 use super::state::LinkState;
@@ -28,7 +29,7 @@ pub(crate) struct Receiver {
     /// True when new IKE SAs are left to other edges, since this one is about to go.
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) forwarder: Arc<Forwarder>,
-    pub(crate) responder: mpsc::Sender<Datagram>,
+    pub(crate) responder: mpsc::Sender<Input>,
     pub(crate) metrics: Metrics,
 }
 
@@ -51,7 +52,7 @@ impl Receiver {
     pub(crate) async fn read_edges(self) {
         let mut throttle = Throttle::new(Instant::now());
         read(self.forwarder.socket(), |sealed, edge| match self.forwarder.open(sealed) {
-            Ok(datagram) => self.take_forwarded(datagram),
+            Ok(input) => self.take_forwarded(input),
             Err(error) => {
                 if let Some(withheld) = throttle.admit(edge.ip(), Instant::now()) {
                     warn!(%edge, %error, withheld, "a datagram that is said to be another edge's does not open");
@@ -70,33 +71,41 @@ impl Receiver {
             Route::Any if *self.draining.borrow() => {
                 self.metrics.count(Family::Datagrams, "dropped_draining")
             }
-            Route::Slot(slot) if slot != tenure.ike_slot() => self.forwarder.pass_on(slot, path, payload),
+            Route::Slot(slot) if slot != tenure.ike_slot() => {
+                let forwarded = Forwarded::Datagram { path, payload };
+                self.forwarder.pass_on(convert::slot_to_fleet(slot), &forwarded);
+            }
             // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
             Route::Any | Route::Slot(_) | Route::Discard => {
-                self.hand_over(Datagram {
+                self.hand_over(Input::Datagram(Datagram {
                     path,
                     payload: payload.to_vec(),
-                });
+                }));
             }
         }
     }
 
     /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
     /// disagree cannot play ball.
-    fn take_forwarded(&self, datagram: Datagram) {
-        let ours = self
-            .link
-            .borrow()
-            .lease(Instant::now())
-            .map(|tenure| tenure.ike_slot());
-        match ike::route(&self.spi_key, datagram.path.local.port(), &datagram.payload) {
-            Route::Slot(slot) if Some(slot) == ours => self.hand_over(datagram),
-            _ => self.metrics.count(Family::Forward, "dropped_not_ours"),
+    fn take_forwarded(&self, input: Input) {
+        let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
+            return self.metrics.count(Family::Forward, "dropped_without_lease");
+        };
+        let is_ours = match &input {
+            Input::Datagram(Datagram { path, payload }) => {
+                ike::route(&self.spi_key, path.local.port(), payload) == Route::Slot(tenure.ike_slot())
+            }
+            // The responder knows which SAs are its own.
+            Input::Notice(_) => true,
+        };
+        match is_ours {
+            true => self.hand_over(input),
+            false => self.metrics.count(Family::Forward, "dropped_not_ours"),
         }
     }
 
-    fn hand_over(&self, datagram: Datagram) {
-        if self.responder.try_send(datagram).is_err() {
+    fn hand_over(&self, input: Input) {
+        if self.responder.try_send(input).is_err() {
             self.metrics.count(Family::Datagrams, "dropped_busy");
         }
     }

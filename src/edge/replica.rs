@@ -9,7 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::{Body, Delta, IkeSa, InboundSpi, Key, Record, Resume, Slot, Timestamp, Tombstone};
+use proto::{
+    Body, ChildSa, Delta, IkeSa, InboundSpi, Key, Record, Resume, Sealed, Slot, Timestamp, Tombstone,
+};
 
 /// How long a tombstone is remembered here: as long as the distributor remembers it.
 const TOMBSTONE_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -145,6 +147,20 @@ impl Replica {
             Body::IkeSa(sealed) => Some(sealed.header()),
             _ => None,
         }
+    }
+
+    /// What is known of a living child SA.
+    pub(crate) fn child_sa(&self, spi: InboundSpi) -> Option<&Sealed<ChildSa>> {
+        match &self.entries.get(&Key::ChildSa(spi))?.record.body {
+            Body::ChildSa(sealed) => Some(sealed),
+            _ => None,
+        }
+    }
+
+    /// The slot of the edge that runs the IKE SA of a child SA.
+    pub(crate) fn owner_of_child(&self, spi: u32) -> Option<Slot> {
+        let child = self.child_sa(InboundSpi::try_from(spi).ok()?)?;
+        Some(self.ike_sa(child.header().ike.responder)?.slot)
     }
 
     /// Where the edge with this slot takes the IKE messages it owns.

@@ -1,0 +1,29 @@
+//! What waits for the responder.
+
+use ike::Path;
+
+use super::notice::Notice;
+
+/// The longest UDP payload that IPv4 can carry, and so the most that is read at once.
+pub(crate) const MOST_OCTETS: usize = 65_507;
+
+/// Inputs that wait for the responder. When there are more, they are dropped: customers send again, and of a notice that
+/// is lost the responder's own timers take care.
+pub(crate) const QUEUE: usize = 1024;
+
+/// From this edge's sockets and kernel, or from another edge's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// A customer's.
+    Datagram(Datagram),
+    /// A kernel's.
+    Notice(Notice),
+}
+
+/// A datagram and the way it came, whether here or at another edge.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Datagram {
+    pub(crate) path: Path,
+    /// The UDP payload.
+    pub(crate) payload: Vec<u8>,
+}
