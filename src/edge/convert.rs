@@ -21,6 +21,9 @@ pub(crate) enum CommitError {
     /// It cannot be sealed.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
+    /// The schema has no word for it.
+    #[error("the fleet cannot update child SAs")]
+    NoUpdates,
 }
 
 /// What the records of a commit say beyond what the responder knows.
@@ -53,6 +56,7 @@ impl Author<'_> {
         Ok(match change {
             ike::Change::PutIke(sa) => proto::Change::PutIkeSa(self.ike_sa(&sa, replica)?),
             ike::Change::PutChild(sa) => proto::Change::PutChildSa(self.child_sa(&sa)?),
+            ike::Change::UpdateChild { .. } => return Err(CommitError::NoUpdates),
             ike::Change::RemoveChild(spi) => proto::Change::RemoveChildSa(InboundSpi::try_from(spi)?),
             ike::Change::RemoveIke(spis) => proto::Change::RemoveIkeSa(spis.responder),
         })
@@ -262,6 +266,7 @@ mod tests {
             outbound_key: Secret::new(vec![2; 20]),
             local_ts: net("10.0.0.0/8"),
             remote_ts: net("2001:db8::/64"),
+            standby: false,
         }
     }
 
