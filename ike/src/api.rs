@@ -169,10 +169,33 @@ pub enum Change {
     PutIke(IkeSa),
     /// A child SA to install at every edge.
     PutChild(Box<ChildSa>),
+    /// Something about a child SA is different from now on.
+    UpdateChild {
+        /// Which one.
+        inbound_spi: u32,
+        /// What.
+        update: ChildUpdate,
+    },
     /// The child SA with this inbound SPI is gone.
     RemoveChild(u32),
     /// The IKE SA is gone and all its children with it.
     RemoveIke(IkeSpis),
+}
+
+/// What can change about a child SA that is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildUpdate {
+    /// A child SA in standby sends from now on, in place of those with the same selectors (RFC 7296 section 2.8).
+    Activate,
+    /// A rekeyed IKE SA inherits it (RFC 7296 section 2.18); the new one is put before it in the same commit.
+    MoveTo(IkeSpis),
+    /// The peer's address or port is another.
+    Path {
+        /// The tunnel's outer addresses from now on.
+        path: Path,
+        /// As [`ChildSa::udp_encap`].
+        udp_encap: bool,
+    },
 }
 
 /// What the fleet knows of an IKE SA; enough for another edge to take it over.
@@ -217,6 +240,8 @@ pub struct ChildSa {
     pub local_ts: Vec<TrafficSelector>,
     /// Narrowed, the customer's side.
     pub remote_ts: Vec<TrafficSelector>,
+    /// It receives, while the one it replaces goes on sending, until [`ChildUpdate::Activate`].
+    pub standby: bool,
 }
 
 /// How a commit ended.
@@ -266,6 +291,10 @@ pub struct Limits {
     pub half_open_max: usize,
     /// Silence after which the peer is asked whether it lives (RFC 7296 section 2.4).
     pub dpd_interval: Duration,
+    /// Age at which we rekey a child SA that the peer has not; `None` for never.
+    pub child_lifetime: Option<Duration>,
+    /// Age at which we rekey an IKE SA that the peer has not; `None` for never.
+    pub ike_lifetime: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -274,6 +303,10 @@ impl Default for Limits {
             half_open_lifetime: Duration::from_secs(30),
             half_open_max: 10_000,
             dpd_interval: Duration::from_secs(30),
+            // Even a tenth shorter by jitter, they are longer than what routers come with (1 to 12 hours, and 4 to 24): the
+            // peer, which knows what its own policy asks for, is the first to rekey.
+            child_lifetime: Some(Duration::from_secs(14 * 3600)),
+            ike_lifetime: Some(Duration::from_secs(28 * 3600)),
         }
     }
 }

@@ -103,6 +103,7 @@ impl Agreed<'_> {
             outbound_key: keys.from_responder,
             local_ts: self.selectors.local,
             remote_ts: self.selectors.remote,
+            standby: false,
         }
     }
 

@@ -117,6 +117,7 @@ fn handshake() -> [Record; 2] {
         remote_ts: vec![selector([[10, 2, 0, 0], [10, 2, 255, 255]])],
         created,
         expires: created.after(Duration::from_secs(3600)),
+        precedence: 1,
     };
     let ike = Sealed::new(ike, |_| vec![0xa5; IKE_SECRET].into());
     let child = Sealed::new(child, |_| vec![0xa5; CHILD_SECRET].into());

@@ -308,6 +308,7 @@ mod tests {
             outbound_key: Secret::new(vec![2; 20]),
             local_ts: net("10.0.0.0/8"),
             remote_ts: net("2001:db8::/64"),
+            standby: false,
         }
     }
 

@@ -164,10 +164,16 @@ mod tests {
             assert!(open_forwarded(&key, &changed).is_err(), "octet {index}");
         }
         for length in 0..sealed.len() {
-            assert!(open_forwarded(&key, &sealed[..length]).is_err(), "{length} octets");
+            assert!(
+                open_forwarded(&key, &sealed[..length]).is_err(),
+                "{length} octets"
+            );
         }
         let record = seal::seal(&key, Purpose::Record, BOUND, b"").unwrap();
-        assert!(open_forwarded(&key, &record).is_err(), "sealed for something else");
+        assert!(
+            open_forwarded(&key, &record).is_err(),
+            "sealed for something else"
+        );
     }
 
     #[test]

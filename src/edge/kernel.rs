@@ -42,13 +42,21 @@ impl Kernel {
     /// Starts the thread; it ends when the link is gone. What the kernel has it keeps: forwarding goes on.
     pub(crate) fn start(self, agent: Agent) -> io::Result<()> {
         let runtime = Handle::current();
-        let events = agent.as_fd().try_clone_to_owned()?;
-        let events = AsyncFd::with_interest(events, Interest::READABLE)?;
+        let events = watch(&agent)?;
         let thread = std::thread::Builder::new().name("kernel".into());
         thread
             .spawn(move || Loop::new(self, agent).run(&runtime, &events))
             .map(|_| ())
     }
+}
+
+/// Readable when the kernel has told the agent something.
+#[allow(unsafe_code, reason = "the registration's only form")]
+fn watch(agent: &Agent) -> io::Result<AsyncFd<OwnedFd>> {
+    let events = agent.as_fd().try_clone_to_owned()?;
+    // SAFETY: a descriptor of our own, which nothing closes or replaces before the registration ends.
+    let registered = unsafe { AsyncFd::register_with_interest(events, Interest::READABLE) };
+    Ok(registered?)
 }
 
 /// Where the thread stands.

@@ -193,6 +193,7 @@ impl Edge {
                 half_open_lifetime: limits.half_open_lifetime,
                 half_open_max: limits.half_open_max,
                 dpd_interval: limits.dpd,
+                ..ike::Limits::default()
             },
             sa_lifetime: limits.sa_lifetime,
             replica: replica.clone(),

@@ -65,7 +65,9 @@ impl Running {
     fn take_input(&mut self, input: Input) {
         let now = Instant::now();
         match input {
-            Input::Datagram(Datagram { path, payload }) => self.responder.handle_datagram(now, path, &payload),
+            Input::Datagram(Datagram { path, payload }) => {
+                self.responder.handle_datagram(now, path, &payload)
+            }
             Input::Notice(Notice::Used(spi)) => self.responder.handle_child_used(now, spi),
             Input::Notice(Notice::Worn(spi)) => self.responder.handle_child_worn(now, spi),
         }

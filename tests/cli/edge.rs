@@ -128,6 +128,7 @@ impl Edge {
             remote_ts: any("192.168.0.0", "192.168.0.255"),
             created,
             expires: created.after(Duration::from_secs(86_400)),
+            precedence: 1,
         };
         let changes = vec![
             Change::PutIkeSa(Sealed::new(ike_sa, |_| "sealed".into())),

@@ -186,6 +186,12 @@ impl Responder {
         }
     }
 
+    /// The kernel of some edge has received the first packet on a child SA in standby: the peer uses it.
+    pub fn handle_child_used(&mut self, _now: Instant, _inbound_spi: u32) {}
+
+    /// The kernel of some edge nears the limit of what may be sent on a child SA: it is rekeyed now.
+    pub fn handle_child_worn(&mut self, _now: Instant, _inbound_spi: u32) {}
+
     /// Takes over an IKE SA from what the fleet keeps of it ([`crate::IkeSa::snapshot`]). A retransmission of its
     /// last committed request gets the same answer as before.
     pub fn handle_restore(&mut self, now: Instant, snapshot: &Secret) -> Result<(), RestoreError> {

@@ -95,6 +95,7 @@ impl Initiator {
             outbound_key: keys.from_initiator,
             local_ts: ts_i,
             remote_ts: ts_r,
+            standby: false,
         });
         self.status = Status::Up;
         Ok(())
