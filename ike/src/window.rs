@@ -24,9 +24,13 @@ pub(crate) struct Window {
     next: u64,
     answered: Answered,
     /// Restored from a snapshot, which does not count the requests that were answered without a commit: any higher
-    /// message ID may be the next.
+    /// message ID may be the next. For good: one of those requests, sent again by somebody who has recorded it, would
+    /// else shut out the peer, which is further on.
     #[serde(skip, default = "after_restore")]
     may_skip: bool,
+    /// No request has come since the restore.
+    #[serde(skip, default = "after_restore")]
+    in_doubt: bool,
 }
 
 fn after_restore() -> bool {
@@ -67,6 +71,7 @@ impl Window {
             next: 2,
             answered,
             may_skip: false,
+            in_doubt: false,
         }
     }
 
@@ -82,9 +87,9 @@ impl Window {
         }
     }
 
-    /// True while an authentic request may be an old one that the previous owner has answered.
-    pub(crate) fn may_skip(&self) -> bool {
-        self.may_skip
+    /// True while an authentic request is likely to be an old one that the previous owner has answered.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.in_doubt
     }
 
     /// The message ID expected next.
@@ -96,7 +101,7 @@ impl Window {
     pub(crate) fn advance(&mut self, id: u32, answered: Answered) {
         self.next = u64::from(id) + 1;
         self.answered = answered;
-        self.may_skip = false;
+        self.in_doubt = false;
     }
 
     /// The reply to the last request.
@@ -135,15 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn a_restored_window_skips_once() {
+    fn a_restored_window_skips_and_never_goes_back() {
         let window = Window::after_auth(answered(&[1; 40], b"auth"));
         let octets = postcard::to_stdvec(&window).unwrap();
         let mut restored: Window = postcard::from_bytes(&octets).unwrap();
         assert_eq!(restored.classify(1, &[1; 40]), Arrival::Repeated(b"auth"));
         assert_eq!(restored.classify(7, &[7; 40]), Arrival::New);
         restored.advance(7, answered(&[7; 40], b"seven"));
-        assert_eq!(restored.classify(9, &[9; 40]), Arrival::Outside);
-        assert_eq!(restored.classify(8, &[8; 40]), Arrival::New);
+        assert_eq!(restored.classify(6, &[6; 40]), Arrival::Outside);
+        assert_eq!(restored.classify(7, &[9; 40]), Arrival::Outside);
+        assert_eq!(restored.classify(9, &[9; 40]), Arrival::New);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Established {
             Ok(opened) => opened,
             Err(dropped) => return Ok(self.discard(arrived, dropped, out)),
         };
-        self.heard(arrived, !self.state.window.may_skip(), out);
+        self.heard(arrived, !self.state.window.is_in_doubt(), out);
         let notify = |kind, data| Payload::Notify(Notify::new(kind, data));
         match opened.payloads() {
             Ok(payloads) if arrived.message.header.exchange == ExchangeType::Informational => {
