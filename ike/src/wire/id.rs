@@ -12,6 +12,9 @@ const ID_RFC822_ADDR: u8 = 3;
 const ID_IPV6_ADDR: u8 = 5;
 const ID_KEY_ID: u8 = 11;
 
+/// Octets of the longest name that a tunnel can be for: one of DNS (RFC 1035 section 3.1), and no key ID of more.
+const MAX_NAME_LEN: usize = 255;
+
 /// Octets in front of the data: the type and three reserved ones.
 const FIXED_LEN: usize = 4;
 
@@ -40,9 +43,13 @@ impl<'a> IdPayload<'a> {
         &self.0
     }
 
-    /// `None` for a type not known here, and for a name that is not UTF-8: such a peer is nobody's customer.
+    /// `None` for a type not known here, and for a name that is not UTF-8 or too long: such a peer is nobody's customer,
+    /// and what it calls itself is not worth 64 KiB of a log.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let (kind, data) = (*self.0.first()?, self.0.get(FIXED_LEN..)?);
+        if data.len() > MAX_NAME_LEN {
+            return None;
+        }
         let text = || std::str::from_utf8(data).ok().map(str::to_owned);
         match kind {
             ID_IPV4_ADDR => <[u8; 4]>::try_from(data)
@@ -68,6 +75,23 @@ impl From<&Identity> for IdPayload<'static> {
             Identity::Fqdn(name) => with_kind(ID_FQDN, name.as_bytes()),
             Identity::Rfc822(name) => with_kind(ID_RFC822_ADDR, name.as_bytes()),
             Identity::KeyId(octets) => with_kind(ID_KEY_ID, octets),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_tunnel_can_have_is_none() {
+        for kind in [ID_FQDN, ID_RFC822_ADDR, ID_KEY_ID] {
+            let named = |length| {
+                let body = [&[kind, 0, 0, 0][..], &vec![b'a'; length]].concat();
+                IdPayload::decode(&body).unwrap().identity().is_some()
+            };
+            assert!(named(MAX_NAME_LEN));
+            assert!(!named(MAX_NAME_LEN + 1));
         }
     }
 }
