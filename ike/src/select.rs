@@ -113,15 +113,19 @@ fn choose<'p, 'a: 'p, S: Copy>(
 /// One transform of each type in the proposal: the wanted one, and NONE for every other type, which must be among
 /// the alternatives then. `None` when the proposal does not allow it, or lacks a wanted type.
 fn accept(proposal: &Proposal<'_>, wanted: &[Transform]) -> Option<Vec<Transform>> {
+    // A type that is not understood spoils the proposal (RFC 7296 section 3.3.6). First of all, since a stranger can name
+    // hundreds, each to be looked for among the others.
+    let is_unknown = |transform: &Transform| matches!(transform.kind, TransformType::Other(_));
+    if proposal.transforms.iter().any(is_unknown) {
+        return None;
+    }
     let mut accepted = wanted.to_vec();
     for transform in &proposal.transforms {
         if !accepted.iter().any(|other| other.kind == transform.kind) {
             accepted.push(self::wanted(transform.kind, NONE, None));
         }
     }
-    // A type that is not understood spoils the proposal (RFC 7296 section 3.3.6).
-    let understood = |transform: &Transform| !matches!(transform.kind, TransformType::Other(_));
-    let acceptable = |transform| understood(transform) && proposal.transforms.contains(transform);
+    let acceptable = |transform| proposal.transforms.contains(transform);
     accepted.iter().all(acceptable).then_some(accepted)
 }
 
