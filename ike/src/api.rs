@@ -39,6 +39,10 @@ pub trait Host {
 
     /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
     fn is_esp_spi_taken(&self, spi: u32) -> bool;
+
+    /// Time since the beginning of 1970. Edges whose clocks differ by more than a minute refuse each other's cookies
+    /// (RFC 7296 section 2.6); nothing else depends on it.
+    fn unix_time(&self) -> Duration;
 }
 
 /// The addresses a datagram travelled between. The local port, 500 or 4500, decides whether the non-ESP marker
@@ -260,7 +264,8 @@ pub struct Config {
     pub slot: Slot,
     /// Never given to another process of the fleet, and to this one once: the high half of the IVs it sends.
     pub incarnation: u32,
-    /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::route`].
+    /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::route`], and makes the cookies
+    /// of IKE_SA_INIT.
     pub spi_key: Secret,
     /// Acceptable suites for IKE SAs, most wanted first; [`default_ike_suites`] for a good list.
     pub ike: Vec<IkeSuite>,
@@ -289,6 +294,10 @@ pub struct Limits {
     pub half_open_lifetime: Duration,
     /// IKE SAs in all that are not established.
     pub half_open_max: usize,
+    /// Of those, the ones that one source, an IPv4 address or an IPv6 /64, may begin while cookies are asked for.
+    pub half_open_per_source: usize,
+    /// From so many IKE SAs that are not established on, a cookie is asked for (RFC 7296 section 2.6).
+    pub cookie_threshold: usize,
     /// Silence after which the peer is asked whether it lives (RFC 7296 section 2.4).
     pub dpd_interval: Duration,
     /// Age at which we rekey a child SA that the peer has not; `None` for never.
@@ -302,6 +311,8 @@ impl Default for Limits {
         Self {
             half_open_lifetime: Duration::from_secs(30),
             half_open_max: 10_000,
+            half_open_per_source: 100,
+            cookie_threshold: 500,
             dpd_interval: Duration::from_secs(30),
             // Even a tenth shorter by jitter, they are longer than what routers come with (1 to 12 hours, and 4 to 24): the
             // peer, which knows what its own policy asks for, is the first to rekey.

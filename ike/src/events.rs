@@ -26,6 +26,9 @@ pub enum What {
     /// A datagram was dropped in silence.
     #[error("datagram dropped: {0}")]
     Dropped(#[from] Dropped),
+    /// IKE_SA_INIT was answered with a cookie, without further work (RFC 7296 section 2.6).
+    #[error("a cookie is asked for: too many IKE SAs are half-open")]
+    CookieAsked,
     /// IKE_SA_INIT did not lead to a half-open IKE SA.
     #[error("IKE_SA_INIT refused: {0}")]
     InitRefused(#[from] InitRefusal),
@@ -109,6 +112,9 @@ pub enum Dropped {
     /// [`crate::Limits::half_open_max`] is reached.
     #[error("too many half-open IKE SAs")]
     TooManyHalfOpen,
+    /// [`crate::Limits::half_open_per_source`] is reached.
+    #[error("too many half-open IKE SAs from one source")]
+    TooManyFromSource,
     /// More unprotected errors were called for than are sent in a second (RFC 7296 section 2.21.4).
     #[error("too many unprotected errors to answer")]
     TooManyErrors,

@@ -1,14 +1,16 @@
 //! IKE SAs that are not established yet: bounded in number and in time.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Instant;
 
 use ring::digest;
 
 use crate::auth::Accepted;
 use crate::init::Initiated;
+use crate::source::Source;
 use crate::window::Answered;
-use crate::{CommitId, IkeSpis, Path};
+use crate::{CommitId, Dropped, IkeSpis, Limits, Path};
 
 /// Stands for an IKE_SA_INIT request. The whole message counts, since two peers behind one NAT may choose the same
 /// SPI (RFC 7296 section 2.1), and where it came from, since NAT detection makes the answer depend on it.
@@ -35,6 +37,8 @@ pub(crate) struct HalfOpen {
     /// Dropped then, whatever its stage.
     pub(crate) ends: Instant,
     pub(crate) request: RequestKey,
+    /// What the peer has proved by a cookie.
+    pub(crate) proven: Option<Source>,
     pub(crate) stage: Stage,
 }
 
@@ -61,6 +65,18 @@ pub(crate) struct Committing {
 pub(crate) struct HalfOpens {
     by_spi: HashMap<u64, HalfOpen>,
     by_request: HashMap<RequestKey, u64>,
+    /// How many of them each source has begun with a cookie. Those without one do not count: anybody could fill a
+    /// customer's share with them.
+    proven: HashMap<Source, usize>,
+}
+
+/// Whether there may be one more.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Welcome,
+    /// If a cookie comes with it.
+    Unproven,
+    Full(Dropped),
 }
 
 impl HalfOpens {
@@ -68,7 +84,29 @@ impl HalfOpens {
         self.by_spi.len()
     }
 
+    /// On one more from a `proven` source, or from one that is not. The policy and its reasons stand in
+    /// docs/decisions/0008.
+    pub(crate) fn verdict(&self, proven: Option<Source>, limits: &Limits) -> Verdict {
+        let total = self.len();
+        match proven {
+            _ if total < limits.cookie_threshold.min(limits.half_open_max) => Verdict::Welcome,
+            None => Verdict::Unproven,
+            Some(_) if total >= limits.half_open_max => Verdict::Full(Dropped::TooManyHalfOpen),
+            Some(source) if self.proven_from(source) >= limits.half_open_per_source => {
+                Verdict::Full(Dropped::TooManyFromSource)
+            }
+            Some(_) => Verdict::Welcome,
+        }
+    }
+
+    fn proven_from(&self, source: Source) -> usize {
+        self.proven.get(&source).copied().unwrap_or_default()
+    }
+
     pub(crate) fn insert(&mut self, half_open: HalfOpen) {
+        if let Some(source) = half_open.proven {
+            *self.proven.entry(source).or_default() += 1;
+        }
         self.by_request
             .insert(half_open.request, half_open.spis.responder);
         self.by_spi.insert(half_open.spis.responder, half_open);
@@ -100,6 +138,14 @@ impl HalfOpens {
     pub(crate) fn remove(&mut self, spi: u64) -> Option<HalfOpen> {
         let half_open = self.by_spi.remove(&spi)?;
         self.by_request.remove(&half_open.request);
+        if let Some(source) = half_open.proven
+            && let Entry::Occupied(mut count) = self.proven.entry(source)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
         Some(half_open)
     }
 }

@@ -1,13 +1,15 @@
 //! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
 
 use crate::channel::{Channel, Ivs};
+use crate::cookie::Cookie;
 use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
+use crate::established::Arrived;
 use crate::nat::{Nat, NatDetection};
 use crate::select::ike_suite;
 use crate::wire::{
-    self, ExchangeType, Flags, Head, Header, KeyExchange, Notify, Payload, Proposal, WireError,
+    self, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal, WireError,
 };
-use crate::{Dropped, Host, IkeSpis, IkeSuite, InitRefusal, Path};
+use crate::{Dropped, Host, IkeSpis, IkeSuite, InitRefusal};
 
 /// Octets of our nonce: half of the longest PRF's key (RFC 7296 section 2.10).
 const NONCE_LEN: usize = 32;
@@ -30,11 +32,19 @@ pub(crate) struct Initiated {
 pub(crate) enum Failure {
     Refused(InitRefusal),
     Dropped(Dropped),
+    /// The peer has to show first that it receives what is sent to its address.
+    Unproven(Cookie),
 }
 
 impl From<InitRefusal> for Failure {
     fn from(refusal: InitRefusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Dropped> for Failure {
+    fn from(dropped: Dropped) -> Self {
+        Self::Dropped(dropped)
     }
 }
 
@@ -48,21 +58,24 @@ impl From<WireError> for Failure {
     }
 }
 
-/// The three payloads that an IKE_SA_INIT message of either side has to have.
+/// The three payloads that an IKE_SA_INIT message of either side has to have, and a request's cookie.
 pub(crate) struct InitPayloads<'a> {
     pub(crate) proposals: &'a [Proposal<'a>],
     pub(crate) ke: KeyExchange<'a>,
     pub(crate) nonce: &'a [u8],
+    /// It ought to be the first payload (RFC 7296 section 2.6); any place will do.
+    pub(crate) cookie: Option<&'a [u8]>,
 }
 
 impl<'a> InitPayloads<'a> {
     pub(crate) fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
-        let (mut proposals, mut ke, mut nonce) = (None, None, None);
+        let (mut proposals, mut ke, mut nonce, mut cookie) = (None, None, None, None);
         for payload in payloads {
             match payload {
                 Payload::Sa(offered) => proposals = Some(offered.as_slice()),
                 Payload::KeyExchange(value) => ke = Some(*value),
                 Payload::Nonce(data) => nonce = Some(*data),
+                Payload::Notify(notify) if notify.kind == NotifyType::COOKIE => cookie = Some(notify.data),
                 _ => {}
             }
         }
@@ -70,23 +83,21 @@ impl<'a> InitPayloads<'a> {
             proposals: proposals.ok_or(WireError::Syntax("no SA payload"))?,
             ke: ke.ok_or(WireError::Syntax("no KE payload"))?,
             nonce: nonce.ok_or(WireError::Syntax("no nonce"))?,
+            cookie,
         })
     }
 }
 
 impl Initiated {
-    /// Answers the request `octets`, whose header is `header` and which came along `path`, in the name of
-    /// `responder_spi`.
+    /// Answers the request that has `arrived`, whose payloads are those of `request`, in the name of `responder_spi`.
     pub(crate) fn respond(
         preference: &[IkeSuite],
         host: &mut dyn Host,
-        path: Path,
-        header: Header,
-        octets: &[u8],
+        arrived: Arrived<'_>,
+        request: &InitPayloads<'_>,
         responder_spi: u64,
     ) -> Result<Self, Failure> {
-        let message = wire::Message::decode_body(header, octets)?;
-        let request = InitPayloads::read(&message.payloads)?;
+        let (path, message) = (arrived.path, arrived.message);
         let chosen = ike_suite(preference, request.proposals).ok_or(InitRefusal::NoProposal)?;
         let suite = chosen.suite;
         if request.ke.group != suite.dh.id() {
@@ -107,7 +118,7 @@ impl Initiated {
 
         let spis = IkeSpis {
             responder: responder_spi,
-            ..header.spis
+            ..message.header.spis
         };
         let keys = IkeKeys::derive(suite, &shared, request.nonce, &nr, spis);
         let nat = NatDetection::new(path, spis);
@@ -128,8 +139,8 @@ impl Initiated {
             keys,
             ni: request.nonce.to_vec(),
             nr,
-            nat: Nat::detect(path, header.spis, &message.payloads),
-            request: octets.to_vec(),
+            nat: Nat::detect(path, message.header.spis, &message.payloads),
+            request: arrived.octets.to_vec(),
             response,
         })
     }
@@ -171,16 +182,15 @@ impl Initiated {
     }
 }
 
-/// The unprotected error that ends an exchange which led to no IKE SA: the responder SPI is zero (RFC 7296 section
-/// 2.6). For a message of a later version, exchange type and message ID are copied (RFC 7296 section 1.5).
-pub(crate) fn refusal(header: &Header, refusal: &InitRefusal) -> Vec<u8> {
-    let (kind, data) = refusal.notification();
+/// The unprotected notification that answers a request which led to no IKE SA: the responder SPI is zero (RFC 7296
+/// section 2.6). For a message of a later version, exchange type and message ID are copied (RFC 7296 section 1.5).
+pub(crate) fn notification(header: &Header, kind: NotifyType, data: &[u8]) -> Vec<u8> {
     let head = Head {
         exchange: header.exchange,
         message_id: header.message_id,
         ..response_head(header.spis)
     };
-    wire::encode(&head, &[Payload::Notify(Notify::new(kind, &data))])
+    wire::encode(&head, &[Payload::Notify(Notify::new(kind, data))])
 }
 
 fn response_head(spis: IkeSpis) -> Head {

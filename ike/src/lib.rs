@@ -18,6 +18,7 @@ mod api;
 mod auth;
 mod channel;
 mod child;
+mod cookie;
 mod crypto;
 mod established;
 mod events;
@@ -32,6 +33,7 @@ mod responder;
 mod secret;
 mod select;
 mod snapshot;
+mod source;
 mod spi;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

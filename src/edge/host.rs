@@ -1,5 +1,7 @@
 //! What the responder asks of its surroundings.
 
+use std::time::{Duration, SystemTime};
+
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::state::SharedReplica;
@@ -28,5 +30,11 @@ impl ike::Host for FleetHost {
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {
         self.replica.read().is_esp_spi_taken(spi)
+    }
+
+    /// A clock that stands before 1970 makes cookies that other edges do not know, and does no other harm.
+    fn unix_time(&self) -> Duration {
+        let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        elapsed.unwrap_or_default()
     }
 }

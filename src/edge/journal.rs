@@ -67,8 +67,10 @@ fn kind(what: &What) -> &'static str {
             Dropped::NotAuthentic => "dropped_not_authentic",
             Dropped::TooLong => "dropped_too_long",
             Dropped::TooManyHalfOpen => "dropped_too_many_half_open",
+            Dropped::TooManyFromSource => "dropped_too_many_from_source",
             Dropped::TooManyErrors => "dropped_too_many_errors",
         },
+        What::CookieAsked => "cookie_asked",
         What::InitRefused(_) => "init_refused",
         What::AuthRefused(_) => "auth_refused",
         What::Expired => "expired",
@@ -92,6 +94,6 @@ fn level(what: &What) -> Level {
         | What::SilentSinceRestore
         | What::NoAdditionalSas
         | What::Dropped(_) => Level::WARN,
-        What::PeerMoved { .. } | What::Notified(_) => Level::DEBUG,
+        What::CookieAsked | What::PeerMoved { .. } | What::Notified(_) => Level::DEBUG,
     }
 }

@@ -5,11 +5,13 @@ use std::time::Instant;
 use super::{Awaited, Responder};
 use crate::auth::{self, Accepted, Attempt, Judged};
 use crate::channel::Exhausted;
+use crate::cookie::Claim;
 use crate::established::{Arrived, Fate};
-use crate::half_open::{Committing, HalfOpen, RequestKey, Stage};
-use crate::init::{self, Failure, Initiated};
+use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
+use crate::init::{self, Failure, InitPayloads, Initiated};
+use crate::source::Source;
 use crate::spi::issue_esp_spi;
-use crate::wire::{ExchangeType, Header};
+use crate::wire::{ExchangeType, Header, Message, NotifyType};
 use crate::{AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Path, What};
 
 /// Octets of the longest IKE_SA_INIT request taken: it is kept until IKE_AUTH. RFC 7296 section 2 asks for 3,000.
@@ -31,23 +33,56 @@ impl Responder {
             }
             return;
         }
-        match self.admit(path, header, octets) {
-            Ok(initiated) => self.open_half(now, path, key, initiated),
+        match self.admit(now, path, header, octets) {
+            Ok((initiated, proven)) => self.open_half(now, path, key, initiated, proven),
             Err(Failure::Refused(refusal)) => self.refuse_init(now, path, &header, refusal),
             Err(Failure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
+            Err(Failure::Unproven(cookie)) => {
+                // No longer than any request that has SA, KE and nonce: of no use to reflect.
+                let answer = init::notification(&header, NotifyType::COOKIE, &cookie);
+                self.out.send(path, &answer);
+                self.out.report(path, Some(header.spis), None, What::CookieAsked);
+            }
         }
     }
 
-    /// Answers a request, if there is room for one more half-open IKE SA.
-    fn admit(&mut self, path: Path, header: Header, octets: &[u8]) -> Result<Initiated, Failure> {
+    /// Answers a request, if there is room for one more half-open IKE SA; tells whether a cookie has proved its source.
+    fn admit(
+        &mut self,
+        now: Instant,
+        path: Path,
+        header: Header,
+        octets: &[u8],
+    ) -> Result<(Initiated, Option<Source>), Failure> {
         if octets.len() > MAX_INIT_LEN {
-            return Err(Failure::Dropped(Dropped::TooLong));
+            return Err(Dropped::TooLong.into());
         }
-        if self.half_open.len() >= self.config.limits.half_open_max {
-            return Err(Failure::Dropped(Dropped::TooManyHalfOpen));
+        let message = Message::decode_body(header, octets)?;
+        let request = InitPayloads::read(&message.payloads)?;
+        let claim = Claim {
+            peer: path.peer.ip(),
+            spi: header.spis.initiator,
+            nonce: request.nonce,
+        };
+        let time = self.host.unix_time();
+        let is_proven = request
+            .cookie
+            .is_some_and(|cookie| self.cookies.is_good(&claim, time, cookie));
+        let proven = is_proven.then(|| Source::of(path.peer.ip()));
+        match self.half_open.verdict(proven, &self.config.limits) {
+            Verdict::Welcome => {}
+            Verdict::Unproven => return Err(Failure::Unproven(self.cookies.make(&claim, time))),
+            Verdict::Full(dropped) => return Err(dropped.into()),
         }
         let spi = self.issue_ike_spi();
-        Initiated::respond(&self.config.ike, self.host.as_mut(), path, header, octets, spi)
+        let arrived = Arrived {
+            now,
+            path,
+            message: &message,
+            octets,
+        };
+        let initiated = Initiated::respond(&self.config.ike, self.host.as_mut(), arrived, &request, spi)?;
+        Ok((initiated, proven))
     }
 
     fn issue_ike_spi(&mut self) -> u64 {
@@ -61,7 +96,14 @@ impl Responder {
         }
     }
 
-    fn open_half(&mut self, now: Instant, path: Path, request: RequestKey, initiated: Initiated) {
+    fn open_half(
+        &mut self,
+        now: Instant,
+        path: Path,
+        request: RequestKey,
+        initiated: Initiated,
+        proven: Option<Source>,
+    ) {
         let spis = initiated.spis;
         let ends = now + self.config.limits.half_open_lifetime;
         self.out.send(path, initiated.response());
@@ -71,6 +113,7 @@ impl Responder {
             path,
             ends,
             request,
+            proven,
             stage,
         });
         self.timers.arm(spis.responder, Some(ends));
@@ -82,7 +125,8 @@ impl Responder {
                 .out
                 .report(path, Some(header.spis), None, Dropped::TooManyErrors);
         }
-        self.out.send(path, &init::refusal(header, &refusal));
+        let (kind, data) = refusal.notification();
+        self.out.send(path, &init::notification(header, kind, &data));
         self.out.report(path, Some(header.spis), None, refusal);
     }
 

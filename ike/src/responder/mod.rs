@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::channel::Ivs;
+use crate::cookie::Cookies;
 use crate::established::{Arrived, Established, Fate};
 use crate::half_open::HalfOpens;
 use crate::outbox::Outbox;
@@ -36,6 +37,7 @@ const DECOY_LEN: usize = 32;
 pub struct Responder {
     config: Config,
     spi_mask: SpiMask,
+    cookies: Cookies,
     host: Box<dyn Host + Send>,
     tunnels: Tunnels,
     /// Checked in place of the key of a peer that is not known, so that both take the same time.
@@ -68,6 +70,7 @@ impl Responder {
         host.fill_random(&mut decoy);
         Self {
             spi_mask: SpiMask::new(&config.spi_key),
+            cookies: Cookies::new(&config.spi_key),
             config,
             host,
             tunnels: Tunnels::default(),

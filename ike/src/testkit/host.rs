@@ -1,7 +1,9 @@
 //! Randomness that repeats with its seed.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::Host;
 
@@ -37,6 +39,7 @@ impl TestRandom {
 pub struct TestHost {
     random: TestRandom,
     taken: Arc<Mutex<HashSet<u32>>>,
+    clock: Arc<AtomicU64>,
 }
 
 impl TestHost {
@@ -45,12 +48,18 @@ impl TestHost {
         Self {
             random: TestRandom::new(seed),
             taken: Arc::default(),
+            clock: Arc::default(),
         }
     }
 
     /// The inbound ESP SPIs that the fleet knows already; shared with the host's clones.
     pub fn taken(&self) -> Arc<Mutex<HashSet<u32>>> {
         Arc::clone(&self.taken)
+    }
+
+    /// The seconds that it takes for the time since 1970; shared with the host's clones.
+    pub fn clock(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.clock)
     }
 }
 
@@ -61,5 +70,9 @@ impl Host for TestHost {
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {
         self.taken.lock().is_ok_and(|taken| taken.contains(&spi))
+    }
+
+    fn unix_time(&self) -> Duration {
+        Duration::from_secs(self.clock.load(Ordering::Relaxed))
     }
 }

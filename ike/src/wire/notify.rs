@@ -66,6 +66,7 @@ impl NotifyType {
     pub(crate) const INITIAL_CONTACT: Self = Self(16384);
     pub(crate) const NAT_DETECTION_SOURCE_IP: Self = Self(16388);
     pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
+    pub(crate) const COOKIE: Self = Self(16390);
 
     /// Below 16384 (RFC 7296 section 3.10.1). A responder has no need to know.
     #[cfg(any(test, feature = "testkit"))]

@@ -1,6 +1,7 @@
 //! The responder against the testkit's customers, on virtual time.
 
 mod commits;
+mod flood;
 mod handshake;
 mod hostile;
 mod informational;

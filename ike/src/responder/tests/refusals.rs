@@ -1,9 +1,8 @@
 //! What is refused, and what the peer is told about it.
 
 use super::*;
-use crate::testkit::TestHost;
 use crate::wire::{self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType};
-use crate::{AuthRefusal, Dropped, EspSuite, Identity, InitRefusal, Limits, Path, Secret};
+use crate::{AuthRefusal, Dropped, EspSuite, Identity, InitRefusal, Path, Secret};
 
 /// An IKE_SA_INIT request of the test's own making.
 fn init_with(change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
@@ -155,33 +154,6 @@ fn unprotected_errors_are_few() {
     assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::TooManyErrors)));
     fleet.wait(std::time::Duration::from_secs(1));
     assert_eq!(fleet.deliver(&sent).len(), 1);
-}
-
-#[test]
-fn half_open_ike_sas_are_limited_in_number_and_time() {
-    let limits = Limits {
-        half_open_max: 3,
-        ..Limits::default()
-    };
-    let lifetime = limits.half_open_lifetime;
-    let mut fleet = TestFleet::with_host(5, TestHost::new(1), limits);
-    let start = |seed| Initiator::new(Customer::new(1), seed).start();
-    for seed in 0..3 {
-        assert_eq!(fleet.deliver(&start(seed)).len(), 1);
-    }
-    assert_eq!(fleet.deliver(&start(3)), []);
-    assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::TooManyHalfOpen)));
-    // Those that are there still get their answer again.
-    assert_eq!(fleet.deliver(&start(0)).len(), 1);
-    fleet.wait(lifetime);
-    assert_eq!(
-        happened(&fleet)
-            .iter()
-            .filter(|what| ***what == What::Expired)
-            .count(),
-        3
-    );
-    assert_eq!(fleet.deliver(&start(3)).len(), 1);
 }
 
 /// What a customer is told whom the edge does not know as it should, and what the operator is told.

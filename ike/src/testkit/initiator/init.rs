@@ -18,6 +18,7 @@ pub(super) struct Init {
     /// The suite whose group was guessed, and after the response the one chosen.
     pub(super) suite: IkeSuite,
     key_pair: Option<DhKeyPair>,
+    cookie: Option<Vec<u8>>,
     pub(super) ni: [u8; 32],
     pub(super) nr: Vec<u8>,
     pub(super) request: Vec<u8>,
@@ -33,6 +34,7 @@ impl Init {
             spi: random.next_u64() | 1,
             suite: customer.ike[0],
             key_pair: None,
+            cookie: None,
             ni,
             nr: Vec::new(),
             request: Vec::new(),
@@ -47,16 +49,24 @@ impl Initiator {
     pub fn start(&mut self) -> Transmit {
         let group = self.init.suite.dh;
         let key_pair = DhKeyPair::generate(group, &mut |buffer| self.random.fill(buffer));
+        self.start_with(key_pair)
+    }
+
+    /// The request with this key pair, and with the cookie if the responder has given one.
+    fn start_with(&mut self, key_pair: DhKeyPair) -> Transmit {
         let spis = IkeSpis {
             initiator: self.init.spi,
             responder: 0,
         };
         let source = nat_detection_hash(spis, self.path.local);
         let destination = nat_detection_hash(spis, self.path.peer);
-        let payloads = [
+        let cookie = self.init.cookie.as_deref();
+        let cookie = cookie.map(|cookie| Payload::Notify(Notify::new(NotifyType::COOKIE, cookie)));
+        let mut payloads: Vec<_> = cookie.into_iter().collect();
+        payloads.extend([
             Payload::Sa(self.customer.ike_proposals()),
             Payload::KeyExchange(KeyExchange {
-                group: group.id(),
+                group: self.init.suite.dh.id(),
                 public: key_pair.public(),
             }),
             Payload::Nonce(&self.init.ni),
@@ -65,7 +75,7 @@ impl Initiator {
                 NotifyType::NAT_DETECTION_DESTINATION_IP,
                 &destination,
             )),
-        ];
+        ]);
         let flags = Flags {
             initiator: true,
             response: false,
@@ -89,11 +99,17 @@ impl Initiator {
         if let Some(notify) = first_error(&message.payloads) {
             return Ok(self.handle_init_error(notify));
         }
+        if let [Payload::Notify(notify)] = &message.payloads[..]
+            && notify.kind == NotifyType::COOKIE
+        {
+            return Ok(self.handle_cookie(notify.data));
+        }
         let spis = message.header.spis;
         let InitPayloads {
             proposals,
             ke,
             nonce: nr,
+            ..
         } = InitPayloads::read(&message.payloads)
             .map_err(|_| Violation("IKE_SA_INIT response without SA, KE or nonce"))?;
         let suite = self
@@ -114,6 +130,13 @@ impl Initiator {
             self.path.peer.set_port(NAT_T_PORT);
         }
         Ok(self.auth_with(|_| {}))
+    }
+
+    /// The same request with the cookie in front (RFC 7296 section 2.6).
+    fn handle_cookie(&mut self, cookie: &[u8]) -> Option<Transmit> {
+        self.init.cookie = Some(cookie.to_vec());
+        let key_pair = self.init.key_pair.take()?;
+        Some(self.start_with(key_pair))
     }
 
     /// Tries again with the group the responder wants (RFC 7296 section 1.2).
