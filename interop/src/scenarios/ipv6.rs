@@ -34,7 +34,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         (customer.inner.into(), ORIGIN.into()),
         (customer.inner_6.into(), ORIGIN_6.into()),
     ] {
-        let count = traffic::all_gets_through(&stage, from, to)?;
+        let count = traffic::all_gets_through(&stage.network, from, to)?;
         reporter.measured(format!("{} of {} answered from {to}", count.received, count.sent));
     }
     let esp: Vec<_> = stage.at_customers[0]

@@ -53,7 +53,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         );
     }
 
-    let count = traffic::all_gets_through(&stage, customer.inner.into(), ORIGIN.into())?;
+    let count = traffic::all_gets_through(&stage.network, customer.inner.into(), ORIGIN.into())?;
     reporter.measured(format!("{} of {} answered", count.received, count.sent));
     for capture in &stage.at_edges {
         let esp: Vec<_> = capture

@@ -48,7 +48,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     ));
 
     let customer = &stage.network.customers[0];
-    traffic::all_gets_through(&stage, customer.inner.into(), ORIGIN.into())?;
+    traffic::all_gets_through(&stage.network, customer.inner.into(), ORIGIN.into())?;
     charon.terminate(&tunnel.name, LIMIT)?;
     stage.gone(Outer::V4.anycast(), spi)?;
     Ok(())

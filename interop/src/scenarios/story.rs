@@ -115,9 +115,15 @@ fn auth_request(stage: &Stage) -> Result<(usize, SystemTime)> {
         .context("no edge saw the IKE_AUTH request")
 }
 
+/// From the first customer to the origin.
+fn ping_from_the_first(stage: &Stage) -> Result<BTreeMap<String, Count>> {
+    let customer = &stage.network.customers[0];
+    traffic::ping_through_each(&stage.network, customer.inner.into(), ORIGIN.into())
+}
+
 fn ping_through_each(stage: &Stage, reporter: &mut Reporter, figures: &mut Figures) -> Result<()> {
     reporter.step("The network delivers the customer's pings to each edge in turn.");
-    figures.ping = traffic::ping_through_each(stage, stage.network.customers[0].inner.into(), ORIGIN.into())?;
+    figures.ping = ping_from_the_first(stage)?;
     for (edge, Count { sent, received }) in &figures.ping {
         reporter.measured(format!("{edge}: {received} of {sent} pings answered"));
     }
@@ -223,7 +229,7 @@ fn revoke(
             "{edge}'s kernel lost it {after:.1} ms after the command was given"
         ));
     }
-    let answered = traffic::ping_through_each(stage, stage.network.customers[0].inner.into(), ORIGIN.into())?;
+    let answered = ping_from_the_first(stage)?;
     ensure!(
         answered.values().all(|count| count.received == 0),
         "a revoked tunnel answers: {answered:?}"

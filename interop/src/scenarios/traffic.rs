@@ -8,15 +8,18 @@ use anyhow::{Result, ensure};
 
 use super::steady::Steady;
 use crate::guest::ping::ping;
-use crate::guest::stage::Stage;
+use crate::guest::topology::Network;
 use crate::report::Count;
 
 const PINGS: u32 = 10;
 const PING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Has the network deliver to each edge in turn, the answers going back the same way, and pings from the first customer.
-pub(super) fn ping_through_each(stage: &Stage, from: IpAddr, to: IpAddr) -> Result<BTreeMap<String, Count>> {
-    let network = &stage.network;
+pub(super) fn ping_through_each(
+    network: &Network,
+    from: IpAddr,
+    to: IpAddr,
+) -> Result<BTreeMap<String, Count>> {
     let mut answered = BTreeMap::new();
     for (edge, namespace) in network.edges.iter().enumerate() {
         network.deliver_to(edge)?;
@@ -39,9 +42,9 @@ pub(super) fn all_answered(pings: &BTreeMap<String, Count>) -> Result<()> {
 }
 
 /// Pings by way of each edge, and a flow that the network takes through all of them: everything is answered.
-pub(super) fn all_gets_through(stage: &Stage, from: IpAddr, to: IpAddr) -> Result<Count> {
-    all_answered(&ping_through_each(stage, from, to)?)?;
-    let steady = Steady::between(&stage.network, from, to)?;
-    steady.tour(&stage.network)?;
-    steady.stop(&stage.network)
+pub(super) fn all_gets_through(network: &Network, from: IpAddr, to: IpAddr) -> Result<Count> {
+    all_answered(&ping_through_each(network, from, to)?)?;
+    let steady = Steady::between(network, from, to)?;
+    steady.tour(network)?;
+    steady.stop(network)
 }
