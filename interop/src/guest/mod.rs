@@ -4,6 +4,7 @@
 //! - [`topology`]: the customers, the network, the edges and what lies behind them;
 //! - [`charon`]; [`fleet`] with [`service`] and [`holder`]: the customer's side and ours;
 //! - [`stage`]: all of that, running;
+//! - [`server`], [`shell`]: a host that someone sets up by hand, and where they type;
 //! - [`capture`], [`monitor`], [`kernel`]: what was on the wire, what the kernel did and what it holds;
 //! - [`ping`], [`flow`], [`losses`]: what got through, and where the rest was lost.
 
@@ -23,6 +24,8 @@ pub mod ping;
 pub mod process;
 pub mod record;
 pub mod runner;
+pub mod server;
 pub mod service;
+pub mod shell;
 pub mod stage;
 pub mod topology;

@@ -112,6 +112,15 @@ impl Namespace {
             .with_context(|| format!("cannot set {}", file.display()))
     }
 
+    /// Puts an empty directory over `directory`, seen only here.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn cover(&self, directory: &'static str) -> Result<()> {
+        self.run(move || cover(directory))?
+            .with_context(|| format!("cannot cover {directory}"))
+    }
+
     /// A veth pair: `ours` here and `theirs` in `other`, both up.
     ///
     /// # Errors
@@ -163,10 +172,14 @@ fn live(ready: &Sender<std::io::Result<PathBuf>>, queue: &Receiver<Task>) {
 fn enter() -> std::io::Result<PathBuf> {
     unshare(UnshareFlags::NEWNET | UnshareFlags::NEWNS)?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
-    mount("tmpfs", "/run", "tmpfs", MountFlags::empty(), None)?;
+    cover("/run")?;
     mount("sysfs", "/sys", "sysfs", MountFlags::empty(), None)?;
     let (process, thread) = (rustix::process::getpid(), rustix::thread::gettid());
     Ok(PathBuf::from(format!("/proc/{process}/task/{thread}/ns/net")))
+}
+
+fn cover(directory: &str) -> rustix::io::Result<()> {
+    mount("tmpfs", directory, "tmpfs", MountFlags::empty(), c"mode=755")
 }
 
 #[allow(unsafe_code)]

@@ -17,6 +17,7 @@ const SUITE: &str = "trixie";
 const PACKAGES: &[&str] = &[
     "linux-image-cloud-amd64",
     "busybox-static",
+    "curl",
     "iproute2",
     "iputils-ping",
     "kmod",
@@ -24,8 +25,13 @@ const PACKAGES: &[&str] = &[
     "libstrongswan-extra-plugins",
     "libstrongswan-standard-plugins",
     "nftables",
+    "openssh-client",
+    "openssh-server",
+    "procps",
     "strongswan-charon",
     "strongswan-swanctl",
+    "sudo",
+    "systemd-container",
     "tcpdump",
 ];
 

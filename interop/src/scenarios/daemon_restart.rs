@@ -81,7 +81,7 @@ fn inbound(stage: &Stage, edge: usize, spi: u32) -> Result<Sa> {
 }
 
 /// It is the same SA, and not one of the same name that was installed again.
-fn was_adopted(before: &Sa, after: &Sa) -> Result<()> {
+pub(super) fn was_adopted(before: &Sa, after: &Sa) -> Result<()> {
     ensure!(
         before.added == after.added,
         "installed again: {before:?}, now {after:?}"

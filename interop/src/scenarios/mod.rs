@@ -1,5 +1,6 @@
 //! What must be true, one file each. A scenario asserts on captures, on kernels or on what arrived, never on our own logs.
 
+mod by_hand;
 mod crowd;
 mod customer_delete;
 mod daemon_restart;
@@ -11,6 +12,7 @@ mod lone_charon;
 mod nat;
 mod no_proposal;
 mod port_move;
+mod readme;
 mod repair;
 mod same_prefix;
 mod spray;
@@ -58,6 +60,7 @@ pub const ALL: &[Scenario] = &[
     crowd::SCENARIO,
     garbage::SCENARIO,
     kernel_refusal::SCENARIO,
+    by_hand::SCENARIO,
 ];
 
 /// The scenario of that name.
