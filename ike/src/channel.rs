@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::SkKey;
+use crate::established::Arrived;
+use crate::fragments::{Assembled, Assembly};
 use crate::wire::{
-    Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
+    self, Encrypted, ExchangeType, Flags, Fragment, Head, Payload, PayloadType, WireError, decode_payloads,
 };
 use crate::{Dropped, IkeCipher, IkeSpis, Secret};
 
@@ -48,6 +50,8 @@ pub(crate) struct Exhausted;
 pub(crate) struct Channel {
     pub(crate) spis: IkeSpis,
     cipher: IkeCipher,
+    /// Octets of the longest message that is sent in one piece; `None` for a peer that takes no fragments (RFC 7383).
+    longest: Option<u16>,
     /// Octets only: a key ready for use is several times as large, and made in less than the time of an HMAC.
     sk_ei: Secret,
     sk_er: Secret,
@@ -63,27 +67,73 @@ pub(crate) enum Kind {
 }
 
 impl Channel {
-    pub(crate) fn new(spis: IkeSpis, cipher: IkeCipher, sk_ei: Secret, sk_er: Secret, ivs: Ivs) -> Self {
+    pub(crate) fn new(
+        spis: IkeSpis,
+        cipher: IkeCipher,
+        longest: Option<u16>,
+        sk_ei: Secret,
+        sk_er: Secret,
+        ivs: Ivs,
+    ) -> Self {
         Self {
             spis,
             cipher,
+            longest,
             sk_ei,
             sk_er,
             ivs,
         }
     }
 
-    /// What the SK payload of `message`, whose octets are `octets`, holds.
-    pub(crate) fn open(&self, message: &Message<'_>, octets: &[u8]) -> Result<Opened, Dropped> {
-        // IKE fragmentation (RFC 7383) is not announced, so no fragment should come.
-        let Some(Encrypted::Whole { first, body }) = message.encrypted else {
-            return Err(Dropped::NotAuthentic);
-        };
-        let key = SkKey::new(self.cipher, &self.sk_ei).ok_or(Dropped::NotAuthentic)?;
-        let plaintext = key.open(octets, body.len()).map_err(|_| Dropped::NotAuthentic)?;
-        Ok(Opened { first, plaintext })
+    /// What the SK payload of the message that has `arrived` holds; `None` while fragments of it are missing, which
+    /// `assembly` collects.
+    pub(crate) fn open(
+        &self,
+        assembly: &mut Assembly,
+        arrived: Arrived<'_>,
+    ) -> Result<Option<Opened>, Dropped> {
+        let Arrived { now, message, .. } = arrived;
+        match message.encrypted {
+            Some(Encrypted::Whole { first, body }) => Ok(Some(Opened {
+                first,
+                plaintext: self.decrypt(arrived, body)?,
+                first_fragment: None,
+            })),
+            Some(Encrypted::Fragment {
+                first,
+                fragment,
+                body,
+            }) if self.longest.is_some() => {
+                if !assembly.wants(now, message.header.message_id, fragment)? {
+                    return Ok(None);
+                }
+                let piece = Secret::new(self.decrypt(arrived, body)?);
+                let assembled = assembly.add(arrived, fragment, first, piece)?;
+                Ok(assembled.map(Opened::from))
+            }
+            // "IKE fragmentation MUST NOT be used unless both peers have indicated their support" (RFC 7383 section 2.4).
+            Some(Encrypted::Fragment { .. }) => Err(Dropped::Unexpected),
+            None => Err(Dropped::NotAuthentic),
+        }
     }
 
+    /// True when the fragment that has `arrived` is the peer's, whatever it holds.
+    pub(crate) fn is_authentic(&self, arrived: Arrived<'_>) -> bool {
+        match arrived.message.encrypted {
+            Some(Encrypted::Whole { body, .. } | Encrypted::Fragment { body, .. }) => {
+                self.decrypt(arrived, body).is_ok()
+            }
+            None => false,
+        }
+    }
+
+    fn decrypt(&self, arrived: Arrived<'_>, body: &[u8]) -> Result<Vec<u8>, Dropped> {
+        let key = SkKey::new(self.cipher, &self.sk_ei).ok_or(Dropped::NotAuthentic)?;
+        key.open(arrived.octets, body.len())
+            .map_err(|_| Dropped::NotAuthentic)
+    }
+
+    /// A message, or its fragments one behind the other: [`crate::wire::split`] parts them.
     pub(crate) fn seal(
         &mut self,
         kind: Kind,
@@ -103,18 +153,66 @@ impl Channel {
         };
         // Keys of a wrong length, from a snapshot, open nothing: so there is nothing to seal either.
         let key = SkKey::new(self.cipher, &self.sk_er).ok_or(Exhausted)?;
-        Ok(key.seal(&head, payloads, self.ivs.take()?))
+        let whole = key.seal(&head, payloads, self.ivs.take()?);
+        match self.longest.map(usize::from) {
+            // Sealed in vain: so large a message is rare, and the others are spared a question.
+            Some(longest) if whole.len() > longest => self.seal_fragments(&key, &head, payloads, longest),
+            _ => Ok(whole),
+        }
+    }
+
+    fn seal_fragments(
+        &mut self,
+        key: &SkKey,
+        head: &Head,
+        payloads: &[Payload<'_>],
+        longest: usize,
+    ) -> Result<Vec<u8>, Exhausted> {
+        let mut chain = Vec::new();
+        wire::encode_payloads(payloads, &mut chain);
+        let chunks = chain.chunks(key.fragment_room(longest));
+        // What fits a datagram, 2^16 octets at most, has far fewer fragments.
+        let total = chunks.len() as u16;
+        let mut messages = Vec::with_capacity(chunks.len() * longest);
+        for (number, chunk) in (1..).zip(chunks) {
+            let first = match number {
+                1 => wire::first_of(payloads),
+                _ => PayloadType::NONE,
+            };
+            let fragment = Fragment { number, total };
+            messages.extend(key.seal_fragment(head, first, fragment, chunk, self.ivs.take()?));
+        }
+        Ok(messages)
     }
 }
 
-/// The authentic inside of an SK payload.
+/// The authentic inside of an SK payload, or of the SKF payloads of all fragments.
 pub(crate) struct Opened {
     first: PayloadType,
     plaintext: Vec<u8>,
+    first_fragment: Option<Vec<u8>>,
+}
+
+impl From<Assembled> for Opened {
+    fn from(assembled: Assembled) -> Self {
+        Self {
+            first: assembled.first,
+            plaintext: assembled.chain,
+            first_fragment: Some(assembled.first_fragment),
+        }
+    }
 }
 
 impl Opened {
     pub(crate) fn payloads(&self) -> Result<Vec<Payload<'_>>, WireError> {
         decode_payloads(self.first, &self.plaintext)
+    }
+
+    /// The message as it is remembered: by its first fragment, if it has `arrived` in several, whichever came last.
+    pub(crate) fn whole<'a>(&'a self, arrived: Arrived<'a>) -> Arrived<'a> {
+        Arrived {
+            octets: self.first_fragment.as_deref().unwrap_or(arrived.octets),
+            ..arrived
+        }
     }
 }

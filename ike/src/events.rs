@@ -106,6 +106,9 @@ pub enum Dropped {
     /// The SK payload is missing or was not made with the keys of the IKE SA.
     #[error("not authentic")]
     NotAuthentic,
+    /// A message in fragments that are too many or hold too much (RFC 7383).
+    #[error("the message's fragments hold too much")]
+    FragmentsTooLong,
     /// An IKE_SA_INIT request longer than what is kept for AUTH.
     #[error("IKE_SA_INIT too long")]
     TooLong,

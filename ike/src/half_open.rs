@@ -122,6 +122,14 @@ impl HalfOpens {
         }
     }
 
+    /// The one that awaits IKE_AUTH.
+    pub(crate) fn initiated(&mut self, spi: u64) -> Option<&mut Initiated> {
+        match &mut self.by_spi.get_mut(&spi)?.stage {
+            Stage::Initiated(initiated) => Some(initiated),
+            Stage::Committing(_) | Stage::Refused(_) => None,
+        }
+    }
+
     /// The one whose reply waits for the fleet.
     pub(crate) fn committing(&mut self, spi: u64) -> Option<&mut Committing> {
         match &mut self.by_spi.get_mut(&spi)?.stage {

@@ -4,6 +4,7 @@ use crate::channel::{Channel, Ivs};
 use crate::cookie::Cookie;
 use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
 use crate::established::Arrived;
+use crate::fragments::{Assembly, longest_message};
 use crate::nat::{Nat, NatDetection};
 use crate::select::ike_suite;
 use crate::wire::{
@@ -23,6 +24,10 @@ pub(crate) struct Initiated {
     pub(crate) ni: Vec<u8>,
     pub(crate) nr: [u8; NONCE_LEN],
     pub(crate) nat: Nat,
+    /// Octets of the longest message that is sent in one piece, if the peer takes fragments (RFC 7383 section 2.3).
+    longest_message: Option<u16>,
+    /// Of IKE_AUTH.
+    pub(crate) assembly: Assembly,
     /// Both messages are kept whole, since AUTH covers them.
     request: Vec<u8>,
     response: Vec<u8>,
@@ -131,6 +136,11 @@ impl Initiated {
             Payload::Nonce(&nr),
         ];
         payloads.extend(nat.payloads());
+        let takes_fragments = NotifyType::FRAGMENTATION_SUPPORTED.is_in(&message.payloads);
+        if takes_fragments {
+            let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);
+            payloads.push(Payload::Notify(support));
+        }
         let response = wire::encode(&response_head(spis), &payloads);
 
         Ok(Self {
@@ -140,6 +150,8 @@ impl Initiated {
             ni: request.nonce.to_vec(),
             nr,
             nat: Nat::detect(path, message.header.spis, &message.payloads),
+            longest_message: takes_fragments.then(|| longest_message(path.peer)),
+            assembly: Assembly::default(),
             request: arrived.octets.to_vec(),
             response,
         })
@@ -151,6 +163,7 @@ impl Initiated {
         Channel::new(
             self.spis,
             self.suite.cipher,
+            self.longest_message,
             self.keys.sk_ei.clone(),
             self.keys.sk_er.clone(),
             ivs,

@@ -22,6 +22,7 @@ mod cookie;
 mod crypto;
 mod established;
 mod events;
+mod fragments;
 mod half_open;
 mod informational;
 mod init;

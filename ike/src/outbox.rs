@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use crate::udp;
 use crate::{Change, Commit, CommitId, Event, IkeSpis, Path, Transmit, What};
+use crate::{udp, wire};
 
 /// Each `handle_*` call adds a handful of entries at most, and its caller drains them before the next.
 #[derive(Default)]
@@ -15,10 +15,12 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// `message` is an IKE message without non-ESP marker.
-    pub(crate) fn send(&mut self, path: Path, message: &[u8]) {
-        let payload = udp::wrap(path.local.port(), message);
-        self.transmits.push_back(Transmit { path, payload });
+    /// `messages` is an IKE message without non-ESP marker, or its fragments one behind the other.
+    pub(crate) fn send(&mut self, path: Path, messages: &[u8]) {
+        for message in wire::split(messages) {
+            let payload = udp::wrap(path.local.port(), message);
+            self.transmits.push_back(Transmit { path, payload });
+        }
     }
 
     pub(crate) fn commit(&mut self, ike: IkeSpis, changes: Vec<Change>) -> CommitId {

@@ -54,6 +54,10 @@ impl Answered {
         }
     }
 
+    pub(crate) fn reply(&self) -> &[u8] {
+        &self.reply
+    }
+
     /// The same octets as before, if `request` is the same.
     pub(crate) fn reply_to(&self, request: &[u8]) -> Option<&[u8]> {
         (self.icv == icv_of(request)).then_some(&self.reply)
@@ -77,14 +81,19 @@ impl Window {
 
     /// What a request with `id` is. It is not authenticated yet.
     pub(crate) fn classify(&self, id: u32, request: &[u8]) -> Arrival<'_> {
-        let id = u64::from(id);
-        if id == self.next || (self.may_skip && id > self.next) {
+        let number = u64::from(id);
+        if number == self.next || (self.may_skip && number > self.next) {
             return Arrival::New;
         }
         match self.answered.reply_to(request) {
-            Some(reply) if id + 1 == self.next => Arrival::Repeated(reply),
+            Some(reply) if self.is_last(id) => Arrival::Repeated(reply),
             _ => Arrival::Outside,
         }
+    }
+
+    /// True for the message ID of the last request.
+    pub(crate) fn is_last(&self, id: u32) -> bool {
+        u64::from(id) + 1 == self.next
     }
 
     /// True while an authentic request is likely to be an old one that the previous owner has answered.

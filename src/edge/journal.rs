@@ -65,6 +65,7 @@ fn kind(what: &What) -> &'static str {
             Dropped::Unexpected => "dropped_unexpected",
             Dropped::OutsideWindow { .. } => "dropped_outside_window",
             Dropped::NotAuthentic => "dropped_not_authentic",
+            Dropped::FragmentsTooLong => "dropped_fragments_too_long",
             Dropped::TooLong => "dropped_too_long",
             Dropped::TooManyHalfOpen => "dropped_too_many_half_open",
             Dropped::TooManyFromSource => "dropped_too_many_from_source",

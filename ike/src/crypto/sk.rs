@@ -7,7 +7,7 @@ use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, U
 
 use super::IkeCipher;
 use crate::Secret;
-use crate::wire::{self, HEADER_LEN, Head, Payload, PayloadType};
+use crate::wire::{self, Fragment, HEADER_LEN, Head, Payload, PayloadType};
 
 /// Octets of the IV in front of the ciphertext (RFC 5282 section 3.1).
 const IV_LEN: usize = 8;
@@ -61,9 +61,45 @@ impl SkKey {
         encode: impl FnOnce(&mut Vec<u8>),
         iv: u64,
     ) -> Vec<u8> {
+        self.seal_part(head, first, None, encode, iv)
+    }
+
+    /// A message that is one fragment, with `chunk` of the payloads inside SKF (RFC 7383 section 2.5). `first` is the
+    /// type of the first payload in the first fragment, and none in all others.
+    pub(crate) fn seal_fragment(
+        &self,
+        head: &Head,
+        first: PayloadType,
+        fragment: Fragment,
+        chunk: &[u8],
+        iv: u64,
+    ) -> Vec<u8> {
+        let encode = |out: &mut Vec<u8>| out.extend_from_slice(chunk);
+        self.seal_part(head, first, Some(fragment), encode, iv)
+    }
+
+    /// Octets of payloads, one at least, that a fragment of `message_len` octets has room for.
+    pub(crate) fn fragment_room(&self, message_len: usize) -> usize {
+        let around = HEADER_LEN + PAYLOAD_HEADER_LEN + Fragment::LEN + IV_LEN + 1 + ICV_LEN;
+        message_len.saturating_sub(around).max(1)
+    }
+
+    fn seal_part(
+        &self,
+        head: &Head,
+        first: PayloadType,
+        fragment: Option<Fragment>,
+        encode: impl FnOnce(&mut Vec<u8>),
+        iv: u64,
+    ) -> Vec<u8> {
         let mut message = Vec::with_capacity(512);
-        head.encode(PayloadType::SK, &mut message);
+        let kind = fragment.map_or(PayloadType::SK, |_| PayloadType::SKF);
+        head.encode(kind, &mut message);
         message.extend_from_slice(&[first.0, 0, 0, 0]);
+        if let Some(fragment) = fragment {
+            fragment.encode(&mut message);
+        }
+        let iv_at = message.len();
         message.extend_from_slice(&iv.to_be_bytes());
         encode(&mut message);
         // Pad Length: a counter-mode cipher needs no padding.
@@ -74,8 +110,8 @@ impl SkKey {
         let sk_length = (length - HEADER_LEN) as u16;
         message[HEADER_LEN + 2..HEADER_LEN + PAYLOAD_HEADER_LEN].copy_from_slice(&sk_length.to_be_bytes());
 
-        let (clear, inside) = message.split_at_mut(HEADER_LEN + PAYLOAD_HEADER_LEN + IV_LEN);
-        let aad = Aad::from(&clear[..HEADER_LEN + PAYLOAD_HEADER_LEN]);
+        let (clear, inside) = message.split_at_mut(iv_at + IV_LEN);
+        let aad = Aad::from(&clear[..iv_at]);
         let tag = self
             .key
             .seal_in_place_separate_tag(self.nonce(iv.to_be_bytes()), aad, inside)
@@ -84,8 +120,8 @@ impl SkKey {
         message
     }
 
-    /// The payload chain inside the SK that ends `message`, as plaintext without padding. `body_len` is the length of
-    /// SK's body; all that precedes it is authenticated with it (RFC 5282 section 5.1).
+    /// The payload chain, or the part of one, inside the SK or SKF that ends `message`, as plaintext without padding.
+    /// `body_len` is the length of what begins with the IV; all that precedes it is authenticated with it (RFC 5282 section 5.1).
     pub(crate) fn open(&self, message: &[u8], body_len: usize) -> Result<Vec<u8>, OpenError> {
         let start = message.len().checked_sub(body_len).ok_or(OpenError)?;
         let (clear, body) = message.split_at(start);

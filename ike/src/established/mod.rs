@@ -6,6 +6,7 @@ mod peer_requests;
 use std::time::{Duration, Instant};
 
 use crate::channel::Exhausted;
+use crate::fragments::Assembly;
 use crate::outbox::Outbox;
 use crate::requests::{Due, Request, Requests};
 use crate::snapshot::State;
@@ -25,6 +26,9 @@ pub(crate) struct Established {
     in_step: bool,
     last_heard: Instant,
     phase: Phase,
+    /// Of the peer's request and of its response.
+    requested: Assembly,
+    responded: Assembly,
 }
 
 #[derive(Debug)]
@@ -71,6 +75,8 @@ impl Established {
             in_step: true,
             last_heard: now,
             phase: Phase::Up,
+            requested: Assembly::default(),
+            responded: Assembly::default(),
         }
     }
 
@@ -83,11 +89,13 @@ impl Established {
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
-        match self.phase {
+        let due = match self.phase {
             Phase::Left { until } => Some(until),
             Phase::Up if self.requests.is_idle() => Some(self.last_heard + limits.dpd_interval),
             Phase::Up | Phase::Held { .. } | Phase::Leaving => self.requests.deadline(),
-        }
+        };
+        let fragments = [self.requested.ends(), self.responded.ends()];
+        fragments.into_iter().chain([due]).flatten().min()
     }
 
     /// The commit that a reply waits for.
@@ -107,6 +115,8 @@ impl Established {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, limits: &Limits, out: &mut Outbox) -> Fate {
+        self.requested.expire(now);
+        self.responded.expire(now);
         let handled = match self.phase {
             Phase::Left { until } if until <= now => Ok(Fate::Gone),
             Phase::Left { .. } => Ok(Fate::Stays),

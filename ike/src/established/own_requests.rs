@@ -19,8 +19,9 @@ impl Established {
         if !self.requests.awaits(header.message_id) || header.exchange != ExchangeType::Informational {
             return Ok(self.discard(arrived, Dropped::Unexpected, out));
         }
-        let opened = match self.state.channel.open(arrived.message, arrived.octets) {
-            Ok(opened) => opened,
+        let opened = match self.state.channel.open(&mut self.responded, arrived) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(Fate::Stays),
             Err(dropped) => return Ok(self.discard(arrived, dropped, out)),
         };
         self.heard(arrived, self.in_step, out);

@@ -7,7 +7,7 @@ use crate::channel::{Exhausted, Kind};
 use crate::informational::Informational;
 use crate::outbox::Outbox;
 use crate::window::{Answered, Arrival};
-use crate::wire::{Delete, ExchangeType, Notify, NotifyType, Payload, Protocol, WireError};
+use crate::wire::{Delete, Encrypted, ExchangeType, Notify, NotifyType, Payload, Protocol, WireError};
 use crate::{Change, Dropped, Ending, Path, What};
 
 /// When a reply leaves, and what is true then.
@@ -40,6 +40,15 @@ impl Established {
             (Arrival::New, Phase::Held { .. } | Phase::Left { .. }) => {
                 Ok(self.discard(arrived, Dropped::Unexpected, out))
             }
+            (Arrival::Outside, phase) if let Some(number) = self.repeated_fragment(arrived) => {
+                // "That event MUST only trigger a retransmission of the response message if the Fragment Number field in the
+                // received fragment is set to 1; otherwise, it MUST be ignored" (RFC 7383 section 2.6.1).
+                let is_held = matches!(phase, Phase::Held { .. });
+                if number == 1 && !is_held && self.state.channel.is_authentic(arrived) {
+                    out.send(arrived.path, self.state.window.last_reply());
+                }
+                Ok(Fate::Stays)
+            }
             (Arrival::Outside, _) => {
                 let expected = self.state.window.next();
                 Ok(self.discard(
@@ -54,11 +63,25 @@ impl Established {
         }
     }
 
+    /// The number of a fragment of the last request; cut another way than before, if the first has come so far.
+    fn repeated_fragment(&self, arrived: Arrived<'_>) -> Option<u16> {
+        match arrived.message.encrypted {
+            Some(Encrypted::Fragment { fragment, .. })
+                if self.state.window.is_last(arrived.message.header.message_id) =>
+            {
+                Some(fragment.number)
+            }
+            _ => None,
+        }
+    }
+
     fn open_request(&mut self, arrived: Arrived<'_>, out: &mut Outbox) -> Result<Fate, Exhausted> {
-        let opened = match self.state.channel.open(arrived.message, arrived.octets) {
-            Ok(opened) => opened,
+        let opened = match self.state.channel.open(&mut self.requested, arrived) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return Ok(Fate::Stays),
             Err(dropped) => return Ok(self.discard(arrived, dropped, out)),
         };
+        let arrived = opened.whole(arrived);
         self.heard(arrived, !self.state.window.is_in_doubt(), out);
         let notify = |kind, data| Payload::Notify(Notify::new(kind, data));
         match opened.payloads() {

@@ -167,18 +167,19 @@ impl Responder {
     /// Once the message proves authentic, the half-open IKE SA leaves its first stage: IKE_AUTH is tried once.
     fn open_auth(&mut self, arrived: Arrived<'_>) {
         let spis = arrived.message.header.spis;
-        let Some(Stage::Initiated(initiated)) = self.half_open.get(spis.responder).map(|it| &it.stage) else {
+        let Some(initiated) = self.half_open.initiated(spis.responder) else {
             return;
         };
         let channel = initiated.channel(self.config.incarnation);
-        let opened = match channel.open(arrived.message, arrived.octets) {
-            Ok(opened) => opened,
+        let opened = match channel.open(&mut initiated.assembly, arrived) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
             Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
         };
         let (slot, children) = (self.config.slot, &self.ike_of_child);
         let issue = || issue_esp_spi(slot, self.host.as_mut(), |spi| children.contains_key(&spi));
         let attempt = Attempt {
-            arrived,
+            arrived: opened.whole(arrived),
             initiated,
             tunnels: &self.tunnels,
             decoy: &self.decoy,
@@ -186,9 +187,7 @@ impl Responder {
         match attempt.judge(channel, &opened, issue) {
             Ok(Judged::Accepted(accepted, changes)) => self.await_fleet(spis, accepted, changes),
             Ok(Judged::Refused(refusal, answered)) => {
-                if let Some(error) = answered.reply_to(arrived.octets) {
-                    self.out.send(arrived.path, error);
-                }
+                self.out.send(arrived.path, answered.reply());
                 self.half_open.set_stage(spis.responder, Stage::Refused(answered));
                 self.out.report(arrived.path, Some(spis), None, refusal);
             }

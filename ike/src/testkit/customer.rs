@@ -28,6 +28,8 @@ pub struct Customer {
     pub remote_ts: Vec<TrafficSelector>,
     /// It sends INITIAL_CONTACT.
     pub initial_contact: bool,
+    /// It says that it takes fragments (RFC 7383).
+    pub takes_fragments: bool,
 }
 
 /// A customer's proposals about extended sequence numbers.
@@ -58,6 +60,7 @@ impl Customer {
             local_ts: vec![net([10, number, 0, 0])],
             remote_ts: vec![net([192, 168, 0, 0])],
             initial_contact: false,
+            takes_fragments: true,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The initiator's half of an IKE SA: keys, IVs and message IDs.
 
+use std::collections::BTreeMap;
+
 use crate::crypto::{IkeKeys, SkKey};
 use crate::wire::{
     self, Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
@@ -17,6 +19,8 @@ pub(super) struct Session {
     /// The responder's next request and the reply to its last.
     next_peer_request: u32,
     last_reply: Vec<u8>,
+    /// Of a message with this ID, each with the type of the payload that it names.
+    pieces: (u32, BTreeMap<u16, (PayloadType, Vec<u8>)>),
 }
 
 /// The inside of an SK payload.
@@ -42,6 +46,7 @@ impl Session {
             awaited: None,
             next_peer_request: 0,
             last_reply: Vec::new(),
+            pieces: Default::default(),
         }
     }
 
@@ -113,12 +118,72 @@ impl Session {
         self.last_reply.clone()
     }
 
-    pub(super) fn open(&self, message: &Message<'_>, octets: &[u8]) -> Option<Opened> {
+    pub(super) fn open_whole(&self, message: &Message<'_>, octets: &[u8]) -> Option<Opened> {
         let Some(Encrypted::Whole { first, body }) = message.encrypted else {
             return None;
         };
         let plaintext = self.key(&self.keys.sk_er)?.open(octets, body.len()).ok()?;
         Some(Opened { first, plaintext })
+    }
+
+    /// `None` for a fragment too, unless it is the last one missing.
+    pub(super) fn open(&mut self, message: &Message<'_>, octets: &[u8]) -> Option<Opened> {
+        let Some(Encrypted::Fragment {
+            first,
+            fragment,
+            body,
+        }) = message.encrypted
+        else {
+            return self.open_whole(message, octets);
+        };
+        let piece = self.key(&self.keys.sk_er)?.open(octets, body.len()).ok()?;
+        if self.pieces.0 != message.header.message_id {
+            self.pieces = (message.header.message_id, BTreeMap::new());
+        }
+        self.pieces.1.insert(fragment.number, (first, piece));
+        if self.pieces.1.len() < usize::from(fragment.total) {
+            return None;
+        }
+        let pieces = std::mem::take(&mut self.pieces.1);
+        let first = pieces.values().next()?.0;
+        let plaintext = pieces.into_values().flat_map(|(_, piece)| piece).collect();
+        Some(Opened { first, plaintext })
+    }
+
+    #[cfg(test)]
+    /// A whole message of ours in fragments of at most `longest` octets (RFC 7383 section 2.5).
+    pub(super) fn cut(
+        &mut self,
+        message: &Message<'_>,
+        octets: &[u8],
+        longest: usize,
+    ) -> Option<Vec<Vec<u8>>> {
+        let Some(Encrypted::Whole { first, body }) = message.encrypted else {
+            return None;
+        };
+        let key = self.key(&self.keys.sk_ei)?;
+        let chain = key.open(octets, body.len()).ok()?;
+        let header = message.header;
+        let head = Head {
+            spis: header.spis,
+            exchange: header.exchange,
+            flags: header.flags,
+            message_id: header.message_id,
+        };
+        let chunks = chain.chunks(key.fragment_room(longest));
+        let total = chunks.len() as u16;
+        let sealed = (1..).zip(chunks).map(|(number, chunk)| {
+            self.next_iv += 1;
+            let first = if number == 1 { first } else { PayloadType::NONE };
+            key.seal_fragment(
+                &head,
+                first,
+                wire::Fragment { number, total },
+                chunk,
+                self.next_iv,
+            )
+        });
+        Some(sealed.collect())
     }
 
     fn seal(

@@ -1,6 +1,6 @@
 //! Chains of payloads, each naming the type of the next (RFC 7296 sections 3.1, 3.2 and 3.14).
 
-use super::{Payload, PayloadType, WireError};
+use super::{Fragment, Payload, PayloadType, WireError};
 
 /// Payloads in one chain. The largest honest messages have about twenty; a bound keeps the cost of a datagram in
 /// proportion, since a payload may be as small as 4 octets.
@@ -14,8 +14,12 @@ const CRITICAL: u8 = 0x80;
 pub(crate) enum Encrypted<'a> {
     /// SK (RFC 7296 section 3.14): IV, ciphertext and integrity check.
     Whole { first: PayloadType, body: &'a [u8] },
-    /// SKF (RFC 7383 section 2.5), a fragment: its body begins with its number and their count.
-    Fragment { first: PayloadType, body: &'a [u8] },
+    /// SKF (RFC 7383 section 2.5): the same of a part of the chain.
+    Fragment {
+        first: PayloadType,
+        fragment: Fragment,
+        body: &'a [u8],
+    },
 }
 
 /// Decodes a chain that holds neither SK nor SKF: the inside of an opened SK.
@@ -42,7 +46,14 @@ pub(super) fn decode(
             }
             let encrypted = match kind {
                 PayloadType::SK => Encrypted::Whole { first: next, body },
-                _ => Encrypted::Fragment { first: next, body },
+                _ => {
+                    let (fragment, body) = Fragment::decode(body)?;
+                    Encrypted::Fragment {
+                        first: next,
+                        fragment,
+                        body,
+                    }
+                }
             };
             return Ok((payloads, Some(encrypted)));
         }

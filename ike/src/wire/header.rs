@@ -107,6 +107,12 @@ impl Head {
     }
 }
 
+/// What the length field says of the message that `octets` begin with.
+pub(super) fn length_of(octets: &[u8]) -> Option<usize> {
+    let length = octets.get(LENGTH_AT..HEADER_LEN)?.try_into().ok()?;
+    usize::try_from(u32::from_be_bytes(length)).ok()
+}
+
 /// Sets the length field of a message that will be `length` octets long. No message is longer than a UDP datagram,
 /// so the field always holds it.
 pub(crate) fn patch_length(message: &mut [u8], length: usize) {

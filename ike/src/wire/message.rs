@@ -32,6 +32,18 @@ impl<'a> Message<'a> {
     }
 }
 
+/// The messages in `octets`, one behind the other and each as long as its header says: one, or the fragments of one.
+pub(crate) fn split(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = octets;
+    std::iter::from_fn(move || {
+        // What is no message, in a snapshot of somebody else's making, passes for one.
+        let length = header::length_of(rest).filter(|length| (HEADER_LEN..=rest.len()).contains(length));
+        let (message, behind) = rest.split_at(length.unwrap_or(rest.len()));
+        rest = behind;
+        (!message.is_empty()).then_some(message)
+    })
+}
+
 /// A cleartext message. One that is protected comes from `crypto::SkKey::seal`.
 pub(crate) fn encode(head: &Head, payloads: &[Payload<'_>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);

@@ -9,6 +9,7 @@ mod delete;
 mod error;
 #[cfg(any(test, fuzzing))]
 mod exercise;
+mod fragment;
 mod header;
 mod id;
 mod ke;
@@ -30,10 +31,11 @@ pub(crate) use delete::Delete;
 pub(crate) use error::WireError;
 #[cfg(fuzzing)]
 pub(crate) use exercise::exercise;
+pub(crate) use fragment::Fragment;
 pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, patch_length};
 pub(crate) use id::IdPayload;
 pub(crate) use ke::KeyExchange;
-pub(crate) use message::{Message, encode};
+pub(crate) use message::{Message, encode, split};
 pub(crate) use notify::{Notify, NotifyType};
 pub(crate) use payload::{Payload, PayloadType};
 pub(crate) use sa::{Proposal, Protocol, Transform, TransformType};

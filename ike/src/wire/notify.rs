@@ -1,6 +1,6 @@
 //! Notify (RFC 7296 section 3.10).
 
-use super::{Protocol, WireError};
+use super::{Payload, Protocol, WireError};
 
 /// A notification: an error, or a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +67,15 @@ impl NotifyType {
     pub(crate) const NAT_DETECTION_SOURCE_IP: Self = Self(16388);
     pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
     pub(crate) const COOKIE: Self = Self(16390);
+    /// RFC 7383 section 2.3.
+    pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
+
+    /// True when one of the payloads is a notification of this type.
+    pub(crate) fn is_in(self, payloads: &[Payload<'_>]) -> bool {
+        payloads
+            .iter()
+            .any(|payload| matches!(payload, Payload::Notify(notify) if notify.kind == self))
+    }
 
     /// Below 16384 (RFC 7296 section 3.10.1). A responder has no need to know.
     #[cfg(any(test, feature = "testkit"))]

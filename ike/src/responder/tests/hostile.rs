@@ -41,16 +41,19 @@ enum UnderWay {
 struct Network {
     fleet: TestFleet,
     initiator: Initiator,
+    /// The customer's messages travel in fragments of at most so many octets.
+    fragment_len: Option<usize>,
     under_way: std::collections::VecDeque<UnderWay>,
 }
 
 impl Network {
-    fn new(customer: Customer) -> Self {
+    fn new(customer: Customer, fragment_len: Option<usize>) -> Self {
         let mut initiator = Initiator::new(customer.clone(), 1);
         let init = initiator.start();
         Self {
             fleet: fleet_for(&customer),
             initiator,
+            fragment_len,
             under_way: [UnderWay::ToEdge(init)].into(),
         }
     }
@@ -85,8 +88,16 @@ impl Network {
             sent.into_iter()
                 .map(|(_, sent)| UnderWay::ToCustomer(sent.payload)),
         );
-        self.under_way
-            .push_back(UnderWay::ToEdge(self.initiator.retransmit()));
+        let request = self.initiator.retransmit();
+        self.send(request);
+    }
+
+    fn send(&mut self, sent: Transmit) {
+        let sent = match self.fragment_len {
+            Some(longest) => self.initiator.cut(&sent, longest),
+            None => vec![sent],
+        };
+        self.under_way.extend(sent.into_iter().map(UnderWay::ToEdge));
     }
 
     fn arrive(&mut self, datagram: UnderWay) {
@@ -100,8 +111,9 @@ impl Network {
                 );
             }
             UnderWay::ToCustomer(payload) => {
-                let answer = self.initiator.handle_datagram(&payload);
-                self.under_way.extend(answer.map(UnderWay::ToEdge));
+                if let Some(answer) = self.initiator.handle_datagram(&payload) {
+                    self.send(answer);
+                }
             }
         }
     }
@@ -130,8 +142,11 @@ proptest! {
     /// Both sides end up with the same SAs, or the customer knows that it has none. A damaged IKE_SA_INIT may well
     /// end the attempt, since nothing protects it; then nobody believes in an SA.
     #[test]
-    fn both_sides_agree_whatever_the_network_does(fortunes in prop::collection::vec(fortune(), 0..60)) {
-        let mut network = Network::new(Customer::new(1));
+    fn both_sides_agree_whatever_the_network_does(
+        fortunes in prop::collection::vec(fortune(), 0..60),
+        fragment_len in prop::option::of(100..300_usize),
+    ) {
+        let mut network = Network::new(Customer::new(1), fragment_len);
         for fortune in fortunes {
             network.apply(fortune);
         }

@@ -2,6 +2,7 @@
 
 mod commits;
 mod flood;
+mod fragments;
 mod handshake;
 mod hostile;
 mod informational;

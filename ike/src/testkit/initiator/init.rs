@@ -76,6 +76,10 @@ impl Initiator {
                 &destination,
             )),
         ]);
+        if self.customer.takes_fragments {
+            let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);
+            payloads.push(Payload::Notify(support));
+        }
         let flags = Flags {
             initiator: true,
             response: false,

@@ -12,11 +12,24 @@ impl Initiator {
         Some(self.request(octets))
     }
 
+    /// A message of ours in fragments of at most `longest` octets, sealed anew at each call.
+    pub(crate) fn cut(&mut self, sent: &Transmit, longest: usize) -> Vec<Transmit> {
+        let port = self.path.peer.port();
+        let octets = udp::unwrap(port, &sent.payload).expect("our own message");
+        let header = Header::decode(octets).expect("our own header");
+        let message = Message::decode_body(header, octets).expect("our own payloads");
+        let session = self.session.as_mut();
+        let fragments = session.and_then(|session| session.cut(&message, octets, longest));
+        let fragments = fragments.unwrap_or_else(|| vec![octets.to_vec()]);
+        let wrapped = fragments.iter().map(|fragment| self.wrap(fragment));
+        wrapped.collect()
+    }
+
     /// What a response of the responder holds, each payload in `Debug`'s words.
     pub(crate) fn read(&self, datagram: &[u8]) -> Option<Vec<String>> {
         let octets = udp::unwrap(self.path.peer.port(), datagram)?;
         let message = Message::decode_body(Header::decode(octets).ok()?, octets).ok()?;
-        let opened = self.session.as_ref()?.open(&message, octets)?;
+        let opened = self.session.as_ref()?.open_whole(&message, octets)?;
         let payloads = opened.payloads().ok()?;
         Some(payloads.iter().map(|payload| format!("{payload:?}")).collect())
     }
