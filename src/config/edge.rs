@@ -44,6 +44,12 @@ pub(crate) struct EdgeLimits {
     /// How long a child SA lives when nobody ends it before.
     #[serde(rename = "sa_lifetime_seconds", deserialize_with = "values::seconds")]
     pub(crate) sa_lifetime: Duration,
+    /// Age at which a child SA is rekeyed when the customer's router has not done it before.
+    #[serde(rename = "rekey_child_seconds", deserialize_with = "values::seconds")]
+    pub(crate) rekey_child: Duration,
+    /// Age at which an IKE SA is rekeyed when the customer's router has not done it before.
+    #[serde(rename = "rekey_ike_seconds", deserialize_with = "values::seconds")]
+    pub(crate) rekey_ike: Duration,
     /// How often the whole kernel state is compared and mended.
     #[serde(rename = "reconcile_seconds", deserialize_with = "values::seconds")]
     pub(crate) reconcile: Duration,
@@ -63,6 +69,9 @@ impl Default for EdgeLimits {
         Self {
             sa_lease: Duration::from_secs(3600),
             sa_lifetime: Duration::from_secs(86_400),
+            // Longer than what routers come with, so that theirs, with a policy of its own, goes first.
+            rekey_child: Duration::from_secs(14 * 3600),
+            rekey_ike: Duration::from_secs(28 * 3600),
             reconcile: Duration::from_secs(5),
             half_open_lifetime: Duration::from_secs(30),
             half_open_max: 10_000,

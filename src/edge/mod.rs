@@ -193,6 +193,8 @@ impl Edge {
                 half_open_lifetime: limits.half_open_lifetime,
                 half_open_max: limits.half_open_max,
                 dpd_interval: limits.dpd,
+                child_lifetime: Some(limits.rekey_child),
+                ike_lifetime: Some(limits.rekey_ike),
                 ..ike::Limits::default()
             },
             sa_lifetime: limits.sa_lifetime,

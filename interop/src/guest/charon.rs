@@ -175,6 +175,28 @@ impl Charon {
         process::run(&self.namespace, limit + Duration::from_secs(5), &command)
     }
 
+    /// Begins to replace the child SA `child` by a new one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn rekey_child(&self, child: &str) -> Result<()> {
+        self.rekey("--child", child)
+    }
+
+    /// Begins to replace the IKE SA of `connection` by a new one, which inherits its child SAs.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn rekey_ike(&self, connection: &str) -> Result<()> {
+        self.rekey("--ike", connection)
+    }
+
+    fn rekey(&self, kind: &str, name: &str) -> Result<()> {
+        let mut command = Command::new("swanctl");
+        command.args(["--rekey", kind, name]);
+        process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
+    }
+
     /// Ends the child SA `child` by a DELETE; the IKE SA stays.
     ///
     /// # Errors

@@ -40,10 +40,11 @@ pub struct Fleet {
 
 impl Fleet {
     /// Makes certificates and configs in the working directory, starts the programs, and waits until every edge is ready.
+    /// The edges' configs end with `settings`.
     ///
     /// # Errors
     /// A program fails; its log says why.
-    pub fn start(network: &Network) -> Result<Self> {
+    pub fn start(network: &Network, settings: &str) -> Result<Self> {
         let here = std::env::current_dir()?;
         issue(network)?;
 
@@ -56,7 +57,10 @@ impl Fleet {
         let mut edges = Vec::new();
         for (index, namespace) in network.edges.iter().enumerate() {
             let config = here.join(format!("{}.toml", namespace.name()));
-            fs::write(&config, edge_config(&here, namespace.name(), index + 1))?;
+            fs::write(
+                &config,
+                edge_config(&here, namespace.name(), index + 1) + settings,
+            )?;
             let mut edge = Service::new(namespace, namespace.name(), daemon("edge", &config))?;
             edge.start()?;
             edges.push(edge);

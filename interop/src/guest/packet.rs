@@ -68,6 +68,8 @@ impl Ike {
     /// See [`Ike::SA_INIT`].
     pub const AUTH: u8 = 35;
     /// See [`Ike::SA_INIT`].
+    pub const CREATE_CHILD_SA: u8 = 36;
+    /// See [`Ike::SA_INIT`].
     pub const INFORMATIONAL: u8 = 37;
 }
 

@@ -35,6 +35,14 @@ impl Stage {
     /// # Errors
     /// Something does not start.
     pub fn set(plan: Plan) -> Result<Self> {
+        Self::set_with(plan, "")
+    }
+
+    /// As [`Stage::set`], with `settings` at the end of each edge's config.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub fn set_with(plan: Plan, settings: &str) -> Result<Self> {
         let network = Network::build(plan)?;
         let at_customers = network
             .customers
@@ -47,7 +55,7 @@ impl Stage {
             .map(|edge| Capture::start(edge, "up"))
             .collect::<Result<_>>()?;
         let monitors = network.edges.iter().map(Monitor::start).collect::<Result<_>>()?;
-        let fleet = Fleet::start(&network)?;
+        let fleet = Fleet::start(&network, settings)?;
         Ok(Self {
             network,
             fleet,
