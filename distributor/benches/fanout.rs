@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use distributor::Limits;
+use distributor::{CustomerLimits, Limits};
 use proto::v1::fleet_client::FleetClient;
 use proto::{Change, Commit, Delta, FromDistributor, Header, Lease, Sealed, v1};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -96,6 +96,10 @@ fn limits() -> Limits {
         lease: Duration::from_secs(3600),
         barrier: Duration::from_secs(10),
         handshake: Duration::from_secs(60),
+        customer: CustomerLimits {
+            ike_sas: usize::MAX,
+            ..CustomerLimits::default()
+        },
         ..Limits::default()
     }
 }

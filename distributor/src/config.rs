@@ -47,6 +47,26 @@ pub struct Limits {
     pub handshake: Duration,
     /// Calls in progress on one connection: an edge's session and the commits it waits for.
     pub calls: u32,
+    /// What one customer can make every edge hold.
+    pub customer: CustomerLimits,
+}
+
+/// What one customer can make every edge of the fleet hold, however often it authenticates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CustomerLimits {
+    /// IKE SAs of a tunnel, at least 1. One more takes the place of the oldest.
+    pub ike_sas: usize,
+    /// Child SAs of an IKE SA, old ones that a rekey has not removed yet included. One more is refused.
+    pub child_sas: usize,
+}
+
+impl Default for CustomerLimits {
+    fn default() -> Self {
+        Self {
+            ike_sas: 16,
+            child_sas: 64,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -60,6 +80,7 @@ impl Default for Limits {
             reload: Duration::from_secs(10),
             handshake: Duration::from_secs(5),
             calls: 1024,
+            customer: CustomerLimits::default(),
         }
     }
 }

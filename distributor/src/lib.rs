@@ -34,7 +34,7 @@ mod tls;
 mod tunnels;
 mod writer;
 
-pub use config::{Config, Limits, TlsFiles};
+pub use config::{Config, CustomerLimits, Limits, TlsFiles};
 pub use role::{Role, RoleError};
 pub use server::{ServeError, Server};
 pub use store::StoreError;

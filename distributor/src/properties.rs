@@ -13,6 +13,7 @@ use proto::v1::sync_response::Message;
 use proto::{Body, Change, Commit, Delta, IkeSa, InboundSpi, Key, Name, Record, Resume, Slot, Timestamp};
 use tokio::sync::watch;
 
+use crate::config::CustomerLimits;
 use crate::draft::Draft;
 use crate::feed::Feed;
 use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
@@ -25,6 +26,11 @@ use steps::{Step, Wish, step};
 const EDGES: u16 = 3;
 const TUNNELS: u16 = 2;
 const SAS: u32 = 12;
+/// Low enough to be met.
+const MOST: CustomerLimits = CustomerLimits {
+    ike_sas: 3,
+    child_sas: 2,
+};
 const TOMBSTONES: Duration = Duration::from_secs(1000);
 
 /// The distributor without its threads: states, and what the store has of them.
@@ -128,7 +134,7 @@ impl World {
             deadline: None,
             incarnation: known.incarnation,
         };
-        self.change(|draft| rules::commit(draft, &known.name, commit).is_ok());
+        self.change(|draft| rules::commit(draft, &known.name, commit, MOST).is_ok());
     }
 
     fn grant(&self, own: Slot, wish: Wish) -> Change {
@@ -235,12 +241,14 @@ impl World {
                         .expect("a child's IKE SA lives")
                         .header();
                     assert_eq!((ike.spis, &ike.tunnel), (child.ike, &child.tunnel));
+                    assert!(state.children_of(child.ike.responder).count() <= MOST.child_sas);
                     children.insert((child.ike.responder, child.inbound_spi));
                 }
                 Body::IkeSa(sealed) => {
                     let ike = sealed.header();
                     assert!(state.tunnel(&ike.tunnel).is_some(), "an IKE SA's tunnel lives");
                     assert!(state.edge_in(ike.slot).is_some(), "an IKE SA's owner is known");
+                    assert!(state.ike_sas_of(&ike.tunnel).count() <= MOST.ike_sas);
                     ike_sas.insert((ike.tunnel.clone(), ike.spis.responder));
                 }
                 Body::Edge(edge) => assert_eq!(state.edge(&edge.name), Some(edge)),

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     NoSuchRecord(Key),
     #[error("{child} does not fit its IKE SA: its {field} differs")]
     Mismatch { child: Key, field: &'static str },
+    #[error("{ike} has {most} child SAs, as many as it may")]
+    TooManyChildren { ike: Key, most: usize },
     #[error("{key} is at epoch {at}, not {asked}")]
     Epoch { key: Key, at: u64, asked: u64 },
     #[error("another process of edge {0} has begun a session, or none has")]
@@ -37,7 +39,9 @@ pub(crate) enum Refusal {
 impl Refusal {
     fn code(&self) -> Code {
         match self {
-            Self::AnothersSlot { .. } | Self::AnothersSa(_) => Code::PermissionDenied,
+            Self::AnothersSlot { .. } | Self::AnothersSa(_) | Self::TooManyChildren { .. } => {
+                Code::PermissionDenied
+            }
             Self::KeyTaken(_) | Self::TunnelExists(_) | Self::TunnelClash { .. } => Code::AlreadyExists,
             Self::NoTunnel(_) | Self::NoSuchRecord(_) => Code::NotFound,
             Self::Mismatch { .. } => Code::InvalidArgument,

@@ -2,22 +2,38 @@
 
 use proto::{Body, Change, ChildSa, Commit, IkeSa, InboundSpi, Key, Name, Sealed, Slot};
 
+use crate::config::CustomerLimits;
 use crate::draft::Draft;
 use crate::refusal::Refusal;
 
 /// Puts an edge's commit into the draft. After a refusal the draft is of no use.
-pub(crate) fn commit(draft: &mut Draft, caller: &Name, commit: Commit) -> Result<(), Refusal> {
+pub(crate) fn commit(
+    draft: &mut Draft,
+    caller: &Name,
+    commit: Commit,
+    most: CustomerLimits,
+) -> Result<(), Refusal> {
     let edge = draft
         .state()
         .edge(caller)
         .filter(|edge| edge.incarnation == commit.incarnation);
     let slot = edge.ok_or_else(|| Refusal::NotTheHolder(caller.clone()))?.slot;
-    commit.changes.into_iter().try_for_each(|change| match change {
-        Change::PutIkeSa(sealed) => put_ike_sa(draft, slot, sealed),
-        Change::PutChildSa(sealed) => put_child_sa(draft, slot, sealed),
-        Change::RemoveIkeSa(spi) => remove_ike_sa(draft, slot, spi),
-        Change::RemoveChildSa(spi) => remove_child_sa(draft, slot, spi),
-    })
+    let mut put = Vec::new();
+    for change in commit.changes {
+        match change {
+            Change::PutIkeSa(sealed) => {
+                put.push((sealed.header().tunnel.clone(), sealed.header().spis.responder));
+                put_ike_sa(draft, slot, sealed)?;
+            }
+            Change::PutChildSa(sealed) => put_child_sa(draft, slot, sealed, most.child_sas)?,
+            Change::RemoveIkeSa(spi) => remove_ike_sa(draft, slot, spi)?,
+            Change::RemoveChildSa(spi) => remove_child_sa(draft, slot, spi)?,
+        }
+    }
+    // When the children of an IKE SA that is rekeyed have moved to the new one: the old one may be the oldest.
+    put.iter()
+        .for_each(|(tunnel, spi)| make_room(draft, tunnel, *spi, most.ike_sas));
+    Ok(())
 }
 
 fn put_ike_sa(draft: &mut Draft, caller: Slot, sealed: Sealed<IkeSa>) -> Result<(), Refusal> {
@@ -45,6 +61,23 @@ fn bury_ike_sas_of(draft: &mut Draft, tunnel: &Name) {
     stale.into_iter().for_each(|spi| draft.bury(&Key::IkeSa(spi)));
 }
 
+/// A tunnel that has more IKE SAs than it may loses the oldest. Not the `new` one: its peer has just proved that it lives,
+/// and a router that starts again and again without a word about its old IKE SAs must not lock itself out.
+fn make_room(draft: &mut Draft, tunnel: &Name, new: u64, most: usize) {
+    let state = draft.state();
+    if state.ike_sas_of(tunnel).nth(most).is_none() {
+        return;
+    }
+    let created = |spi| state.ike_sa(spi).map(|sealed| (sealed.header().created, spi));
+    let others = state.ike_sas_of(tunnel).filter(|spi| *spi != new);
+    let mut others: Vec<_> = others.filter_map(created).collect();
+    others.sort_unstable();
+    let surplus = (others.len() + 1).saturating_sub(most);
+    for (_, spi) in others.into_iter().take(surplus) {
+        draft.bury(&Key::IkeSa(spi));
+    }
+}
+
 fn check_same_ike_sa(old: &IkeSa, new: &IkeSa, key: Key) -> Result<(), Refusal> {
     if old.slot != new.slot {
         return Err(Refusal::AnothersSa(key));
@@ -62,19 +95,29 @@ fn check_same_ike_sa(old: &IkeSa, new: &IkeSa, key: Key) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn put_child_sa(draft: &mut Draft, caller: Slot, sealed: Sealed<ChildSa>) -> Result<(), Refusal> {
+fn put_child_sa(
+    draft: &mut Draft,
+    caller: Slot,
+    sealed: Sealed<ChildSa>,
+    most: usize,
+) -> Result<(), Refusal> {
     let new = sealed.header();
     let key = Key::ChildSa(new.inbound_spi);
     if new.inbound_spi.slot() != caller {
         return Err(Refusal::AnothersSlot { key, slot: caller });
     }
-    match draft.state().get(&key).map(|entry| &entry.record.body) {
-        None => {}
+    let is_one_more = match draft.state().get(&key).map(|entry| &entry.record.body) {
+        None => true,
         // It may have moved to the IKE SA that replaces its own (RFC 7296 section 2.18).
         Some(Body::ChildSa(old)) if old.header().tunnel == new.tunnel => {
             owned_ike_sa(draft, caller, old.header().ike.responder)?;
+            old.header().ike != new.ike
         }
         Some(_) => return Err(Refusal::KeyTaken(key)),
+    };
+    if is_one_more && draft.state().children_of(new.ike.responder).count() >= most {
+        let ike = Key::IkeSa(new.ike.responder);
+        return Err(Refusal::TooManyChildren { ike, most });
     }
     let ike_sa = owned_ike_sa(draft, caller, new.ike.responder)?;
     let field = if ike_sa.spis != new.ike {

@@ -58,7 +58,8 @@ impl fleet_server::Fleet for EdgeService {
         let deadline = commit
             .deadline
             .map_or(limits.barrier, |asked| asked.min(limits.barrier_max));
-        let rule = move |draft: &mut _| rules::commit(draft, &name, commit);
+        let most = limits.customer;
+        let rule = move |draft: &mut _| rules::commit(draft, &name, commit, most);
         let (outcome, edges) = self.0.change(rule, deadline).await?;
         Ok(Response::new(v1::CommitResponse {
             revision: outcome.revision,

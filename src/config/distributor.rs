@@ -25,7 +25,7 @@ pub(crate) struct DistributorConfig {
     pub(crate) limits: DistributorLimits,
 }
 
-/// The section `[limits]`: durations with a default each.
+/// The section `[limits]`: durations and bounds with a default each.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DistributorLimits {
@@ -38,6 +38,12 @@ pub(crate) struct DistributorLimits {
     /// How long a tombstone stays, and with it the reach of a resume.
     #[serde(rename = "tombstone_seconds", deserialize_with = "values::seconds")]
     pub(crate) tombstones: Duration,
+    /// IKE SAs that a tunnel may have at once.
+    #[serde(deserialize_with = "values::count")]
+    pub(crate) ike_sas_per_tunnel: usize,
+    /// Child SAs that an IKE SA may have at once.
+    #[serde(deserialize_with = "values::count")]
+    pub(crate) child_sas_per_ike_sa: usize,
 }
 
 impl Default for DistributorLimits {
@@ -46,12 +52,15 @@ impl Default for DistributorLimits {
             lease,
             barrier,
             tombstones,
+            customer,
             ..
         } = distributor::Limits::default();
         Self {
             lease,
             barrier,
             tombstones,
+            ike_sas_per_tunnel: customer.ike_sas,
+            child_sas_per_ike_sa: customer.child_sas,
         }
     }
 }
@@ -76,6 +85,10 @@ impl From<DistributorConfig> for distributor::Config {
                 lease: limits.lease,
                 barrier: limits.barrier,
                 tombstones: limits.tombstones,
+                customer: distributor::CustomerLimits {
+                    ike_sas: limits.ike_sas_per_tunnel,
+                    child_sas: limits.child_sas_per_ike_sa,
+                },
                 ..distributor::Limits::default()
             },
         }

@@ -1,15 +1,18 @@
 //! Who may do what, and what is refused.
 
 use bytes::Bytes;
+use distributor::CustomerLimits;
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::operator_client::OperatorClient;
 use proto::v1::{self, FleetStatusRequest};
-use proto::{Change, Commit, Sealed, limits};
+use proto::{Change, ChildSa, Commit, Key, Sealed, limits};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use tonic::{Code, Status};
 
 use crate::support::authority::connect;
-use crate::support::{Authority, Edge, Lab, child_key, child_sa, handshake, ike_sa, role, sealed, spi};
+use crate::support::{
+    Authority, Edge, Lab, child_key, child_sa, commit, handshake, ike_sa, role, sealed, spi,
+};
 
 /// Whether a caller with these means gets any answer out of the distributor.
 async fn is_served(lab: &Lab, tls: ClientTlsConfig) -> bool {
@@ -158,7 +161,7 @@ async fn an_edge_publishes_only_what_is_its_own() {
     }
     let fresh = lab.edge("e3").await;
     assert!(
-        !fresh.heard.records.contains_key(&proto::Key::IkeSa(2)),
+        !fresh.heard.records.contains_key(&Key::IkeSa(2)),
         "a refused commit leaves nothing behind"
     );
     e1.abort();
@@ -192,6 +195,61 @@ async fn what_cannot_be_is_refused_by_name() {
     edge.commit(harmless)
         .await
         .expect("what is not there can be removed");
+}
+
+#[tokio::test]
+async fn a_customer_that_makes_ever_more_sas_loses_the_oldest() {
+    let limits = distributor::Limits {
+        customer: CustomerLimits {
+            ike_sas: 3,
+            child_sas: 2,
+        },
+        ..Default::default()
+    };
+    let lab = Lab::start_with(limits).await.with_tunnel().await;
+    let mut edge = lab.edge("e1").await;
+    let slot = edge.slot();
+    for number in 1..=5 {
+        commit(&mut edge, handshake(slot, number)).await;
+    }
+    for number in 1..=5 {
+        let is_gone = edge.heard.is_buried(&Key::IkeSa(number.into()));
+        assert_eq!(is_gone, number <= 2, "IKE SA {number}");
+        assert_eq!(edge.heard.is_buried(&child_key(slot, number)), is_gone);
+    }
+
+    // The oldest of three is rekeyed: its child moves before it has to go.
+    let (heir, child) = (ike_sa(slot, 6), child_sa(&ike_sa(slot, 3), 3));
+    let moved = ChildSa {
+        ike: heir.spis,
+        ..child
+    };
+    let rekey = vec![Change::PutIkeSa(sealed(heir)), Change::PutChildSa(sealed(moved))];
+    commit(&mut edge, rekey).await;
+    assert!(edge.heard.is_buried(&Key::IkeSa(3)));
+    assert!(!edge.heard.is_buried(&child_key(slot, 3)));
+}
+
+#[tokio::test]
+async fn a_customer_gets_no_more_child_sas_than_it_may_have() {
+    let limits = distributor::Limits {
+        customer: CustomerLimits {
+            ike_sas: 3,
+            child_sas: 2,
+        },
+        ..Default::default()
+    };
+    let lab = Lab::start_with(limits).await.with_tunnel().await;
+    let mut edge = lab.edge("e1").await;
+    let slot = edge.slot();
+    let ike = ike_sa(slot, 1);
+    let put = |number| vec![Change::PutChildSa(sealed(child_sa(&ike, number)))];
+    commit(&mut edge, handshake(slot, 1)).await;
+    commit(&mut edge, put(2)).await;
+    let refused = edge.commit(put(3)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::PermissionDenied, "{refused}");
+    commit(&mut edge, vec![Change::RemoveChildSa(spi(slot, 2))]).await;
+    commit(&mut edge, put(3)).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use distributor::Limits;
+use distributor::{CustomerLimits, Limits};
 use proto::v1::FleetStatusRequest;
 use proto::v1::edge_status::State;
 use proto::{Change, FromDistributor, Heartbeat, Sealed, ToDistributor};
@@ -73,7 +73,15 @@ async fn an_edge_that_knows_another_store_or_the_future_gets_a_snapshot() {
 
 #[tokio::test]
 async fn a_snapshot_larger_than_a_delta_comes_whole() {
-    let lab = Lab::start().await.with_tunnel().await;
+    let customer = CustomerLimits {
+        ike_sas: 64,
+        ..Default::default()
+    };
+    let limits = Limits {
+        customer,
+        ..Limits::default()
+    };
+    let lab = Lab::start_with(limits).await.with_tunnel().await;
     let e1 = lab.edge("e1").await;
     let slot = e1.slot();
     for block in 0..8 {
