@@ -96,6 +96,7 @@ fn limits() -> Limits {
         lease: Duration::from_secs(3600),
         barrier: Duration::from_secs(10),
         handshake: Duration::from_secs(60),
+        handshakes_of_source: usize::MAX,
         customer: CustomerLimits {
             ike_sas: usize::MAX,
             ..CustomerLimits::default()

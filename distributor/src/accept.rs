@@ -1,9 +1,11 @@
 //! Connections: from the listening socket, through the handshake, to a caller with a role.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -68,6 +70,7 @@ pub(crate) async fn accept(
     connections: mpsc::Sender<io::Result<Connection>>,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+    let sources = Sources::default();
     let places = Arc::new(Semaphore::new(limits.connections));
     // A closed semaphore would end the loop; nobody closes it.
     while let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await {
@@ -82,6 +85,10 @@ pub(crate) async fn accept(
             },
             () = connections.closed() => return,
         };
+        let Some(entered) = sources.enter(peer.ip(), limits.handshakes_of_source) else {
+            tracing::debug!(%peer, "connection refused: too many handshakes of one source");
+            continue;
+        };
         let config = Arc::clone(&tls.borrow());
         let handshake = Handshake {
             stream,
@@ -92,7 +99,7 @@ pub(crate) async fn accept(
         let connections = connections.clone();
         tokio::spawn(async move {
             let result = handshake.finish().await;
-            drop(permit);
+            drop((permit, entered));
             match result {
                 Ok(connection) => {
                     // The server may be gone.
@@ -106,6 +113,58 @@ pub(crate) async fn accept(
 
 fn log_refused(peer: SocketAddr, error: &RefusedConnection) {
     tracing::warn!(%peer, %error, "connection refused");
+}
+
+/// How many handshakes each source is in.
+#[derive(Clone, Default)]
+struct Sources(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A handshake that counts until this is dropped.
+struct Entered {
+    sources: Sources,
+    source: IpAddr,
+}
+
+impl Sources {
+    /// `None` when the source of `peer` is in `most` of them, so that it alone cannot keep the others out.
+    fn enter(&self, peer: IpAddr, most: usize) -> Option<Entered> {
+        let source = source(peer);
+        let mut counts = self.lock();
+        let count = counts.entry(source).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Entered {
+            sources: self.clone(),
+            source,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        // Nothing under the lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut counts = self.sources.lock();
+        if let Entry::Occupied(mut count) = counts.entry(self.source) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Whoever has one IPv6 address has the other 2^64 of its network too.
+fn source(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+    }
 }
 
 struct Handshake {

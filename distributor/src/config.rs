@@ -45,6 +45,9 @@ pub struct Limits {
     pub reload: Duration,
     /// How long a TLS handshake may take, and after it a session's hello.
     pub handshake: Duration,
+    /// TLS handshakes at a time with one source (an IPv4 address or the /64 of an IPv6 one). Edges behind one address that
+    /// come back all at once try again.
+    pub handshakes_of_source: usize,
     /// Calls in progress on one connection: an edge's session and the commits it waits for.
     pub calls: u32,
     /// What one customer can make every edge hold.
@@ -79,6 +82,7 @@ impl Default for Limits {
             connections: 4096,
             reload: Duration::from_secs(10),
             handshake: Duration::from_secs(5),
+            handshakes_of_source: 64,
             calls: 1024,
             customer: CustomerLimits::default(),
         }

@@ -1,11 +1,14 @@
 //! Who may do what, and what is refused.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use distributor::CustomerLimits;
 use proto::v1::fleet_client::FleetClient;
 use proto::v1::operator_client::OperatorClient;
 use proto::v1::{self, FleetStatusRequest};
 use proto::{Change, ChildSa, Commit, Key, Sealed, limits};
+use tokio::net::TcpSocket;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use tonic::{Code, Status};
 
@@ -54,6 +57,20 @@ async fn only_the_fleets_own_certificates_get_in() {
         !is_served(&lab, ours().identity(identity(nobody))).await,
         "no role"
     );
+}
+
+#[tokio::test]
+async fn strangers_that_never_finish_their_handshake_keep_nobody_out() {
+    let lab = Lab::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..300 {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+        silent.push(socket.connect(lab.address()).await.unwrap());
+    }
+    // The silent ones are given up after five seconds.
+    let operator = tokio::time::timeout(Duration::from_secs(3), lab.operator());
+    operator.await.expect("a place for somebody else");
 }
 
 #[tokio::test]
@@ -299,7 +316,7 @@ async fn messages_beyond_their_bounds_are_refused_and_the_session_goes_on() {
 #[tokio::test]
 async fn a_changed_authority_is_taken_up_without_a_restart() {
     let limits = distributor::Limits {
-        reload: std::time::Duration::from_millis(20),
+        reload: Duration::from_millis(20),
         ..Default::default()
     };
     let lab = Lab::start_with(limits).await;
