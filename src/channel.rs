@@ -91,7 +91,7 @@ fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, ChannelError> {
     }
     let identity = Identity::from_pem(
         files::read_text(&files.certificate)?,
-        files::read_text(&files.key)?,
+        files::read_secret(&files.key)?.as_str(),
     );
     Ok(ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(ca))

@@ -1,29 +1,51 @@
 //! Files on disk, with errors that name the path.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// Read and written by the owner only: private keys.
 pub(crate) const PRIVATE: u32 = 0o600;
 /// Readable by everyone: certificates.
 pub(crate) const PUBLIC: u32 = 0o644;
 
-/// A file could not be read or written.
+/// What a secret file must not allow: a group may read it, since daemons of several users may share one.
+const EXPOSED: u32 = 0o027;
+
+/// A file is of no use.
 #[derive(Debug, Error)]
-#[error("{}: {doing}: {source}", path.display())]
-pub(crate) struct FileError {
-    path: PathBuf,
-    doing: &'static str,
-    source: io::Error,
+pub(crate) enum FileError {
+    /// It could not be read or written.
+    #[error("{}: {doing}: {source}", path.display())]
+    System {
+        /// As configured.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// As the system gave it.
+        source: io::Error,
+    },
+    /// It holds a secret that is none.
+    #[error(
+        "{path}: it holds a secret that others may read or change (mode {mode:04o}); `chmod 600 {path}`, and put a new \
+         secret in its place if others have had access",
+        path = path.display()
+    )]
+    Exposed {
+        /// As configured.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
 }
 
 impl FileError {
     fn new(path: &Path, doing: &'static str, source: io::Error) -> Self {
-        Self {
+        Self::System {
             path: path.to_owned(),
             doing,
             source,
@@ -56,6 +78,32 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(|source| FileError::new(path, "cannot read", source))
 }
 
+/// The whole file, which holds a secret and must not be open to others.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, FileError> {
+    let mut text = Zeroizing::new(String::new());
+    open_secret(path)?
+        .read_to_string(&mut text)
+        .map_err(|source| FileError::new(path, "cannot read", source))?;
+    Ok(text)
+}
+
+/// Opens a file that must not be open to others; for what somebody else is going to read, a check.
+pub(crate) fn open_secret(path: &Path) -> Result<File, FileError> {
+    let open = || {
+        let file = File::open(path)?;
+        let mode = file.metadata()?.mode() & 0o7777;
+        Ok((file, mode))
+    };
+    let (file, mode) = open().map_err(|source| FileError::new(path, "cannot read", source))?;
+    match mode & EXPOSED {
+        0 => Ok(file),
+        _ => Err(FileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -72,5 +120,30 @@ mod tests {
         let error = write_new(&path, b"second", PRIVATE).unwrap_err().to_string();
         assert!(error.contains("ca.key") && error.contains("exists"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_or_change_is_refused_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fleet.key");
+        write_new(&path, b"secret", PRIVATE).unwrap();
+        for (mode, good) in [
+            (0o600, true),
+            (0o400, true),
+            (0o640, true),
+            (0o644, false),
+            (0o660, false),
+            (0o602, false),
+        ] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            match read_secret(&path) {
+                Ok(text) => assert!(good && *text == "secret", "{mode:04o}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    let told = [format!("{mode:04o}"), format!("chmod 600 {}", path.display())];
+                    assert!(!good && told.iter().all(|part| error.contains(part)), "{error}");
+                }
+            }
+        }
     }
 }

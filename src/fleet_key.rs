@@ -44,7 +44,7 @@ impl FleetKey {
 
     /// Reads `fleet.key`.
     pub(crate) fn load(path: &Path) -> Result<Self, FleetKeyError> {
-        let text = Zeroizing::new(files::read_text(path)?);
+        let text = files::read_secret(path)?;
         let malformed = || FleetKeyError::Malformed(path.display().to_string());
         from_hex(text.trim_end()).map(Self).ok_or_else(malformed)
     }

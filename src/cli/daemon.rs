@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use super::failure::{Failure, Kind};
 use crate::config::{self, DistributorConfig, EdgeConfig};
 use crate::stop::Stop;
-use crate::{channel, edge, log};
+use crate::{channel, edge, files, log};
 
 /// What both daemons are told.
 #[derive(Args, Debug)]
@@ -34,6 +34,7 @@ pub(super) fn edge(args: &DaemonArgs) -> Result<(), Failure> {
 /// Runs the distributor until SIGTERM.
 pub(super) fn distributor(args: &DaemonArgs) -> Result<(), Failure> {
     let config: DistributorConfig = config::load(&args.config)?;
+    files::open_secret(&config.tls.key)?;
     start_log(args)?;
     Runtime::new()?.block_on(async {
         let mut stop = Stop::new()?;

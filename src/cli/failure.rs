@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use crate::channel::{self, ChannelError};
 use crate::config::ConfigError;
+use crate::files::FileError;
 use crate::fleet_key::FleetKeyError;
 use crate::pki::PkiError;
 
@@ -57,6 +58,12 @@ impl Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
+        Self::new(Kind::Usage, error)
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
         Self::new(Kind::Usage, error)
     }
 }

@@ -11,6 +11,7 @@ use proto::{
 };
 
 use super::replica::Replica;
+use crate::files;
 use crate::fleet_key::FleetKey;
 use crate::seal;
 
@@ -28,7 +29,7 @@ pub(crate) fn spi(number: u32) -> InboundSpi {
 pub(crate) fn fleet_key() -> FleetKey {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("fleet.key");
-    std::fs::write(&path, "42".repeat(32)).unwrap();
+    files::write_new(&path, "42".repeat(32).as_bytes(), files::PRIVATE).unwrap();
     FleetKey::load(&path).unwrap()
 }
 

@@ -44,7 +44,7 @@ pub(super) fn create(fleet: &Name) -> Result<Pem, PkiError> {
 
 /// The authority that [`create`] made.
 pub(super) fn load(certificate: &Path, key: &Path) -> Result<Authority, PkiError> {
-    let key_pem = Zeroizing::new(files::read_text(key)?);
+    let key_pem = files::read_secret(key)?;
     let key_pair =
         KeyPair::from_pem(&key_pem).map_err(|error| PkiError::BadAuthority(key.to_owned(), error))?;
     let certificate_pem = files::read_text(certificate)?;

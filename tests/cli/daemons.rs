@@ -1,6 +1,7 @@
 //! `anyswan distributor` and `anyswan edge` as processes.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::hub::Hub;
 use crate::program::run;
@@ -63,6 +64,19 @@ fn files_that_a_config_names_are_checked() {
         .expect(2)
         .complains(&["fleet.key"]);
     hub.check_no_secret(&ended.stderr);
+
+    let open_to_all = fs::Permissions::from_mode(0o644);
+    for key in ["hub.key", "fleet.key"] {
+        fs::set_permissions(hub.path(key), open_to_all.clone()).unwrap();
+    }
+    let config = hub.path("distributor.toml");
+    run(["distributor", "--config", config.to_str().unwrap()], "")
+        .expect(2)
+        .complains(&["hub.key", "chmod 600"]);
+    hub.add_tunnel("acme", "")
+        .expect(2)
+        .complains(&["fleet.key", "chmod 600"]);
+    fs::set_permissions(hub.path("fleet.key"), fs::Permissions::from_mode(0o600)).unwrap();
 
     fs::write(hub.path("fleet.key"), "something else").unwrap();
     hub.add_tunnel("acme", "")
