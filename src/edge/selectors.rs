@@ -49,15 +49,16 @@ fn pair(
     remote: &TrafficSelector,
     selectors: &mut Vec<Selector>,
 ) -> Result<(), Unsupported> {
+    // Before they are taken apart: a customer can have thousands of prefixes of either family that fit none of the other.
+    if local.first().is_ipv4() != remote.first().is_ipv4() {
+        return Ok(());
+    }
     let Some(protocol) = common_protocol(local.protocol(), remote.protocol()) else {
         return Ok(());
     };
     let (local_port, remote_port) = (port(local.ports())?, port(remote.ports())?);
     for local in prefixes(local.first(), local.last()) {
         for remote in prefixes(remote.first(), remote.last()) {
-            if local.addr().is_ipv4() != remote.addr().is_ipv4() {
-                continue;
-            }
             if selectors.len() == MOST {
                 return Err(Unsupported::TooMany);
             }
