@@ -206,6 +206,7 @@ impl Edge {
             metrics: metrics.clone(),
         };
         let receiver = Receiver {
+            addresses: config.addresses.as_slice().into(),
             spi_key: fleet_key.spi_key(),
             link: link.clone(),
             draining: draining.clone(),

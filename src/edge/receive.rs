@@ -1,7 +1,7 @@
 //! From the sockets to the responder that owns the message: ours, or another edge's.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,6 +24,8 @@ const BATCH: usize = 64;
 /// Decides whose a datagram is. Keeps no state of peers.
 #[derive(Clone)]
 pub(crate) struct Receiver {
+    /// The anycast addresses.
+    pub(crate) addresses: Arc<[IpAddr]>,
     pub(crate) spi_key: Secret,
     pub(crate) link: watch::Receiver<LinkState>,
     /// True when new IKE SAs are left to other edges, since this one is about to go.
@@ -64,6 +66,11 @@ impl Receiver {
 
     fn take(&self, path: Path, payload: &[u8]) {
         self.metrics.count(Family::Datagrams, "received");
+        // The kernel drops that for IPv4 only. The SA towards such a customer would be one towards ourselves, and its SPI,
+        // which the customer chooses, could be that of another customer's inbound SA: the kernel takes them for one.
+        if self.addresses.contains(&path.peer.ip()) {
+            return self.metrics.count(Family::Datagrams, "dropped_from_our_address");
+        }
         let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
             return self.metrics.count(Family::Datagrams, "dropped_without_lease");
         };
@@ -127,5 +134,54 @@ async fn read(socket: &UdpSocket, mut take: impl FnMut(&[u8], SocketAddr)) {
             }
         }
         tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::edge::fixtures;
+    use crate::edge::lease::Tenure;
+
+    #[tokio::test]
+    async fn nobody_is_a_customer_at_an_address_of_ours() {
+        let addresses: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
+        let key = fixtures::fleet_key();
+        let spi_key = key.spi_key();
+        let tenure = Tenure {
+            slot: proto::Slot::new(1).unwrap(),
+            incarnation: 1,
+            store: 1,
+            until: Instant::now() + Duration::from_secs(600),
+        };
+        let link = LinkState {
+            tenure: Some(tenure),
+            ..LinkState::default()
+        };
+        let metrics = Metrics::default();
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let forwarder = Forwarder::new(socket, Arc::new(key), Default::default(), metrics.clone());
+        let (responder, mut datagrams) = mpsc::channel(8);
+        let receiver = Receiver {
+            addresses: addresses.into(),
+            spi_key,
+            link: watch::channel(link).1,
+            draining: watch::channel(false).1,
+            forwarder: Arc::new(forwarder),
+            responder,
+            metrics,
+        };
+
+        let local = SocketAddr::new(addresses[0], 500);
+        let mut take = |peer: IpAddr| {
+            let peer = SocketAddr::new(peer, 500);
+            receiver.take(Path { local, peer }, b"whatever it says");
+            datagrams.try_recv().is_ok()
+        };
+        assert!(take("2001:db8::7".parse().unwrap()));
+        assert!(!take(addresses[0]));
+        assert!(!take(addresses[1]));
     }
 }
