@@ -20,6 +20,7 @@
 //! find theirs full are dropped, since IKE sends again, and everything else is state that its readers look at when they
 //! are woken ([`state`], [`replica`]).
 
+mod admission;
 mod backoff;
 mod commit;
 mod convert;

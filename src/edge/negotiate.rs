@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
+use super::admission::{self, Admission};
 use super::commit::Committer;
 use super::convert::Author;
 use super::host::FleetHost;
@@ -59,6 +60,7 @@ struct Running {
     /// `None` until it knows what the fleet knows.
     cursor: Option<Cursor>,
     commits: JoinSet<Ended>,
+    admission: Admission,
 }
 
 impl Running {
@@ -156,6 +158,7 @@ impl Negotiator {
             ownership: Ownership::default(),
             cursor: None,
             commits: JoinSet::new(),
+            admission: Admission::default(),
         }
     }
 
@@ -176,6 +179,12 @@ impl Negotiator {
 
     /// Takes out of the responder what it wants sent, committed and said.
     fn flush(&self, running: &mut Running, journal: &mut Journal) {
+        // First, since one that is refused on the spot has an answer for the customer.
+        while running.commits.len() < COMMITS
+            && let Some(commit) = running.responder.poll_commit()
+        {
+            self.commit(running, commit);
+        }
         let now = Instant::now();
         while let Some(Transmit { path, payload }) = running.responder.poll_transmit() {
             let outcome = match self.sockets.try_send(&payload, path.local, path.peer) {
@@ -187,16 +196,21 @@ impl Negotiator {
         while let Some(event) = running.responder.poll_event() {
             journal.note(&event, now);
         }
-        while running.commits.len() < COMMITS
-            && let Some(commit) = running.responder.poll_commit()
-        {
-            self.commit(running, commit);
-        }
     }
 
     fn commit(&self, running: &mut Running, commit: ike::Commit) {
         let (id, ike) = (commit.id, commit.ike);
+        let refused = Ended {
+            id,
+            ike,
+            outcome: Some(CommitOutcome::Refused),
+        };
         running.ownership.note_commit(&commit);
+        let new = admission::tunnel_of_new_sa(&commit, &self.replica.read());
+        if new.is_some_and(|tunnel| !running.admission.admit(tunnel, Instant::now())) {
+            self.metrics.count(Family::Commits, "refused_too_many");
+            return self.take_outcome(running, &refused);
+        }
         let author = Author {
             fleet_key: &self.fleet_key,
             tenure: &running.tenure,
@@ -207,14 +221,7 @@ impl Negotiator {
             Ok(commit) => v1::CommitRequest::from(&commit),
             Err(error) => {
                 warn!(%error, "a change cannot be put into the fleet's words");
-                return self.take_outcome(
-                    running,
-                    &Ended {
-                        id,
-                        ike,
-                        outcome: Some(CommitOutcome::Refused),
-                    },
-                );
+                return self.take_outcome(running, &refused);
             }
         };
         let committer = Committer {

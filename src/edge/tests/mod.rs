@@ -87,6 +87,32 @@ async fn a_message_at_another_edge_reaches_the_owner_and_its_answer_comes_back()
 }
 
 #[tokio::test]
+async fn a_customer_that_authenticates_without_end_is_refused_and_others_are_not() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge("e1").await;
+    edge.ready().await;
+    let (_, endless) = Router::new(1).await;
+    let (mut calm, customer) = Router::new(2).await;
+    fleet
+        .put_tunnels([("endless".to_owned(), &endless), ("calm".to_owned(), &customer)])
+        .await;
+
+    let mut last = Status::Up;
+    for _ in 0..1000 {
+        let (mut router, _) = Router::new(1).await;
+        let auth = router.begin(&edge).await;
+        router.send(&auth, &edge).await;
+        router.receive().await;
+        last = router.initiator.status();
+        if last != Status::Up {
+            break;
+        }
+    }
+    assert!(matches!(last, Status::Refused(_)), "{last:?}");
+    calm.connect(&edge).await;
+}
+
+#[tokio::test]
 async fn a_restarted_edge_goes_on_with_its_ike_sas() {
     let fleet = Fleet::start().await;
     let mut edge = fleet.edge("e1").await;
