@@ -26,8 +26,8 @@ pub enum What {
     /// A datagram was dropped in silence.
     #[error("datagram dropped: {0}")]
     Dropped(#[from] Dropped),
-    /// IKE_SA_INIT was answered with a cookie, without further work (RFC 7296 section 2.6).
-    #[error("a cookie is asked for: too many IKE SAs are half-open")]
+    /// IKE_SA_INIT was answered with a cookie and nothing else: too many IKE SAs are half-open, or too many errors are sent.
+    #[error("a cookie is asked for (RFC 7296 section 2.6)")]
     CookieAsked,
     /// IKE_SA_INIT did not lead to a half-open IKE SA.
     #[error("IKE_SA_INIT refused: {0}")]

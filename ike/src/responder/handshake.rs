@@ -25,6 +25,9 @@ impl Responder {
                 .out
                 .report(path, Some(header.spis), None, Dropped::Unexpected);
         }
+        if octets.len() > MAX_INIT_LEN {
+            return self.out.report(path, Some(header.spis), None, Dropped::TooLong);
+        }
         let key = RequestKey::new(path, octets);
         if let Some(half_open) = self.half_open.begun_by(&key) {
             // A retransmission: the same answer while IKE_AUTH is awaited, none after it (RFC 7296 section 2.1).
@@ -33,8 +36,8 @@ impl Responder {
             }
             return;
         }
-        match self.admit(now, path, header, octets) {
-            Ok((initiated, proven)) => self.open_half(now, path, key, initiated, proven),
+        match self.admit(now, path, key, header, octets) {
+            Ok(()) => {}
             Err(Failure::Refused(refusal)) => self.refuse_init(now, path, &header, refusal),
             Err(Failure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
             Err(Failure::Unproven(cookie)) => {
@@ -46,17 +49,15 @@ impl Responder {
         }
     }
 
-    /// Answers a request, if there is room for one more half-open IKE SA; tells whether a cookie has proved its source.
+    /// Answers a request, if there is room for one more half-open IKE SA (docs/decisions/0008).
     fn admit(
         &mut self,
         now: Instant,
         path: Path,
+        key: RequestKey,
         header: Header,
         octets: &[u8],
-    ) -> Result<(Initiated, Option<Source>), Failure> {
-        if octets.len() > MAX_INIT_LEN {
-            return Err(Dropped::TooLong.into());
-        }
+    ) -> Result<(), Failure> {
         let message = Message::decode_body(header, octets)?;
         let request = InitPayloads::read(&message.payloads)?;
         let claim = Claim {
@@ -81,8 +82,16 @@ impl Responder {
             message: &message,
             octets,
         };
-        let initiated = Initiated::respond(&self.config.ike, self.host.as_mut(), arrived, &request, spi)?;
-        Ok((initiated, proven))
+        match Initiated::respond(&self.config.ike, self.host.as_mut(), arrived, &request, spi) {
+            Ok(initiated) => self.open_half(now, path, key, initiated, proven),
+            Err(Failure::Refused(refusal)) if is_proven || self.error_budget.take(now) => {
+                self.send_refusal(path, &header, refusal);
+            }
+            // With so many errors under way, whoever needs one has to show that it gets there.
+            Err(Failure::Refused(_)) => return Err(Failure::Unproven(self.cookies.make(&claim, time))),
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
     }
 
     fn issue_ike_spi(&mut self) -> u64 {
@@ -120,11 +129,15 @@ impl Responder {
     }
 
     fn refuse_init(&mut self, now: Instant, path: Path, header: &Header, refusal: InitRefusal) {
-        if !self.error_budget.take(now) {
-            return self
+        match self.error_budget.take(now) {
+            true => self.send_refusal(path, header, refusal),
+            false => self
                 .out
-                .report(path, Some(header.spis), None, Dropped::TooManyErrors);
+                .report(path, Some(header.spis), None, Dropped::TooManyErrors),
         }
+    }
+
+    fn send_refusal(&mut self, path: Path, header: &Header, refusal: InitRefusal) {
         let (kind, data) = refusal.notification();
         self.out.send(path, &init::notification(header, kind, &data));
         self.out.report(path, Some(header.spis), None, refusal);

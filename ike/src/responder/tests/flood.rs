@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::testkit::TestHost;
-use crate::{DhGroup, Dropped, InitRefusal, Limits, default_ike_suites};
+use crate::{DhGroup, Dropped, IkeSuite, InitRefusal, Limits, default_ike_suites};
 
 /// An edge that knows the customers' tunnels and takes so many half-open IKE SAs.
 fn edge(limits: Limits, customers: &[&Customer]) -> TestFleet {
@@ -191,6 +191,32 @@ fn a_cookie_outlives_a_wrong_guess_of_the_group() {
     });
     assert_eq!(happened(&fleet)[..2], [&What::CookieAsked, &wrong_group]);
     assert_eq!(cookies_asked(&fleet), 1);
+}
+
+/// Requests that come to nothing never reach the threshold, yet their errors are limited in number.
+#[test]
+fn a_flood_of_wrong_guesses_keeps_the_right_group_from_nobody() {
+    let curve = |dh| IkeSuite {
+        dh,
+        ..default_ike_suites()[0]
+    };
+    let customer = Customer {
+        ike: vec![curve(DhGroup::P384), curve(DhGroup::Curve25519)],
+        ..Customer::new(1)
+    };
+    let mut fleet = edge(Limits::default(), &[&customer]);
+    let wrong_guess = Initiator::new(customer.clone(), 1).start();
+    let flood = (0..1_000).map(|number| {
+        let mut sent = wrong_guess.clone();
+        sent.path.local.set_ip(somewhere(number));
+        fleet.deliver(&sent).remove(0)
+    });
+    let hints =
+        flood.filter(|answer| unprotected_error(std::slice::from_ref(answer)).1 != NotifyType::COOKIE);
+    assert!(hints.count() < 500);
+    let mut initiator = Initiator::new(customer, 2);
+    fleet.connect(&mut initiator);
+    assert_eq!(initiator.status(), Status::Up, "{:?}", fleet.last_event());
 }
 
 /// One source cannot take all the room, and does not need any other customer's address to be kept out of its own share.
