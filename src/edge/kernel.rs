@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 use xfrm::Agent;
 
 use super::metrics::{Family, Metrics};
-use super::notice::Notifier;
+use super::notifier::Notifier;
 use super::packet_limit::packet_limit;
 use super::plan::{Planner, Terms};
 use super::replica::{Cursor, News};

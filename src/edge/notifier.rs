@@ -1,0 +1,42 @@
+//! Brings what this edge's kernel notices to the edge that has to know.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use super::forward::{Forwarded, Forwarder};
+use super::input::Input;
+use super::metrics::{Family, Metrics};
+use super::notice::Notice;
+use super::state::{LinkState, SharedReplica};
+
+/// Tells the owner, here or at another edge.
+pub(crate) struct Notifier {
+    pub(crate) replica: SharedReplica,
+    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) forwarder: Arc<Forwarder>,
+    pub(crate) responder: mpsc::Sender<Input>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Notifier {
+    pub(crate) fn tell(&self, notice: Notice) {
+        let owner = self.replica.read().owner_of_child(notice.inbound_spi());
+        let ours = self.link.borrow().lease(Instant::now());
+        let outcome = match owner {
+            None => "dropped_unknown_sa",
+            Some(owner) if ours.is_some_and(|ours| ours.slot == owner) => {
+                match self.responder.try_send(Input::Notice(notice)) {
+                    Ok(()) => "told",
+                    Err(_) => "dropped_busy",
+                }
+            }
+            Some(owner) => {
+                self.forwarder.pass_on(owner, &Forwarded::Notice(notice));
+                "passed_on"
+            }
+        };
+        self.metrics.count(Family::Notices, outcome);
+    }
+}
