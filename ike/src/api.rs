@@ -64,12 +64,13 @@ pub struct Transmit {
     pub payload: Vec<u8>,
 }
 
-/// Both SPIs of an IKE SA (RFC 7296 section 3.1).
+/// Both SPIs of an IKE SA (RFC 7296 section 3.1), with the roles of the first IKE SA: a rekey of ours makes us the
+/// initiator of the next one by the RFC's word, but this crate's caller finds the fleet's SPI in the same place always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IkeSpis {
-    /// The initiator's.
+    /// The peer's.
     pub initiator: u64,
-    /// The responder's, which tells every edge who issued it; see [`crate::route`].
+    /// The fleet's, which tells every edge who issued it; see [`crate::route`].
     pub responder: u64,
 }
 
@@ -300,6 +301,8 @@ pub struct Limits {
     pub cookie_threshold: usize,
     /// Silence after which the peer is asked whether it lives (RFC 7296 section 2.4).
     pub dpd_interval: Duration,
+    /// Child SAs that an IKE SA may have; beyond it NO_ADDITIONAL_SAS answers. Twice as many while they are rekeyed.
+    pub children_max: usize,
     /// Age at which we rekey a child SA that the peer has not; `None` for never.
     pub child_lifetime: Option<Duration>,
     /// Age at which we rekey an IKE SA that the peer has not; `None` for never.
@@ -314,6 +317,7 @@ impl Default for Limits {
             half_open_per_source: 100,
             cookie_threshold: 500,
             dpd_interval: Duration::from_secs(30),
+            children_max: 32,
             // Even a tenth shorter by jitter, they are longer than what routers come with (1 to 12 hours, and 4 to 24): the
             // peer, which knows what its own policy asks for, is the first to rekey.
             child_lifetime: Some(Duration::from_secs(14 * 3600)),

@@ -1,15 +1,15 @@
 //! IKE_AUTH with a pre-shared key (RFC 7296 sections 1.2 and 2.15).
 
 use crate::channel::{Channel, Exhausted, Kind, Opened};
-use crate::child::{Agreed, ChildRequest, ChildSpis, Parent};
+use crate::child::{Agreed, ChildRequest, Fresh};
+use crate::children::{Child, Children, Phase};
 use crate::established::{Arrived, Established};
 use crate::init::Initiated;
 use crate::snapshot::State;
 use crate::tunnels::{Tunnels, is_same_identity};
-use crate::udp::NAT_T_PORT;
 use crate::window::{Answered, Window};
 use crate::wire::{Auth, ExchangeType, IdPayload, Notify, NotifyType, Payload, WireError};
-use crate::{AuthRefusal, Change, ChildRefusal, Identity, Path, Secret, Tunnel};
+use crate::{AuthRefusal, Change, ChildRefusal, Identity, Secret, Side, Tunnel};
 
 /// Message ID of IKE_AUTH (RFC 7296 section 2.2); with pre-shared keys there is one such exchange.
 pub(crate) const MESSAGE_ID: u32 = 1;
@@ -112,28 +112,34 @@ impl Attempt<'_> {
         mut channel: Channel,
         issue_esp_spi: impl FnOnce() -> Option<u32>,
     ) -> Result<Judged, Exhausted> {
-        let agreed = request.child.agree(tunnel);
+        let agreed = request.child.agree(tunnel, &[]);
         let agreed = agreed.and_then(|agreed| Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?)));
         let reply = self.seal_reply(&mut channel, tunnel, &agreed)?;
 
-        let path = self.arrived.path;
-        let child = agreed.map(|(agreed, spi)| agreed.into_sa(spi, self.parent(tunnel, path)));
-        let spis = child.iter().map(|child| ChildSpis {
-            inbound: child.inbound_spi,
-            outbound: child.outbound_spi,
-        });
-        let state = State {
+        let mut state = State {
             suite: self.initiated.suite,
             sk_d: self.initiated.keys.sk_d.clone(),
             channel,
             tunnel: tunnel.name.clone(),
             remote_id: tunnel.remote_id.clone(),
-            path,
+            path: self.arrived.path,
             nat: self.initiated.nat,
             window: Window::after_auth(Answered::new(self.arrived.octets, reply)),
             next_request: 0,
-            children: spis.collect(),
+            children: Children::default(),
+            exchange: None,
+            replaced: None,
         };
+        let fresh = Fresh {
+            initiator: Side::Peer,
+            shared: None,
+            ni: &self.initiated.ni,
+            nr: &self.initiated.nr,
+        };
+        let child = agreed.map(|(agreed, spi)| agreed.into_sa(spi, &state.parent(), &fresh, false));
+        if let Ok(child) = &child {
+            state.children.push(Child::new(child, Phase::Active));
+        }
         let child_spi = child
             .as_ref()
             .map(|child| child.inbound_spi)
@@ -145,21 +151,6 @@ impl Attempt<'_> {
             child: child_spi,
         };
         Ok(Judged::Accepted(Box::new(accepted), changes))
-    }
-
-    /// What the child SA takes from the IKE SA.
-    fn parent<'t>(&'t self, tunnel: &'t Tunnel, path: Path) -> Parent<'t> {
-        Parent {
-            spis: self.initiated.spis,
-            tunnel: &tunnel.name,
-            path,
-            // "UDP encapsulation MUST NOT be done on port 500" (RFC 7296 section 2.23).
-            udp_encap: self.initiated.nat.is_present() && path.local.port() == NAT_T_PORT,
-            prf: self.initiated.suite.prf,
-            sk_d: &self.initiated.keys.sk_d,
-            ni: &self.initiated.ni,
-            nr: &self.initiated.nr,
-        }
     }
 
     /// IDr and AUTH, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2).
@@ -180,7 +171,7 @@ impl Attempt<'_> {
         let mut payloads = vec![Payload::IdR(id_r.clone()), Payload::Auth(auth)];
         match agreed {
             Ok((agreed, _)) => payloads.extend(agreed.payloads(&spi)),
-            Err(refusal) => payloads.push(Payload::Notify(Notify::new(refusal.notification(), &[]))),
+            Err(refusal) => payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[]))),
         }
         channel.seal(Kind::Response, ExchangeType::IkeAuth, MESSAGE_ID, &payloads)
     }

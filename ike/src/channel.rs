@@ -45,13 +45,43 @@ impl Ivs {
 #[derive(Debug)]
 pub(crate) struct Exhausted;
 
-/// Opens what the peer sends and seals what we send. We are always the original responder.
+/// Which end of the IKE SA we are (RFC 7296 section 2.2): its original responder, unless we made it by a rekey of ours
+/// (RFC 7296 section 1.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Role {
+    Initiator,
+    Responder,
+}
+
+impl Role {
+    /// Ours in the IKE SA of a message with these `flags` from the peer.
+    pub(crate) fn of_receiver(flags: Flags) -> Self {
+        match flags.initiator {
+            true => Self::Responder,
+            false => Self::Initiator,
+        }
+    }
+
+    /// From the order of [`IkeSpis`] to that of the header, and back.
+    pub(crate) fn swap(self, spis: IkeSpis) -> IkeSpis {
+        match self {
+            Self::Responder => spis,
+            Self::Initiator => IkeSpis {
+                initiator: spis.responder,
+                responder: spis.initiator,
+            },
+        }
+    }
+}
+
+/// Opens what the peer sends and seals what we send.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Channel {
     pub(crate) spis: IkeSpis,
+    pub(crate) role: Role,
     cipher: IkeCipher,
     /// Octets of the longest message that is sent in one piece; `None` for a peer that takes no fragments (RFC 7383).
-    longest: Option<u16>,
+    pub(crate) longest: Option<u16>,
     /// Octets only: a key ready for use is several times as large, and made in less than the time of an HMAC.
     sk_ei: Secret,
     sk_er: Secret,
@@ -67,21 +97,31 @@ pub(crate) enum Kind {
 }
 
 impl Channel {
+    /// With keys that nothing was sent with yet, in a process of this `incarnation`.
     pub(crate) fn new(
         spis: IkeSpis,
+        role: Role,
         cipher: IkeCipher,
         longest: Option<u16>,
-        sk_ei: Secret,
-        sk_er: Secret,
-        ivs: Ivs,
+        (sk_ei, sk_er): (Secret, Secret),
+        incarnation: u32,
     ) -> Self {
         Self {
             spis,
+            role,
             cipher,
             longest,
             sk_ei,
             sk_er,
-            ivs,
+            ivs: Ivs::new(incarnation, 0),
+        }
+    }
+
+    /// The key of what the peer sends, and that of what we send.
+    fn keys(&self) -> (&Secret, &Secret) {
+        match self.role {
+            Role::Responder => (&self.sk_ei, &self.sk_er),
+            Role::Initiator => (&self.sk_er, &self.sk_ei),
         }
     }
 
@@ -128,7 +168,7 @@ impl Channel {
     }
 
     fn decrypt(&self, arrived: Arrived<'_>, body: &[u8]) -> Result<Vec<u8>, Dropped> {
-        let key = SkKey::new(self.cipher, &self.sk_ei).ok_or(Dropped::NotAuthentic)?;
+        let key = SkKey::new(self.cipher, self.keys().0).ok_or(Dropped::NotAuthentic)?;
         key.open(arrived.octets, body.len())
             .map_err(|_| Dropped::NotAuthentic)
     }
@@ -142,17 +182,17 @@ impl Channel {
         payloads: &[Payload<'_>],
     ) -> Result<Vec<u8>, Exhausted> {
         let flags = Flags {
-            initiator: false,
+            initiator: self.role == Role::Initiator,
             response: kind == Kind::Response,
         };
         let head = Head {
-            spis: self.spis,
+            spis: self.role.swap(self.spis),
             exchange,
             flags,
             message_id,
         };
         // Keys of a wrong length, from a snapshot, open nothing: so there is nothing to seal either.
-        let key = SkKey::new(self.cipher, &self.sk_er).ok_or(Exhausted)?;
+        let key = SkKey::new(self.cipher, self.keys().1).ok_or(Exhausted)?;
         let whole = key.seal(&head, payloads, self.ivs.take()?);
         match self.longest.map(usize::from) {
             // Sealed in vain: so large a message is rare, and the others are spared a question.

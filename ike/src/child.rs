@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::ChildKeys;
 use crate::narrow::{Selectors, narrow};
-use crate::select::{Chosen, esp_spi, esp_suite, wants_esn_only};
+use crate::select::{Chosen, esp_spi, esp_suite_and_group, wants_esn_only};
 use crate::wire::{Payload, Proposal, WireError};
-use crate::{ChildRefusal, ChildSa, EspSuite, IkeSpis, Path, Prf, Secret, Tunnel};
+use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Path, Prf, Secret, Side, Tunnel};
 
 /// Both SPIs of a child SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +44,11 @@ impl<'a> ChildRequest<'a> {
         Ok(Self { proposals, selectors })
     }
 
-    /// Chooses within what the tunnel allows.
-    pub(crate) fn agree(&self, tunnel: &Tunnel) -> Result<Agreed<'a>, ChildRefusal> {
-        let Some(Chosen { suite, answer }) = esp_suite(&tunnel.esp, self.proposals) else {
+    /// Chooses within what the tunnel allows. `groups` are those of a key exchange that the child SA may have of its
+    /// own, none in IKE_AUTH.
+    pub(crate) fn agree(&self, tunnel: &Tunnel, groups: &[DhGroup]) -> Result<Agreed<'a>, ChildRefusal> {
+        let chosen = esp_suite_and_group(&tunnel.esp, groups, self.proposals);
+        let Some((Chosen { suite, answer }, group)) = chosen else {
             return Err(match wants_esn_only(&tunnel.esp, self.proposals) {
                 true => ChildRefusal::EsnOnly,
                 false => ChildRefusal::NoProposal,
@@ -60,6 +62,7 @@ impl<'a> ChildRequest<'a> {
         let selectors = narrow(&self.selectors, &policy).ok_or(ChildRefusal::Selectors)?;
         Ok(Agreed {
             suite,
+            group,
             answer,
             outbound_spi,
             selectors,
@@ -69,10 +72,12 @@ impl<'a> ChildRequest<'a> {
 
 /// What both sides agree on.
 pub(crate) struct Agreed<'a> {
-    suite: EspSuite,
-    answer: Proposal<'a>,
-    outbound_spi: u32,
-    selectors: Selectors,
+    pub(crate) suite: EspSuite,
+    /// Of the key exchange that the child SA has of its own.
+    pub(crate) group: Option<DhGroup>,
+    pub(crate) answer: Proposal<'a>,
+    pub(crate) outbound_spi: u32,
+    pub(crate) selectors: Selectors,
 }
 
 /// What a child SA takes from its IKE SA.
@@ -83,14 +88,33 @@ pub(crate) struct Parent<'a> {
     pub(crate) udp_encap: bool,
     pub(crate) prf: Prf,
     pub(crate) sk_d: &'a Secret,
+}
+
+/// What an exchange adds to the keys of its child SA.
+pub(crate) struct Fresh<'a> {
+    /// Who has begun it.
+    pub(crate) initiator: Side,
+    /// The result of its key exchange, if it has one.
+    pub(crate) shared: Option<&'a Secret>,
     pub(crate) ni: &'a [u8],
     pub(crate) nr: &'a [u8],
 }
 
 impl Agreed<'_> {
-    /// The SA for every kernel of the fleet.
-    pub(crate) fn into_sa(self, inbound_spi: u32, parent: Parent<'_>) -> ChildSa {
-        let keys = ChildKeys::derive(self.suite, parent.prf, parent.sk_d, parent.ni, parent.nr);
+    /// The SA for every kernel of the fleet; in standby if it takes another's place.
+    pub(crate) fn into_sa(
+        self,
+        inbound_spi: u32,
+        parent: &Parent<'_>,
+        fresh: &Fresh<'_>,
+        standby: bool,
+    ) -> ChildSa {
+        let secret = (parent.prf, parent.sk_d);
+        let keys = ChildKeys::derive(self.suite, secret, fresh.shared, fresh.ni, fresh.nr);
+        let (inbound_key, outbound_key) = match fresh.initiator {
+            Side::Peer => (keys.from_initiator, keys.from_responder),
+            Side::Us => (keys.from_responder, keys.from_initiator),
+        };
         ChildSa {
             ike: parent.spis,
             tunnel: parent.tunnel.to_owned(),
@@ -99,11 +123,11 @@ impl Agreed<'_> {
             path: parent.path,
             udp_encap: parent.udp_encap,
             suite: self.suite,
-            inbound_key: keys.from_initiator,
-            outbound_key: keys.from_responder,
+            inbound_key,
+            outbound_key,
             local_ts: self.selectors.local,
             remote_ts: self.selectors.remote,
-            standby: false,
+            standby,
         }
     }
 

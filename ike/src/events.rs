@@ -1,7 +1,9 @@
 //! What happened, for a log line or a counter. Nothing here is secret.
 
+use std::fmt;
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::wire::{NotifyType, WireError};
@@ -67,9 +69,54 @@ pub enum What {
     /// The peer sent a notification that changes nothing here; its notify message type.
     #[error("the peer notified {0}")]
     Notified(u16),
-    /// The peer asked for something that is not supported within an IKE SA; CREATE_CHILD_SA for now.
-    #[error("CREATE_CHILD_SA refused: no additional SAs")]
-    NoAdditionalSas,
+    /// A child SA is to be made besides those there are, or in the place of one of them.
+    #[error("child SA {inbound_spi:08x} by {by}{}", place_words(.replaces))]
+    ChildAdded {
+        /// Its inbound SPI.
+        inbound_spi: u32,
+        /// Inbound SPI of the one that it replaces.
+        replaces: Option<u32>,
+        /// Who has asked for it.
+        by: Side,
+    },
+    /// The peer's CREATE_CHILD_SA was answered with an error.
+    #[error("CREATE_CHILD_SA refused: {0}")]
+    ChildRefused(#[from] ChildRefusal),
+    /// The IKE SA is rekeyed: another inherits its child SAs (RFC 7296 section 2.18).
+    #[error("rekeyed by {by} as {:016x}", .heir.responder)]
+    IkeRekeyed {
+        /// The other.
+        heir: IkeSpis,
+        /// Who has asked for it.
+        by: Side,
+    },
+    /// The peer answered our CREATE_CHILD_SA with an error; its notify message type.
+    #[error("the peer refused a rekey by {0}")]
+    RekeyRefused(u16),
+}
+
+/// One of the two ends of an IKE SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Side {
+    /// We.
+    Us,
+    /// The peer.
+    Peer,
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Us => "us",
+            Self::Peer => "the peer",
+        })
+    }
+}
+
+fn place_words(replaces: &Option<u32>) -> String {
+    replaces
+        .map(|spi| format!(" in place of {spi:08x}"))
+        .unwrap_or_default()
 }
 
 fn child_words(child: &Result<u32, ChildRefusal>) -> String {
@@ -186,7 +233,7 @@ fn words(id: &Option<Identity>) -> String {
         .map_or_else(|| "an identity of unknown kind".into(), Identity::to_string)
 }
 
-/// Why an IKE SA has no child SA.
+/// Why an IKE SA has no child SA, or not another one, and why it is not rekeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ChildRefusal {
     /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
@@ -202,6 +249,24 @@ pub enum ChildRefusal {
     /// NO_ADDITIONAL_SAS: no free inbound SPI was found.
     #[error("no free SPI")]
     NoFreeSpi,
+    /// NO_ADDITIONAL_SAS: [`crate::Limits::children_max`] is reached (RFC 7296 section 1.3).
+    #[error("too many child SAs")]
+    TooMany,
+    /// NO_ADDITIONAL_SAS: the operator has removed the tunnel.
+    #[error("the tunnel is gone")]
+    NoTunnel,
+    /// CHILD_SA_NOT_FOUND (RFC 7296 section 2.25).
+    #[error("there is no such child SA to be rekeyed")]
+    NotFound,
+    /// INVALID_KE_PAYLOAD (RFC 7296 section 1.3): the peer is to try again with this group.
+    #[error("a key exchange with {0} is wanted")]
+    WrongGroup(DhGroup),
+    /// TEMPORARY_FAILURE (RFC 7296 section 2.25): one of both sides rekeys or deletes what it is about.
+    #[error("it collides with another exchange")]
+    Collision,
+    /// TEMPORARY_FAILURE: the commit was refused.
+    #[error("refused by the fleet")]
+    Fleet,
 }
 
 /// Why an established IKE SA is gone.
@@ -222,6 +287,12 @@ pub enum Ending {
     /// It has sent all the messages that its keys allow.
     #[error("its IVs are used up")]
     Exhausted,
+    /// Another has taken its place (RFC 7296 section 2.18).
+    #[error("it was rekeyed")]
+    Rekeyed,
+    /// The peer refused our rekeys for minutes: both sides begin anew (RFC 7296 sections 2.8 and 2.25).
+    #[error("the peer refuses to rekey")]
+    RekeyRefused,
     /// Revoked or superseded: the fleet dropped it.
     #[error("removed by the fleet")]
     Removed,
@@ -271,11 +342,17 @@ impl From<WireError> for AuthRefusal {
 
 impl ChildRefusal {
     /// The notification that answers in place of SA, TSi and TSr.
-    pub(crate) fn notification(self) -> NotifyType {
-        match self {
+    pub(crate) fn notification(self) -> (NotifyType, Vec<u8>) {
+        let kind = match self {
             Self::NoProposal | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
             Self::Selectors => NotifyType::TS_UNACCEPTABLE,
-            Self::NoFreeSpi => NotifyType::NO_ADDITIONAL_SAS,
-        }
+            Self::NoFreeSpi | Self::TooMany | Self::NoTunnel => NotifyType::NO_ADDITIONAL_SAS,
+            Self::NotFound => NotifyType::CHILD_SA_NOT_FOUND,
+            Self::Collision | Self::Fleet => NotifyType::TEMPORARY_FAILURE,
+            Self::WrongGroup(group) => {
+                return (NotifyType::INVALID_KE_PAYLOAD, group.id().to_be_bytes().to_vec());
+            }
+        };
+        (kind, Vec::new())
     }
 }

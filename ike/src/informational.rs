@@ -1,7 +1,6 @@
 //! What an INFORMATIONAL request says (RFC 7296 section 1.4).
 
 use crate::Ending;
-use crate::child::ChildSpis;
 use crate::wire::{Delete, NotifyType, Payload, Protocol};
 
 /// Message ID of the peer's first request after IKE_AUTH.
@@ -12,16 +11,16 @@ const FIRST_AFTER_AUTH: u32 = 2;
 pub(crate) struct Informational {
     /// The IKE SA ends.
     pub(crate) ending: Option<Ending>,
-    /// Child SAs of ours that the peer has deleted its half of.
-    pub(crate) deleted: Vec<ChildSpis>,
+    /// SPIs by which the peer received, in the order and as often as it names them.
+    pub(crate) deleted: Vec<u32>,
     /// Notify message types that change nothing.
     pub(crate) notified: Vec<u16>,
 }
 
 impl Informational {
-    /// Reads the payloads of the request with `message_id`, where `children` are the child SAs there are. A DELETE
-    /// names the SPIs its sender receives on (RFC 7296 section 3.11); those not known are passed over.
-    pub(crate) fn read(payloads: &[Payload<'_>], message_id: u32, children: &[ChildSpis]) -> Self {
+    /// Reads the payloads of the request with `message_id`. A DELETE names the SPIs its sender receives on (RFC 7296
+    /// section 3.11).
+    pub(crate) fn read(payloads: &[Payload<'_>], message_id: u32) -> Self {
         let mut result = Self::default();
         for payload in payloads {
             match payload {
@@ -29,10 +28,7 @@ impl Informational {
                 Payload::Delete(Delete::Child {
                     protocol: Protocol::Esp,
                     spis,
-                }) => {
-                    let known = children.iter().filter(|child| spis.contains(&child.outbound));
-                    result.deleted.extend(known);
-                }
+                }) => result.deleted.extend(spis),
                 Payload::Notify(notify) if message_id == FIRST_AFTER_AUTH && is_fatal(notify.kind) => {
                     result.ending = Some(Ending::PeerRefused(notify.kind.0));
                 }
@@ -41,8 +37,6 @@ impl Informational {
                 _ => {}
             }
         }
-        result.deleted.sort_unstable_by_key(|child| child.inbound);
-        result.deleted.dedup();
         result
     }
 }

@@ -1,9 +1,10 @@
 //! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
 
-use crate::channel::{Channel, Ivs};
+use crate::channel::{Channel, Role};
 use crate::cookie::Cookie;
 use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
 use crate::established::Arrived;
+use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
 use crate::nat::{Nat, NatDetection};
 use crate::select::ike_suite;
@@ -11,9 +12,6 @@ use crate::wire::{
     self, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal, WireError,
 };
 use crate::{Dropped, Host, IkeSpis, IkeSuite, InitRefusal};
-
-/// Octets of our nonce: half of the longest PRF's key (RFC 7296 section 2.10).
-const NONCE_LEN: usize = 32;
 
 /// An IKE SA between IKE_SA_INIT and IKE_AUTH.
 #[derive(Debug)]
@@ -159,14 +157,14 @@ impl Initiated {
 
     /// For IKE_AUTH, with the first IVs of the keys.
     pub(crate) fn channel(&self, incarnation: u32) -> Channel {
-        let ivs = Ivs::new(incarnation, 0);
+        let keys = (self.keys.sk_ei.clone(), self.keys.sk_er.clone());
         Channel::new(
             self.spis,
+            Role::Responder,
             self.suite.cipher,
             self.longest_message,
-            self.keys.sk_ei.clone(),
-            self.keys.sk_er.clone(),
-            ivs,
+            keys,
+            incarnation,
         )
     }
 

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::TrafficSelector;
 
 /// Bound on what a peer can make every kernel of the fleet hold: each pair of selectors becomes policies there.
@@ -9,7 +11,7 @@ use crate::TrafficSelector;
 const MAX_SELECTORS: usize = 16;
 
 /// Both sides of a child SA.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Selectors {
     /// TSr: behind the fleet.
     pub(crate) local: Vec<TrafficSelector>,

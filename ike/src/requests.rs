@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use crate::wire::{Delete, Payload, Protocol};
+use crate::DhGroup;
+use crate::wire::{Delete, ExchangeType, Payload, Protocol};
 
 /// Before the first retransmission. It doubles with each.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -15,8 +16,8 @@ const TRANSMISSIONS: u32 = 8;
 /// How often a DELETE of an IKE SA is sent that the fleet has dropped already: 30 s in all.
 const FAREWELLS: u32 = 4;
 
-/// What we ask of the peer, all of it INFORMATIONAL (RFC 7296 section 1.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What we ask of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Do you live?
     Probe,
@@ -24,19 +25,38 @@ pub(crate) enum Request {
     DeleteChild(u32),
     /// This IKE SA is gone.
     DeleteIke,
+    /// A new SA in the place of another, with a key exchange of this group.
+    Rekey(Old, DhGroup),
+}
+
+/// What is rekeyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Old {
+    /// The child SA with this inbound SPI.
+    Child(u32),
+    /// The IKE SA.
+    Ike,
 }
 
 impl Request {
-    pub(crate) fn payloads(&self) -> Vec<Payload<'static>> {
+    /// Of those that are INFORMATIONAL (RFC 7296 section 1.4): an [`Exchange`](crate::exchange::Exchange) has its own.
+    pub(crate) fn payloads(self) -> Vec<Payload<'static>> {
         match self {
-            Self::Probe => Vec::new(),
+            Self::Probe | Self::Rekey(..) => Vec::new(),
             Self::DeleteChild(spi) => {
                 vec![Payload::Delete(Delete::Child {
                     protocol: Protocol::Esp,
-                    spis: vec![*spi],
+                    spis: vec![spi],
                 })]
             }
             Self::DeleteIke => vec![Payload::Delete(Delete::Ike)],
+        }
+    }
+
+    pub(crate) fn exchange(self) -> ExchangeType {
+        match self {
+            Self::Probe | Self::DeleteChild(_) | Self::DeleteIke => ExchangeType::Informational,
+            Self::Rekey(..) => ExchangeType::CreateChildSa,
         }
     }
 }
@@ -77,6 +97,22 @@ impl Requests {
         self.waiting.push_back(request);
     }
 
+    /// Puts a request in front of the others.
+    pub(crate) fn push_front(&mut self, request: Request) {
+        self.waiting.push_front(request);
+    }
+
+    /// True when one that `is_it` is in line or in flight.
+    pub(crate) fn has(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        let in_flight = self.in_flight.iter().map(|in_flight| in_flight.request);
+        self.waiting.iter().copied().chain(in_flight).any(is_it)
+    }
+
+    /// Takes over what waits in another line.
+    pub(crate) fn adopt(&mut self, other: &mut Self) {
+        self.waiting.append(&mut other.waiting);
+    }
+
     /// The next request, if the window is free for it.
     pub(crate) fn pop(&mut self) -> Option<Request> {
         match self.in_flight {
@@ -110,8 +146,8 @@ impl Requests {
     }
 
     /// The request in flight, to be sealed again under another message ID.
-    pub(crate) fn in_flight(&self) -> Option<&Request> {
-        self.in_flight.as_ref().map(|in_flight| &in_flight.request)
+    pub(crate) fn in_flight(&self) -> Option<Request> {
+        self.in_flight.as_ref().map(|in_flight| in_flight.request)
     }
 
     /// Notes that the request in flight goes out as `octets` from now on, with message ID `id`.
@@ -122,11 +158,10 @@ impl Requests {
         }
     }
 
-    /// True when a response with `id` is awaited.
-    pub(crate) fn awaits(&self, id: u32) -> bool {
-        self.in_flight
-            .as_ref()
-            .is_some_and(|in_flight| in_flight.ids.contains(&id))
+    /// The request that a response of this kind with `id` answers.
+    pub(crate) fn awaited(&self, exchange: ExchangeType, id: u32) -> Option<Request> {
+        let in_flight = self.in_flight.as_ref().filter(|it| it.ids.contains(&id))?;
+        Some(in_flight.request).filter(|request| request.exchange() == exchange)
     }
 
     /// The response has come: frees the window.
@@ -144,7 +179,7 @@ impl Requests {
             return Due::Nothing;
         };
         let limit = match in_flight.request {
-            Request::Probe | Request::DeleteChild(_) => TRANSMISSIONS,
+            Request::Probe | Request::DeleteChild(_) | Request::Rekey(..) => TRANSMISSIONS,
             Request::DeleteIke => FAREWELLS,
         };
         match in_flight.transmissions < limit {
@@ -196,7 +231,9 @@ mod tests {
         let first = requests.pop().unwrap();
         requests.sent(now, first, 7, vec![]);
         assert_eq!(requests.pop(), None);
-        assert!(requests.awaits(7) && !requests.awaits(8));
+        let awaited = |id| requests.awaited(ExchangeType::Informational, id);
+        assert_eq!((awaited(7), awaited(8)), (Some(first), None));
+        assert_eq!(requests.awaited(ExchangeType::CreateChildSa, 7), None);
         requests.answered();
         assert_eq!(requests.pop(), Some(Request::DeleteChild(2)));
         requests.push(Request::DeleteChild(3));

@@ -1,7 +1,7 @@
 //! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
 
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{EspSuite, IkeSuite};
+use crate::{DhGroup, EspSuite, IkeSuite};
 
 /// ENCR_AES_GCM_16 (RFC 4106).
 const ENCR_AES_GCM_16: u16 = 20;
@@ -24,16 +24,21 @@ pub(crate) fn ike_suite<'a>(
     // An SPI has no place in the first proposal of an IKE SA (RFC 7296 section 3.3.1).
     let usable = |proposal: &&Proposal<'_>| proposal.protocol == Protocol::Ike && proposal.spi.is_empty();
     choose(preference, proposals.iter().filter(usable), |suite| {
-        vec![
-            wanted(
-                TransformType::Encryption,
-                suite.cipher.id(),
-                Some(suite.cipher.key_bits()),
-            ),
-            wanted(TransformType::Prf, suite.prf.id(), None),
-            wanted(TransformType::KeyExchange, suite.dh.id(), None),
-        ]
+        ike_transforms(suite)
     })
+}
+
+/// One transform of each type that a proposal for an IKE SA has to have.
+fn ike_transforms(suite: IkeSuite) -> Vec<Transform> {
+    vec![
+        wanted(
+            TransformType::Encryption,
+            suite.cipher.id(),
+            Some(suite.cipher.key_bits()),
+        ),
+        wanted(TransformType::Prf, suite.prf.id(), None),
+        wanted(TransformType::KeyExchange, suite.dh.id(), None),
+    ]
 }
 
 /// For the child SA of IKE_AUTH. Extended sequence numbers are never chosen: they cannot be followed by receivers
@@ -51,6 +56,91 @@ pub(crate) fn esp_suite<'a>(
             transforms
         },
     )
+}
+
+/// For the child SA of CREATE_CHILD_SA, which may have a key exchange of its own (RFC 7296 section 1.3.1). A proposal
+/// with one of `groups`, most wanted first, goes before one without: the peer would not offer what it does not want.
+pub(crate) fn esp_suite_and_group<'a>(
+    preference: &[EspSuite],
+    groups: &[DhGroup],
+    proposals: &[Proposal<'a>],
+) -> Option<(Chosen<'a, EspSuite>, Option<DhGroup>)> {
+    let with_group = groups.iter().find_map(|&group| {
+        let transform = Transform::new(TransformType::KeyExchange, group.id());
+        let offering = proposals.iter().filter(|it| it.transforms.contains(&transform));
+        let mut stripped: Vec<_> = offering.cloned().collect();
+        for proposal in &mut stripped {
+            proposal
+                .transforms
+                .retain(|transform| transform.kind != TransformType::KeyExchange);
+        }
+        let mut chosen = esp_suite(preference, &stripped)?;
+        chosen.answer.transforms.push(transform);
+        Some((chosen, Some(group)))
+    });
+    with_group.or_else(|| Some((esp_suite(preference, proposals)?, None)))
+}
+
+/// For the rekey of an IKE SA: as [`ike_suite`], and the peer's new SPI (RFC 7296 section 2.18).
+pub(crate) fn ike_suite_and_spi<'a>(
+    preference: &[IkeSuite],
+    proposals: &[Proposal<'a>],
+) -> Option<(Chosen<'a, IkeSuite>, u64)> {
+    let usable = proposals.iter().filter(|proposal| ike_spi(proposal).is_some());
+    let initial = usable.map(|proposal| Proposal {
+        spi: &[],
+        ..proposal.clone()
+    });
+    let chosen = ike_suite(preference, &initial.collect::<Vec<_>>())?;
+    let spi = proposals
+        .iter()
+        .find(|proposal| proposal.number == chosen.answer.number)
+        .and_then(ike_spi)?;
+    Some((chosen, spi))
+}
+
+/// What we offer for a child SA that receives with `spi`: with a key exchange of this group, or without for peers that
+/// want none, each as a proposal of its own, since some do not know NONE among groups.
+pub(crate) fn esp_offer(suite: EspSuite, group: DhGroup, spi: &[u8; 4]) -> Vec<Proposal<'_>> {
+    let mut without = esp_cipher(suite);
+    without.push(wanted(TransformType::ExtendedSequenceNumbers, NONE, None));
+    let mut with = without.clone();
+    with.push(wanted(TransformType::KeyExchange, group.id(), None));
+    let proposal = |(number, transforms)| Proposal {
+        number,
+        protocol: Protocol::Esp,
+        spi,
+        transforms,
+    };
+    [(1, with), (2, without)].map(proposal).to_vec()
+}
+
+/// What we offer for an IKE SA that shall have `spi`.
+pub(crate) fn ike_offer(suite: IkeSuite, spi: &[u8; 8]) -> Vec<Proposal<'_>> {
+    vec![Proposal {
+        number: 1,
+        protocol: Protocol::Ike,
+        spi,
+        transforms: ike_transforms(suite),
+    }]
+}
+
+/// Which of the proposals that we offered the peer has taken, by its answer to them (RFC 7296 section 2.7).
+pub(crate) fn taken<'o, 'a>(offer: &'o [Proposal<'a>], answer: &[Proposal<'_>]) -> Option<&'o Proposal<'a>> {
+    let [answer] = answer else {
+        return None;
+    };
+    let is_same = |proposal: &&Proposal<'_>| {
+        proposal.number == answer.number
+            && proposal.protocol == answer.protocol
+            && proposal.spi.len() == answer.spi.len()
+            && proposal.transforms.len() == answer.transforms.len()
+            && proposal
+                .transforms
+                .iter()
+                .all(|it| answer.transforms.contains(it))
+    };
+    offer.iter().find(is_same)
 }
 
 /// True when a proposal fails for nothing but its insistence on extended sequence numbers.
@@ -73,6 +163,12 @@ pub(crate) fn wants_esn_only(preference: &[EspSuite], proposals: &[Proposal<'_>]
 pub(crate) fn esp_spi(proposal: &Proposal<'_>) -> Option<u32> {
     let spi = proposal.spi.try_into().map(u32::from_be_bytes).ok()?;
     (proposal.protocol == Protocol::Esp && spi > 255).then_some(spi)
+}
+
+/// The SPI of a proposal for a rekeyed IKE SA. Zero names none (RFC 7296 section 3.1).
+pub(crate) fn ike_spi(proposal: &Proposal<'_>) -> Option<u64> {
+    let spi = proposal.spi.try_into().map(u64::from_be_bytes).ok()?;
+    (proposal.protocol == Protocol::Ike && spi != 0).then_some(spi)
 }
 
 fn esp_cipher(suite: EspSuite) -> Vec<Transform> {

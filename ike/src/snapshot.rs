@@ -3,14 +3,18 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::channel::Channel;
-use crate::child::ChildSpis;
+use crate::channel::{Channel, Ivs};
+use crate::child::Parent;
+use crate::children::Children;
+use crate::crypto::IkeKeys;
+use crate::exchange::{Exchange, RivalSa};
 use crate::nat::Nat;
+use crate::udp::NAT_T_PORT;
 use crate::window::Window;
-use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret};
+use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -31,12 +35,72 @@ pub(crate) struct State {
     pub(crate) window: Window,
     /// Message ID of our next request.
     pub(crate) next_request: u32,
-    pub(crate) children: Vec<ChildSpis>,
+    pub(crate) children: Children,
+    /// Ours that has no response yet.
+    pub(crate) exchange: Option<Box<Exchange>>,
+    /// A rekeyed IKE SA has taken its place, and who is to delete it (RFC 7296 section 2.8).
+    pub(crate) replaced: Option<Side>,
 }
 
 impl State {
     pub(crate) fn spis(&self) -> IkeSpis {
         self.channel.spis
+    }
+
+    /// Of its child SAs, and of the one that it is about to make.
+    pub(crate) fn inbound_spis(&self) -> impl Iterator<Item = u32> {
+        let pending = self
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.subject.child());
+        self.children
+            .iter()
+            .map(|child| child.spis.inbound)
+            .chain(pending)
+    }
+
+    /// What rekeys this one: it "inherits all of the original IKE SA's Child SAs" in due time (RFC 7296 section 2.8), and
+    /// "has its message counters set to 0" (section 1.3.2).
+    pub(crate) fn heir(&self, suite: IkeSuite, keys: IkeKeys, channel: Channel) -> Self {
+        Self {
+            suite,
+            sk_d: keys.sk_d,
+            channel,
+            tunnel: self.tunnel.clone(),
+            remote_id: self.remote_id.clone(),
+            path: self.path,
+            nat: self.nat,
+            window: Window::default(),
+            next_request: 0,
+            children: Children::default(),
+            exchange: None,
+            replaced: None,
+        }
+    }
+
+    /// What its child SAs take from it.
+    pub(crate) fn parent(&self) -> Parent<'_> {
+        Parent {
+            spis: self.spis(),
+            tunnel: &self.tunnel,
+            path: self.path,
+            // "UDP encapsulation MUST NOT be done on port 500" (RFC 7296 section 2.23).
+            udp_encap: self.nat.is_present() && self.path.local.port() == NAT_T_PORT,
+            prf: self.suite.prf,
+            sk_d: &self.sk_d,
+        }
+    }
+
+    /// IVs for keys that another process may have used, this one up to `used`.
+    pub(crate) fn refresh_ivs(&mut self, incarnation: u32, used: u32) {
+        self.channel.ivs = Ivs::new(incarnation, used);
+        let rival = self
+            .exchange
+            .as_mut()
+            .and_then(|exchange| exchange.rival.as_mut());
+        if let Some(RivalSa::Ike(heir)) = rival.map(|rival| &mut rival.sa) {
+            heir.refresh_ivs(incarnation, used);
+        }
     }
 
     /// What the fleet keeps of it.
@@ -74,7 +138,7 @@ impl State {
 /// Why an IKE SA was not restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RestoreError {
-    /// Written by a later program.
+    /// Written by an earlier or a later program.
     #[error("snapshot version {0} is not known")]
     Version(u8),
     /// Not a snapshot.

@@ -6,6 +6,7 @@
 
 use ring::hmac;
 
+use crate::channel::Role;
 use crate::wire::{Header, WireError};
 use crate::{Host, Secret, Slot, udp};
 
@@ -33,10 +34,12 @@ pub fn route(spi_key: &Secret, local_port: u16, datagram: &[u8]) -> Route {
         return Route::Discard;
     };
     match Header::decode(message) {
-        Ok(header) if header.spis.responder == 0 => Route::Any,
-        Ok(header) => SpiMask::new(spi_key)
-            .slot_of(header.spis.responder)
-            .map_or(Route::Discard, Route::Slot),
+        Ok(header) if header.flags.initiator && header.spis.responder == 0 => Route::Any,
+        Ok(header) => {
+            let spis = Role::of_receiver(header.flags).swap(header.spis);
+            let slot = SpiMask::new(spi_key).slot_of(spis.responder);
+            slot.map_or(Route::Discard, Route::Slot)
+        }
         // Needs an answer, and no state for it.
         Err(WireError::MajorVersion(_)) => Route::Any,
         Err(_) => Route::Discard,
@@ -51,8 +54,18 @@ impl SpiMask {
         Self(hmac::Key::new(hmac::HMAC_SHA256, spi_key.expose()))
     }
 
-    /// A fresh responder SPI of `slot`.
-    pub(crate) fn issue(&self, slot: Slot, host: &mut dyn Host) -> u64 {
+    /// A fresh SPI of `slot` for an IKE SA, unlike those that are taken.
+    pub(crate) fn issue_free(&self, slot: Slot, host: &mut dyn Host, is_taken: impl Fn(u64) -> bool) -> u64 {
+        loop {
+            let spi = self.issue(slot, host);
+            // Zero means that there is none yet (RFC 7296 section 2.6).
+            if spi != 0 && !is_taken(spi) {
+                return spi;
+            }
+        }
+    }
+
+    fn issue(&self, slot: Slot, host: &mut dyn Host) -> u64 {
         let mut random = [0; 8];
         host.fill_random(&mut random[2..]);
         let random = u64::from_be_bytes(random);
@@ -135,6 +148,14 @@ mod tests {
         message
     }
 
+    /// One within an IKE SA that we have begun by a rekey: ours is the initiator's SPI.
+    fn message_to_initiator(spi: u64) -> Vec<u8> {
+        let mut message = message(1, 0x20);
+        message[..8].copy_from_slice(&spi.to_be_bytes());
+        message[19] &= !0x08;
+        message
+    }
+
     #[test]
     fn datagrams_find_their_edge() {
         let slot = Slot::new(321).unwrap();
@@ -145,6 +166,8 @@ mod tests {
         for (port, datagram, expected) in [
             (500, message(spi, 0x20), Route::Slot(slot)),
             (4500, marked(&message(spi, 0x20)), Route::Slot(slot)),
+            (500, message_to_initiator(spi), Route::Slot(slot)),
+            (500, message_to_initiator(1), Route::Discard),
             (500, message(0, 0x20), Route::Any),
             (4500, marked(&message(0, 0x20)), Route::Any),
             // Somebody has to tell the version.

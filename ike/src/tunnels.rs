@@ -28,6 +28,10 @@ impl Tunnels {
         }
     }
 
+    pub(crate) fn get(&self, name: &str) -> Option<&Tunnel> {
+        self.by_name.get(name)
+    }
+
     pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {
         self.by_name.get(self.name_by_remote_id.get(&folded(id))?)
     }

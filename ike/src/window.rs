@@ -16,8 +16,8 @@ pub(crate) enum Arrival<'a> {
     Outside,
 }
 
-/// One direction of message IDs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One direction of message IDs; by default that of a new IKE SA without IKE_AUTH (RFC 7296 section 1.3.2).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Window {
     /// Wider than a message ID, since those may not wrap (RFC 7296 section 2.2): after the very last one nothing more
     /// is accepted.
@@ -38,7 +38,7 @@ fn after_restore() -> bool {
 }
 
 /// A request that was answered, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answered {
     /// Its last octets stand for the whole: two messages that differ would have to collide in their ICV.
     icv: [u8; ICV_LEN],
@@ -116,6 +116,17 @@ impl Window {
     /// The reply to the last request.
     pub(crate) fn last_reply(&self) -> &[u8] {
         &self.answered.reply
+    }
+
+    /// Message ID of the last request.
+    pub(crate) fn last_id(&self) -> u32 {
+        // Message IDs have 32 bits, and next is one more.
+        self.next.saturating_sub(1) as u32
+    }
+
+    /// The last request gets another reply, before the first has left.
+    pub(crate) fn answer_instead(&mut self, reply: Vec<u8>) {
+        self.answered.reply = reply.into();
     }
 
     /// The last request with another reply.

@@ -82,18 +82,27 @@ fn kind(what: &What) -> &'static str {
         What::SilentSinceRestore => "silent_since_restore",
         What::PeerMoved { .. } => "peer_moved",
         What::Notified(_) => "notified",
-        What::NoAdditionalSas => "no_additional_sas",
+        What::ChildAdded { .. } => "child_added",
+        What::ChildRefused(_) => "child_refused",
+        What::IkeRekeyed { .. } => "ike_rekeyed",
+        What::RekeyRefused(_) => "rekey_refused",
     }
 }
 
 fn level(what: &What) -> Level {
     match what {
-        What::Established { .. } | What::ChildrenDeleted(_) | What::Ended(_) | What::Restored => Level::INFO,
+        What::Established { .. }
+        | What::ChildAdded { .. }
+        | What::ChildrenDeleted(_)
+        | What::IkeRekeyed { .. }
+        | What::Ended(_)
+        | What::Restored => Level::INFO,
         What::InitRefused(_)
         | What::AuthRefused(_)
         | What::Expired
         | What::SilentSinceRestore
-        | What::NoAdditionalSas
+        | What::ChildRefused(_)
+        | What::RekeyRefused(_)
         | What::Dropped(_) => Level::WARN,
         What::CookieAsked | What::PeerMoved { .. } | What::Notified(_) => Level::DEBUG,
     }

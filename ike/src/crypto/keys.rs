@@ -22,13 +22,30 @@ pub(crate) struct IkeKeys {
 impl IkeKeys {
     /// `shared` is g^ir, the result of the key exchange; `ni` and `nr` are the nonces' data.
     pub(crate) fn derive(suite: IkeSuite, shared: &Secret, ni: &[u8], nr: &[u8], spis: IkeSpis) -> Self {
-        let nonces = [ni, nr].concat();
-        let skeyseed = PrfKey::new(suite.prf, &nonces).compute(&[shared.expose()]);
+        let skeyseed = PrfKey::new(suite.prf, &[ni, nr].concat()).compute(&[shared.expose()]);
+        Self::expand(suite, skeyseed.as_ref(), ni, nr, spis)
+    }
+
+    /// For a new IKE SA that the one with SK_d `sk_d` and PRF `prf` is rekeyed by (RFC 7296 section 2.18). `spis` are
+    /// the new ones, the initiator of the rekey first.
+    pub(crate) fn rekey(
+        (prf, sk_d): (Prf, &Secret),
+        suite: IkeSuite,
+        shared: &Secret,
+        ni: &[u8],
+        nr: &[u8],
+        spis: IkeSpis,
+    ) -> Self {
+        let skeyseed = PrfKey::new(prf, sk_d.expose()).compute(&[shared.expose(), ni, nr]);
+        Self::expand(suite, skeyseed.as_ref(), ni, nr, spis)
+    }
+
+    fn expand(suite: IkeSuite, skeyseed: &[u8], ni: &[u8], nr: &[u8], spis: IkeSpis) -> Self {
         let (spi_i, spi_r) = (spis.initiator.to_be_bytes(), spis.responder.to_be_bytes());
         let (prf_len, cipher_len) = (suite.prf.len(), suite.cipher.key_len());
         let [sk_d, sk_ei, sk_er, sk_pi, sk_pr] = expand_into(
-            &PrfKey::new(suite.prf, skeyseed.as_ref()),
-            &[&nonces, &spi_i, &spi_r],
+            &PrfKey::new(suite.prf, skeyseed),
+            &[ni, nr, &spi_i, &spi_r],
             [prf_len, cipher_len, cipher_len, prf_len, prf_len],
         );
         Self {
@@ -91,10 +108,18 @@ pub(crate) struct ChildKeys {
 }
 
 impl ChildKeys {
-    /// For the child SA that IKE_AUTH creates, with IKE_SA_INIT's nonces.
-    pub(crate) fn derive(suite: EspSuite, prf: Prf, sk_d: &Secret, ni: &[u8], nr: &[u8]) -> Self {
+    /// `shared` comes of a key exchange within CREATE_CHILD_SA, if there was one. The nonces are those of this
+    /// exchange, or of IKE_SA_INIT for the child SA that IKE_AUTH creates.
+    pub(crate) fn derive(
+        suite: EspSuite,
+        (prf, sk_d): (Prf, &Secret),
+        shared: Option<&Secret>,
+        ni: &[u8],
+        nr: &[u8],
+    ) -> Self {
         let key = PrfKey::new(prf, sk_d.expose());
-        let [from_initiator, from_responder] = expand_into(&key, &[ni, nr], [suite.key_len(); 2]);
+        let shared = shared.map_or(&[][..], Secret::expose);
+        let [from_initiator, from_responder] = expand_into(&key, &[shared, ni, nr], [suite.key_len(); 2]);
         Self {
             from_initiator,
             from_responder,
@@ -194,8 +219,8 @@ mod tests {
     fn child_keys_as_section_2_17() {
         let keys = ChildKeys::derive(
             EspSuite::Aes256Gcm16,
-            SUITE.prf,
-            &ike_keys().sk_d,
+            (SUITE.prf, &ike_keys().sk_d),
+            None,
             &counting(0, 32),
             &counting(0x40, 24),
         );
@@ -212,6 +237,57 @@ mod tests {
                 "7cf1cce5 7ee54953 31c3bcc7 96c15c52 895fceb8 0986f016 4797a20e 5d352448
                     f50d5274"
             )
+        );
+    }
+
+    #[test]
+    fn child_keys_with_a_key_exchange_as_section_2_17() {
+        let keys = ChildKeys::derive(
+            EspSuite::Aes128Gcm16,
+            (SUITE.prf, &ike_keys().sk_d),
+            Some(&Secret::new(counting(0x90, 32))),
+            &counting(0x10, 32),
+            &counting(0x60, 16),
+        );
+        assert_eq!(
+            keys.from_initiator.expose(),
+            unhex("d20be06f fe6789a1 4b3c9234 ba60c0b9 ab238ed1")
+        );
+        assert_eq!(
+            keys.from_responder.expose(),
+            unhex("da081a2b 500f7ba0 2dcd8f34 ab319022 1120d2a8")
+        );
+    }
+
+    /// The old IKE SA's PRF makes SKEYSEED, the new one's makes the keys.
+    #[test]
+    fn keys_of_a_rekeyed_ike_sa_as_section_2_18() {
+        let keys = IkeKeys::rekey(
+            (SUITE.prf, &ike_keys().sk_d),
+            IkeSuite {
+                cipher: IkeCipher::Aes128Gcm16,
+                prf: Prf::HmacSha256,
+                dh: DhGroup::Curve25519,
+            },
+            &Secret::new(counting(0x90, 32)),
+            &counting(0x10, 32),
+            &counting(0x60, 16),
+            IkeSpis {
+                initiator: 0x2122232425262728,
+                responder: 0x3132333435363738,
+            },
+        );
+        assert_eq!(
+            keys.sk_d.expose(),
+            unhex("88cb6fa3 f8c3f2f5 87ee0410 15392e6a 12c1a887 2f0ae2ef 6f6557f4 56d8f542")
+        );
+        assert_eq!(
+            keys.sk_ei.expose(),
+            unhex("d403f7bf 77ee4176 93b76933 1b8ca85b 963f6cc2")
+        );
+        assert_eq!(
+            keys.sk_er.expose(),
+            unhex("01bbee7e fdf77a1a 5d5f3eaa ebda6194 dfdbceba")
         );
     }
 

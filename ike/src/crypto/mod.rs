@@ -5,6 +5,7 @@ mod dh;
 mod hex;
 mod keys;
 mod prf;
+mod seeded;
 mod sk;
 mod suite;
 
@@ -16,5 +17,6 @@ pub(crate) use dh::DhKeyPair;
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;
+pub(crate) use seeded::{SEED_LEN, Seeded};
 pub(crate) use sk::SkKey;
 pub use suite::{IkeCipher, IkeSuite};

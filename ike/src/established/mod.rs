@@ -1,17 +1,28 @@
-//! An established IKE SA: the peer's requests, our own, and its end.
+//! An established IKE SA: the peer's requests, our own, its child SAs, and its end.
+//!
+//! What it does next follows from the state it is in, after whatever it has handled ([`Established::proceed`]); so it goes
+//! on the same way in another process that was given the state. One commit is under way at a time: what would need
+//! another waits for its end.
 
+mod commits;
+mod own_rekeys;
 mod own_requests;
+mod peer_rekeys;
 mod peer_requests;
+mod phases;
+mod succession;
 
 use std::time::{Duration, Instant};
 
 use crate::channel::Exhausted;
+use crate::context::Context;
 use crate::fragments::Assembly;
 use crate::outbox::Outbox;
 use crate::requests::{Due, Request, Requests};
 use crate::snapshot::State;
 use crate::wire::Message;
-use crate::{Change, CommitId, Dropped, Ending, Limits, Path, What};
+use crate::{Change, Dropped, Ending, Limits, Path, Side, What};
+use commits::Committing;
 
 /// How long retransmissions are answered after the end. RFC 7296 section 2.1 allows to forget after minutes.
 const LINGER: Duration = Duration::from_secs(60);
@@ -26,20 +37,22 @@ pub(crate) struct Established {
     in_step: bool,
     last_heard: Instant,
     phase: Phase,
+    /// The commit under way.
+    committing: Option<Box<Committing>>,
+    /// Authentic datagrams, a request and a response at most, that need a commit while another is under way.
+    deferred: Vec<Deferred>,
+    /// When we rekey it; once another has taken its place: when we delete it, should the peer not have.
+    until: Option<Instant>,
+    /// Rekeys that the peer has refused, one after the other.
+    refusals: u8,
     /// Of the peer's request and of its response.
     requested: Assembly,
     responded: Assembly,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Up,
-    /// The reply to the peer's last request waits for the fleet.
-    Held {
-        commit: CommitId,
-        reply_to: Path,
-        last: bool,
-    },
     /// The fleet has dropped it, and we tell the peer.
     Leaving,
     /// The peer knows that it has ended; retransmissions are answered until then.
@@ -48,12 +61,13 @@ enum Phase {
     },
 }
 
+/// A datagram that came too early: its way, and its octets without non-ESP marker.
+pub(crate) type Deferred = (Path, Box<[u8]>);
+
 /// What becomes of the IKE SA after it has handled something.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Stays,
-    /// It stays, without the child SAs of these inbound SPIs.
-    LosesChildren(Vec<u32>),
     Gone,
 }
 
@@ -75,108 +89,150 @@ impl Established {
             in_step: true,
             last_heard: now,
             phase: Phase::Up,
+            committing: None,
+            deferred: Vec::new(),
+            until: None,
+            refusals: 0,
             requested: Assembly::default(),
             responded: Assembly::default(),
         }
     }
 
     pub(crate) fn restored(state: State, now: Instant) -> Self {
-        Self {
-            in_step: false,
-            ..Self::new(state, now)
+        let mut sa = Self::new(state, now);
+        match &sa.state.exchange {
+            // It was committed before its request left, and nothing was sent behind it.
+            Some(exchange) => {
+                let (request, octets) = (exchange.request(), exchange.octets.clone());
+                sa.requests.sent(now, request, exchange.message_id, octets);
+            }
+            None => sa.in_step = false,
         }
+        sa
     }
 
     /// When [`Self::handle_timeout`] has something to do.
     pub(crate) fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let asks = self.requests.deadline();
         let due = match self.phase {
             Phase::Left { until } => Some(until),
-            Phase::Up if self.requests.is_idle() => Some(self.last_heard + limits.dpd_interval),
-            Phase::Up | Phase::Held { .. } | Phase::Leaving => self.requests.deadline(),
+            Phase::Leaving => asks,
+            Phase::Up => {
+                let own = match self.committing {
+                    Some(_) => None,
+                    None => self.state.children.deadline().into_iter().chain(self.until).min(),
+                };
+                let probe = self.may_probe().then_some(self.last_heard + limits.dpd_interval);
+                [asks, own, probe].into_iter().flatten().min()
+            }
         };
         let fragments = [self.requested.ends(), self.responded.ends()];
         fragments.into_iter().chain([due]).flatten().min()
     }
 
-    /// The commit that a reply waits for.
-    pub(crate) fn awaited_commit(&self) -> Option<CommitId> {
+    pub(crate) fn handle_message(&mut self, arrived: Arrived<'_>, cx: &mut Context<'_>) -> Fate {
+        let handled = match arrived.message.header.flags.response {
+            true => self.handle_response(arrived, cx),
+            false => self.handle_request(arrived, cx),
+        };
+        handled.unwrap_or_else(|Exhausted| self.end(Ending::Exhausted, cx))
+    }
+
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Fate {
+        self.requested.expire(cx.now);
+        self.responded.expire(cx.now);
         match self.phase {
-            Phase::Held { commit, .. } => Some(commit),
-            _ => None,
+            Phase::Left { until } if until <= cx.now => Fate::Gone,
+            Phase::Left { .. } => Fate::Stays,
+            Phase::Up | Phase::Leaving => {
+                let handled = self.handle_due(cx);
+                handled.unwrap_or_else(|Exhausted| self.end(Ending::Exhausted, cx))
+            }
         }
     }
 
-    pub(crate) fn handle_message(&mut self, arrived: Arrived<'_>, out: &mut Outbox) -> Fate {
-        let handled = match arrived.message.header.flags.response {
-            true => self.handle_response(arrived, out),
-            false => self.handle_request(arrived, out),
-        };
-        handled.unwrap_or_else(|Exhausted| self.end(Ending::Exhausted, out))
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant, limits: &Limits, out: &mut Outbox) -> Fate {
-        self.requested.expire(now);
-        self.responded.expire(now);
-        let handled = match self.phase {
-            Phase::Left { until } if until <= now => Ok(Fate::Gone),
-            Phase::Left { .. } => Ok(Fate::Stays),
-            Phase::Up | Phase::Held { .. } | Phase::Leaving => self.handle_due(now, limits, out),
-        };
-        handled.unwrap_or_else(|Exhausted| self.end(Ending::Exhausted, out))
-    }
-
-    fn handle_due(&mut self, now: Instant, limits: &Limits, out: &mut Outbox) -> Result<Fate, Exhausted> {
-        match self.requests.due(now) {
-            Due::GiveUp(Request::DeleteIke) => return Ok(Fate::Gone),
-            Due::GiveUp(_) if self.in_step => return Ok(self.end(Ending::PeerDead, out)),
+    fn handle_due(&mut self, cx: &mut Context<'_>) -> Result<Fate, Exhausted> {
+        match self.requests.due(cx.now) {
+            Due::GiveUp(Request::DeleteIke) => return Ok(self.finish(cx)),
+            Due::GiveUp(_) if self.in_step => return Ok(self.end(Ending::PeerDead, cx)),
             // It may have been too old a message ID that the peer ignored: no proof of death.
             Due::GiveUp(_) => {
-                self.report(What::SilentSinceRestore, out);
-                self.last_heard = now;
+                self.report(What::SilentSinceRestore, cx.out);
+                self.last_heard = cx.now;
             }
-            Due::Retransmit => self.retransmit(now, out)?,
+            Due::Retransmit => self.retransmit(cx)?,
             Due::Nothing => {
-                let silent = self.last_heard + limits.dpd_interval <= now;
-                if silent && self.requests.is_idle() && matches!(self.phase, Phase::Up) {
+                let silent = self.last_heard + cx.config.limits.dpd_interval <= cx.now;
+                if silent && self.may_probe() {
                     self.requests.push(Request::Probe);
                 }
             }
         }
-        self.send_waiting(now, out)
+        Ok(Fate::Stays)
+    }
+
+    /// A peer is asked whether it lives while it waits for nothing of ours, and we for nothing of its.
+    fn may_probe(&self) -> bool {
+        let is_up = self.phase == Phase::Up && self.state.replaced.is_none();
+        is_up && self.requests.is_idle() && !self.holds_reply() && self.may_ask()
+    }
+
+    /// Does what follows from the state it is in. To be called after whatever it has handled.
+    pub(crate) fn proceed(&mut self, cx: &mut Context<'_>) -> Fate {
+        if self.phase == Phase::Up && self.committing.is_none() {
+            self.schedule(cx);
+            self.settle(cx);
+            self.queue_due(cx);
+        }
+        match self.phase {
+            Phase::Left { .. } => Fate::Stays,
+            Phase::Up | Phase::Leaving => self
+                .send_waiting(cx)
+                .map_or_else(|Exhausted| self.end(Ending::Exhausted, cx), |()| Fate::Stays),
+        }
     }
 
     /// The fleet has dropped the IKE SA: tells the peer. Nothing to do when that follows from the peer's own wish.
-    pub(crate) fn handle_removed(&mut self, now: Instant, out: &mut Outbox) -> Fate {
-        match self.phase {
-            Phase::Held { last: true, .. } | Phase::Leaving | Phase::Left { .. } => return Fate::Stays,
-            Phase::Up | Phase::Held { .. } => {}
+    pub(crate) fn handle_removed(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Up && !self.holds_last_reply() {
+            self.leave(Ending::Removed, cx.out);
         }
-        self.phase = Phase::Leaving;
-        self.report(Ending::Removed, out);
-        self.requests.push(Request::DeleteIke);
-        self.send_waiting(now, out).unwrap_or(Fate::Gone)
     }
 
-    /// The fleet has dropped a child SA: tells the peer. Not committed: should another edge take over, it would
-    /// know a child SA too many, which does no harm until the peer deletes it too.
-    pub(crate) fn handle_child_removed(&mut self, now: Instant, inbound_spi: u32, out: &mut Outbox) -> Fate {
-        self.forget_child(inbound_spi);
-        match self.send_waiting(now, out) {
-            Ok(_) => Fate::LosesChildren(vec![inbound_spi]),
-            Err(Exhausted) => self.end(Ending::Exhausted, out),
+    /// Tells the peer that it has ended, which the fleet knows or will know.
+    fn leave(&mut self, ending: Ending, out: &mut Outbox) {
+        self.phase = Phase::Leaving;
+        self.report(ending, out);
+        if !self.requests.has(|request| request == Request::DeleteIke) {
+            self.requests.push(Request::DeleteIke);
         }
+    }
+
+    /// Ends it with the fleet, and tells the peer.
+    fn close(&mut self, ending: Ending, cx: &mut Context<'_>) {
+        cx.out
+            .commit(self.state.spis(), vec![Change::RemoveIke(self.state.spis())]);
+        self.leave(ending, cx.out);
     }
 
     /// Ends it without the peer.
-    fn end(&mut self, ending: Ending, out: &mut Outbox) -> Fate {
-        self.report(ending, out);
-        if !matches!(
-            self.phase,
-            Phase::Leaving | Phase::Left { .. } | Phase::Held { last: true, .. }
-        ) {
-            out.commit(self.state.spis(), vec![Change::RemoveIke(self.state.spis())]);
+    fn end(&mut self, ending: Ending, cx: &mut Context<'_>) -> Fate {
+        self.report(ending, cx.out);
+        if self.phase == Phase::Up && !self.holds_last_reply() {
+            let heirs = self.pending_heirs().map(|heir| heir.state.spis());
+            for spis in heirs.chain([self.state.spis()]) {
+                cx.out.commit(spis, vec![Change::RemoveIke(spis)]);
+            }
         }
         Fate::Gone
+    }
+
+    /// The peer knows, or does not want to know, that we have deleted it.
+    fn finish(&mut self, cx: &mut Context<'_>) -> Fate {
+        match self.phase {
+            Phase::Up => self.end(Ending::Rekeyed, cx),
+            Phase::Leaving | Phase::Left { .. } => Fate::Gone,
+        }
     }
 
     /// Notes an authentic message. If it is known to be `fresh`, a peer behind a NAT is where it came from (RFC 7296
@@ -207,5 +263,15 @@ impl Established {
             Some(&self.state.tunnel),
             what,
         );
+    }
+
+    /// Reports that a child SA will be made, in the place of another or of none.
+    fn report_child(&self, inbound_spi: u32, replaces: Option<u32>, by: Side, out: &mut Outbox) {
+        let added = What::ChildAdded {
+            inbound_spi,
+            replaces,
+            by,
+        };
+        self.report(added, out);
     }
 }

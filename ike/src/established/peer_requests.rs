@@ -1,64 +1,51 @@
 //! The peer's requests, and our answers to them.
 
-use std::time::Instant;
-
-use super::{Arrived, Established, Fate, LINGER, Phase};
+use super::commits::{Made, Then};
+use super::{Arrived, Established, Fate, Phase};
 use crate::channel::{Exhausted, Kind};
+use crate::children;
+use crate::context::Context;
+use crate::exchange::RivalSa;
 use crate::informational::Informational;
-use crate::outbox::Outbox;
 use crate::window::{Answered, Arrival};
 use crate::wire::{Delete, Encrypted, ExchangeType, Notify, NotifyType, Payload, Protocol, WireError};
-use crate::{Change, Dropped, Ending, Path, What};
-
-/// When a reply leaves, and what is true then.
-enum Then {
-    Send,
-    Commit(Vec<u32>),
-    End(Ending),
-}
+use crate::{Change, Dropped, Ending, Side, What};
 
 impl Established {
     pub(super) fn handle_request(
         &mut self,
         arrived: Arrived<'_>,
-        out: &mut Outbox,
+        cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         let header = arrived.message.header;
-        match (
-            self.state.window.classify(header.message_id, arrived.octets),
-            &self.phase,
-        ) {
-            (Arrival::Repeated(_), Phase::Held { .. }) => Ok(Fate::Stays),
-            (Arrival::Repeated(reply), _) => {
-                out.send(arrived.path, reply);
+        let holds_reply = self.holds_reply();
+        match self.state.window.classify(header.message_id, arrived.octets) {
+            Arrival::Repeated(_) if holds_reply => Ok(Fate::Stays),
+            Arrival::Repeated(reply) => {
+                cx.out.send(arrived.path, reply);
                 Ok(Fate::Stays)
             }
-            (Arrival::New, Phase::Up | Phase::Leaving) => match header.exchange {
-                ExchangeType::Informational | ExchangeType::CreateChildSa => self.open_request(arrived, out),
-                _ => Ok(self.discard(arrived, Dropped::Unexpected, out)),
-            },
-            (Arrival::New, Phase::Held { .. } | Phase::Left { .. }) => {
-                Ok(self.discard(arrived, Dropped::Unexpected, out))
+            // "An endpoint MUST wait for a response to each of its messages before sending a subsequent message" (RFC
+            // 7296 section 2.3).
+            Arrival::New if holds_reply || matches!(self.phase, Phase::Left { .. }) => {
+                Ok(self.discard(arrived, Dropped::Unexpected, cx.out))
             }
-            (Arrival::Outside, phase) if let Some(number) = self.repeated_fragment(arrived) => {
+            Arrival::New => match header.exchange {
+                ExchangeType::Informational | ExchangeType::CreateChildSa => self.open_request(arrived, cx),
+                _ => Ok(self.discard(arrived, Dropped::Unexpected, cx.out)),
+            },
+            Arrival::Outside if let Some(number) = self.repeated_fragment(arrived) => {
                 // "That event MUST only trigger a retransmission of the response message if the Fragment Number field in the
                 // received fragment is set to 1; otherwise, it MUST be ignored" (RFC 7383 section 2.6.1).
-                let is_held = matches!(phase, Phase::Held { .. });
-                if number == 1 && !is_held && self.state.channel.is_authentic(arrived) {
-                    out.send(arrived.path, self.state.window.last_reply());
+                if number == 1 && !holds_reply && self.state.channel.is_authentic(arrived) {
+                    cx.out.send(arrived.path, self.state.window.last_reply());
                 }
                 Ok(Fate::Stays)
             }
-            (Arrival::Outside, _) => {
+            Arrival::Outside => {
                 let expected = self.state.window.next();
-                Ok(self.discard(
-                    arrived,
-                    Dropped::OutsideWindow {
-                        got: header.message_id,
-                        expected,
-                    },
-                    out,
-                ))
+                let got = header.message_id;
+                Ok(self.discard(arrived, Dropped::OutsideWindow { got, expected }, cx.out))
             }
         }
     }
@@ -75,36 +62,30 @@ impl Established {
         }
     }
 
-    fn open_request(&mut self, arrived: Arrived<'_>, out: &mut Outbox) -> Result<Fate, Exhausted> {
+    fn open_request(&mut self, arrived: Arrived<'_>, cx: &mut Context<'_>) -> Result<Fate, Exhausted> {
         let opened = match self.state.channel.open(&mut self.requested, arrived) {
             Ok(Some(opened)) => opened,
             Ok(None) => return Ok(Fate::Stays),
-            Err(dropped) => return Ok(self.discard(arrived, dropped, out)),
+            Err(dropped) => return Ok(self.discard(arrived, dropped, cx.out)),
         };
         let arrived = opened.whole(arrived);
-        self.heard(arrived, !self.state.window.is_in_doubt(), out);
-        let notify = |kind, data| Payload::Notify(Notify::new(kind, data));
-        match opened.payloads() {
+        self.heard(arrived, !self.state.window.is_in_doubt(), cx.out);
+        let payloads = opened.payloads();
+        let is_probe = matches!(&payloads, Ok(payloads) if payloads.is_empty())
+            && arrived.message.header.exchange == ExchangeType::Informational;
+        if self.committing.is_some() && !is_probe {
+            return Ok(self.defer(arrived));
+        }
+        match payloads {
             Ok(payloads) if arrived.message.header.exchange == ExchangeType::Informational => {
-                self.answer_informational(arrived, &payloads, out)
+                self.answer_informational(arrived, &payloads, cx)
             }
-            Ok(_) => {
-                self.report(What::NoAdditionalSas, out);
-                let payload = notify(NotifyType::NO_ADDITIONAL_SAS, &[]);
-                self.answer(arrived, &[payload], Then::Send, out)
-            }
+            Ok(payloads) => self.answer_create_child_sa(arrived, &payloads, cx),
             // The request is refused, the IKE SA stays (RFC 7296 section 2.5).
             Err(WireError::CriticalPayload(kind)) => {
-                let data = [kind];
-                let payload = notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &data);
-                self.answer(arrived, &[payload], Then::Send, out)
+                self.answer_error(arrived, NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[kind], cx)
             }
-            // "The IKE SA is deleted without needing an explicit Delete payload" (RFC 7296 section 2.21.3).
-            Err(error) => {
-                let payload = notify(NotifyType::INVALID_SYNTAX, &[]);
-                let then = Then::End(Ending::Malformed(error.to_string()));
-                self.answer(arrived, &[payload], then, out)
-            }
+            Err(error) => self.answer_malformed(arrived, error, cx),
         }
     }
 
@@ -112,38 +93,133 @@ impl Established {
         &mut self,
         arrived: Arrived<'_>,
         payloads: &[Payload<'_>],
-        out: &mut Outbox,
+        cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
-        let message_id = arrived.message.header.message_id;
-        let request = Informational::read(payloads, message_id, &self.state.children);
+        let request = Informational::read(payloads, arrived.message.header.message_id);
         for kind in request.notified {
-            self.report(What::Notified(kind), out);
+            self.report(What::Notified(kind), cx.out);
         }
         if let Some(ending) = request.ending {
-            return self.answer(arrived, &[], Then::End(ending), out);
+            return self.answer_end(arrived, ending, cx);
         }
-        if request.deleted.is_empty() {
-            return self.answer(arrived, &[], Then::Send, out);
-        }
-        // The paired SPIs, of the other direction (RFC 7296 section 1.4.1).
-        let spis: Vec<u32> = request.deleted.iter().map(|child| child.inbound).collect();
-        self.state.children.retain(|child| !spis.contains(&child.inbound));
-        self.report(What::ChildrenDeleted(spis.clone()), out);
+        let (mut changes, spis) = self.delete_children(&request.deleted, cx);
         let payload = Payload::Delete(Delete::Child {
             protocol: Protocol::Esp,
-            spis: spis.clone(),
+            spis,
         });
-        self.answer(arrived, &[payload], Then::Commit(spis), out)
+        let payloads = match &payload {
+            Payload::Delete(Delete::Child { spis, .. }) if spis.is_empty() => &[][..],
+            payload => std::slice::from_ref(payload),
+        };
+        self.seal_reply(arrived, payloads)?;
+        match changes.is_empty() {
+            true => self.release(arrived.path, false, cx),
+            false => {
+                changes.push(self.put());
+                self.hold(arrived, changes, Made::Nothing, false, cx);
+            }
+        }
+        Ok(Fate::Stays)
     }
 
-    /// Seals a reply and sends it, or holds it until the fleet knows what it says.
-    fn answer(
+    /// The peer has deleted these child SAs, named by the SPIs it received on; those not known are passed over. Returns
+    /// what changes in the fleet, and the SPIs of the other direction for the answer (RFC 7296 section 1.4.1).
+    fn delete_children(&mut self, deleted: &[u32], cx: &mut Context<'_>) -> (Vec<Change>, Vec<u32>) {
+        let (mut changes, mut answered, mut removed) = (Vec::new(), Vec::new(), Vec::new());
+        for &outbound in deleted {
+            let Some(child) = self.state.children.of_peer(outbound) else {
+                continue;
+            };
+            let (spi, phase) = (child.spis.inbound, child.phase);
+            // "If by chance both ends of a set of SAs independently decide to close them, each may send a Delete payload
+            // and the two requests may cross. The responses MUST NOT include Delete payloads for the deleted SAs."
+            if phase != children::Phase::Closing {
+                answered.push(spi);
+            }
+            // The end of the replaced child SA tells that the peer is ready for its successor (RFC 7296 section 2.8).
+            let successor = self.state.children.successor_of(spi);
+            changes.extend(successor.map(|successor| self.activate(successor)));
+            match phase {
+                children::Phase::Active | children::Phase::Standby { .. } if successor.is_none() => {
+                    removed.push(spi);
+                    changes.push(self.remove_child(spi, cx));
+                }
+                _ => self.state.children.enter(spi, children::Phase::Retiring),
+            }
+        }
+        if !removed.is_empty() {
+            self.report(What::ChildrenDeleted(removed), cx.out);
+        }
+        (changes, answered)
+    }
+
+    /// An error that ends nothing but the exchange.
+    pub(super) fn answer_error(
+        &mut self,
+        arrived: Arrived<'_>,
+        kind: NotifyType,
+        data: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        self.seal_reply(arrived, &[Payload::Notify(Notify::new(kind, data))])?;
+        self.release(arrived.path, false, cx);
+        Ok(Fate::Stays)
+    }
+
+    /// "The IKE SA is deleted without needing an explicit Delete payload" (RFC 7296 section 2.21.3).
+    pub(super) fn answer_malformed(
+        &mut self,
+        arrived: Arrived<'_>,
+        error: WireError,
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        let payload = Payload::Notify(Notify::new(NotifyType::INVALID_SYNTAX, &[]));
+        self.seal_reply(arrived, &[payload])?;
+        let ending = Ending::Malformed(error.to_string());
+        self.report(ending, cx.out);
+        let changes = vec![Change::RemoveIke(self.state.spis())];
+        self.hold(arrived, changes, Made::Nothing, true, cx);
+        Ok(Fate::Stays)
+    }
+
+    fn answer_end(
+        &mut self,
+        arrived: Arrived<'_>,
+        ending: Ending,
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        self.seal_reply(arrived, &[])?;
+        let rival = self.state.exchange.take().and_then(|exchange| exchange.rival);
+        let (mut changes, made) = match rival.map(|rival| rival.sa) {
+            // The peer has not noticed our rekey beside its own: ours is forgotten (RFC 7296 section 2.8.2).
+            Some(RivalSa::Ike(heir)) if ending == Ending::PeerDeleted => {
+                let (mut changes, heir) = self.succession(*heir, Side::Peer, cx);
+                // Its own state, which ends here.
+                changes.pop();
+                (changes, Made::Heirs(vec![heir]))
+            }
+            _ => {
+                self.report(
+                    match self.state.replaced {
+                        Some(_) => Ending::Rekeyed,
+                        None => ending,
+                    },
+                    cx.out,
+                );
+                (Vec::new(), Made::Nothing)
+            }
+        };
+        changes.push(Change::RemoveIke(self.state.spis()));
+        self.hold(arrived, changes, made, true, cx);
+        Ok(Fate::Stays)
+    }
+
+    /// Seals the reply to a request, and moves the window past it.
+    pub(super) fn seal_reply(
         &mut self,
         arrived: Arrived<'_>,
         payloads: &[Payload<'_>],
-        then: Then,
-        out: &mut Outbox,
-    ) -> Result<Fate, Exhausted> {
+    ) -> Result<(), Exhausted> {
         let header = arrived.message.header;
         let reply = self
             .state
@@ -152,52 +228,25 @@ impl Established {
         self.state
             .window
             .advance(header.message_id, Answered::new(arrived.octets, reply));
-        // What the fleet has dropped already needs no commit.
-        let fleet_knows = matches!(self.phase, Phase::Leaving);
-        let (changes, last, fate) = match then {
-            Then::Send => {
-                self.release(arrived.now, arrived.path, false, out);
-                return Ok(Fate::Stays);
-            }
-            Then::Commit(spis) => {
-                let mut changes: Vec<Change> = spis.iter().copied().map(Change::RemoveChild).collect();
-                changes.push(Change::PutIke(self.state.record(false)));
-                (changes, false, Fate::LosesChildren(spis))
-            }
-            Then::End(ending) => {
-                self.report(ending, out);
-                (vec![Change::RemoveIke(self.state.spis())], true, Fate::Stays)
-            }
-        };
-        match fleet_knows {
-            true => self.release(arrived.now, arrived.path, last, out),
-            false => self.hold(arrived.path, changes, last, out),
-        }
-        Ok(fate)
+        Ok(())
     }
 
-    fn hold(&mut self, reply_to: Path, changes: Vec<Change>, last: bool, out: &mut Outbox) {
-        let commit = out.commit(self.state.spis(), changes);
-        self.phase = Phase::Held {
-            commit,
-            reply_to,
-            last,
-        };
-    }
-
-    fn release(&mut self, now: Instant, reply_to: Path, last: bool, out: &mut Outbox) {
-        out.send(reply_to, self.state.window.last_reply());
-        if last {
-            self.phase = Phase::Left { until: now + LINGER };
-        }
-    }
-
-    /// The fleet has decided on the commit of a held reply. The reply leaves either way: it only confirms that
-    /// something is gone, which the peer has dropped already, whatever the fleet says.
-    pub(crate) fn handle_commit(&mut self, now: Instant, out: &mut Outbox) {
-        if let Phase::Held { reply_to, last, .. } = self.phase {
-            self.phase = Phase::Up;
-            self.release(now, reply_to, last, out);
+    /// Holds the reply until the fleet knows what it says; it may be the `last` one.
+    pub(super) fn hold(
+        &mut self,
+        arrived: Arrived<'_>,
+        changes: Vec<Change>,
+        made: Made,
+        last: bool,
+        cx: &mut Context<'_>,
+    ) {
+        match self.phase {
+            // What the fleet has dropped already needs no commit.
+            Phase::Leaving => self.release(arrived.path, last, cx),
+            Phase::Up | Phase::Left { .. } => {
+                let to = arrived.path;
+                self.commit(changes, Then::Reply { to, last }, made, cx);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{Awaited, Responder};
 use crate::auth::{self, Accepted, Attempt, Judged};
 use crate::channel::Exhausted;
 use crate::cookie::Claim;
-use crate::established::{Arrived, Fate};
+use crate::established::Arrived;
 use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::init::{self, Failure, InitPayloads, Initiated};
 use crate::source::Source;
@@ -95,14 +95,11 @@ impl Responder {
     }
 
     fn issue_ike_spi(&mut self) -> u64 {
-        loop {
-            let spi = self.spi_mask.issue(self.config.slot, self.host.as_mut());
-            let is_taken = self.half_open.get(spi).is_some() || self.established.contains_key(&spi);
-            // Zero means that there is none yet (RFC 7296 section 2.6).
-            if spi != 0 && !is_taken {
-                return spi;
-            }
-        }
+        let (half_open, established) = (&self.half_open, &self.established);
+        self.spi_mask
+            .issue_free(self.config.slot, self.host.as_mut(), |spi| {
+                half_open.get(spi).is_some() || established.contains_key(&spi)
+            })
     }
 
     fn open_half(
@@ -255,11 +252,7 @@ impl Responder {
             .send(established.state.path, established.state.window.last_reply());
         let remote_id = established.state.remote_id.clone();
         established.report(What::Established { remote_id, child }, &mut self.out);
-        self.establish(spis.responder, established);
-        // A DELETE of a child SA that was revoked in the meantime.
-        self.with_established(spis.responder, |sa, out| {
-            sa.send_waiting(now, out).unwrap_or(Fate::Stays)
-        });
+        self.establish(now, established);
     }
 
     /// The fleet refuses the IKE SA, or has revoked it already: the held reply gives way to an error.

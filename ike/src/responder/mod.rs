@@ -8,7 +8,8 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use crate::channel::Ivs;
+use crate::channel::Role;
+use crate::context::Context;
 use crate::cookie::Cookies;
 use crate::established::{Arrived, Established, Fate};
 use crate::half_open::HalfOpens;
@@ -59,8 +60,8 @@ pub struct Responder {
 enum Awaited {
     /// IKE_AUTH: the IKE SA is half-open until then.
     Establishment(IkeSpis),
-    /// Another request, on the established IKE SA with this responder SPI.
-    Reply(u64),
+    /// Whatever waits, on the established IKE SA with this responder SPI.
+    Established(u64),
 }
 
 impl Responder {
@@ -102,11 +103,9 @@ impl Responder {
             return self.out.report(path, None, None, Dropped::NotIke);
         };
         match Header::decode(octets) {
-            Ok(header) if !header.flags.initiator => {
-                self.out
-                    .report(path, Some(header.spis), None, Dropped::Unexpected);
+            Ok(header) if header.flags.initiator && header.spis.responder == 0 => {
+                self.handle_init(now, path, header, octets)
             }
-            Ok(header) if header.spis.responder == 0 => self.handle_init(now, path, header, octets),
             Ok(header) => self.handle_protected(now, path, header, octets),
             Err(WireError::MajorVersion(header)) => self.refuse_version(now, path, &header),
             Err(error) => self.out.report(path, None, None, Dropped::from(error)),
@@ -115,21 +114,20 @@ impl Responder {
 
     /// A message for an IKE SA that exists already.
     fn handle_protected(&mut self, now: Instant, path: Path, header: Header, octets: &[u8]) {
-        let spi = header.spis.responder;
-        let known = self.half_open.get(spi).map(|half_open| half_open.spis);
-        let known = known.or_else(|| self.established.get(&spi).map(|sa| sa.state.spis()));
-        if known != Some(header.spis) {
-            return self
-                .out
-                .report(path, Some(header.spis), None, Dropped::UnknownSpi);
+        let role = Role::of_receiver(header.flags);
+        let spis = role.swap(header.spis);
+        let spi = spis.responder;
+        let half_open = self.half_open.get(spi).map(|it| (it.spis, Role::Responder));
+        let established = self.established.get(&spi).map(|sa| &sa.state.channel);
+        let known = half_open.or(established.map(|channel| (channel.spis, channel.role)));
+        if known != Some((spis, role)) {
+            return self.out.report(path, Some(spis), None, Dropped::UnknownSpi);
         }
         let message = match Message::decode_body(header, octets) {
             Ok(message) => message,
             // Nothing outside SK is authentic, so nothing there is worth an answer.
             Err(error) => {
-                return self
-                    .out
-                    .report(path, Some(header.spis), None, Dropped::from(error));
+                return self.out.report(path, Some(spis), None, Dropped::from(error));
             }
         };
         let arrived = Arrived {
@@ -140,7 +138,7 @@ impl Responder {
         };
         match self.half_open.get(spi) {
             Some(_) => self.handle_auth(arrived),
-            None => self.with_established(spi, |sa, out| sa.handle_message(arrived, out)),
+            None => self.with_established(now, spi, |sa, cx| sa.handle_message(arrived, cx)),
         }
     }
 
@@ -151,13 +149,25 @@ impl Responder {
     pub fn handle_commit(&mut self, now: Instant, id: CommitId, outcome: CommitOutcome) {
         match self.awaited.remove(&id) {
             Some(Awaited::Establishment(spis)) => self.finish_auth(now, spis, id, outcome),
-            Some(Awaited::Reply(spi)) => self.with_established(spi, |sa, out| {
-                if sa.awaited_commit() == Some(id) {
-                    sa.handle_commit(now, out);
-                }
-                Fate::Stays
-            }),
+            Some(Awaited::Established(spi)) => self.finish_commit(now, spi, id, outcome),
             None => {}
+        }
+    }
+
+    fn finish_commit(&mut self, now: Instant, spi: u64, id: CommitId, outcome: CommitOutcome) {
+        let mut deferred = Vec::new();
+        self.with_established(now, spi, |sa, cx| {
+            if sa.awaited_commit() == Some(id) {
+                let fate = sa.handle_commit(outcome, cx);
+                deferred = sa.take_deferred();
+                return fate;
+            }
+            Fate::Stays
+        });
+        for (path, octets) in deferred {
+            if let Ok(header) = Header::decode(&octets) {
+                self.handle_protected(now, path, header, &octets);
+            }
         }
     }
 
@@ -167,9 +177,11 @@ impl Responder {
     pub fn handle_ike_removed(&mut self, now: Instant, spis: IkeSpis) {
         match self.half_open.get(spis.responder) {
             Some(half_open) if half_open.spis == spis => self.fail_committing(spis),
-            _ => self.with_established(spis.responder, |sa, out| match sa.state.spis() == spis {
-                true => sa.handle_removed(now, out),
-                false => Fate::Stays,
+            _ => self.with_established(now, spis.responder, |sa, cx| {
+                if sa.state.spis() == spis {
+                    sa.handle_removed(cx);
+                }
+                Fate::Stays
             }),
         }
     }
@@ -181,19 +193,21 @@ impl Responder {
         };
         match self.half_open.committing(spi) {
             // The reply that brings it to life still waits, and will be followed by the DELETE.
-            Some(committing) => {
-                committing.accepted.established.forget_child(inbound_spi);
-                self.ike_of_child.remove(&inbound_spi);
-            }
-            None => self.with_established(spi, |sa, out| sa.handle_child_removed(now, inbound_spi, out)),
+            Some(committing) => committing.accepted.established.forget_child(inbound_spi),
+            None => self.with_child(now, inbound_spi, |sa, _| sa.forget_child(inbound_spi)),
         }
+        self.ike_of_child.remove(&inbound_spi);
     }
 
     /// The kernel of some edge has received the first packet on a child SA in standby: the peer uses it.
-    pub fn handle_child_used(&mut self, _now: Instant, _inbound_spi: u32) {}
+    pub fn handle_child_used(&mut self, now: Instant, inbound_spi: u32) {
+        self.with_child(now, inbound_spi, |sa, cx| sa.handle_child_used(inbound_spi, cx));
+    }
 
     /// The kernel of some edge nears the limit of what may be sent on a child SA: it is rekeyed now.
-    pub fn handle_child_worn(&mut self, _now: Instant, _inbound_spi: u32) {}
+    pub fn handle_child_worn(&mut self, now: Instant, inbound_spi: u32) {
+        self.with_child(now, inbound_spi, |sa, cx| sa.handle_child_worn(inbound_spi, cx));
+    }
 
     /// Takes over an IKE SA from what the fleet keeps of it ([`crate::IkeSa::snapshot`]). A retransmission of its
     /// last committed request gets the same answer as before.
@@ -204,10 +218,10 @@ impl Responder {
         if self.established.contains_key(&spi) || self.half_open.get(spi).is_some() {
             return Err(RestoreError::Running(spis));
         }
-        state.channel.ivs = Ivs::new(self.config.incarnation, self.used_ivs);
+        state.refresh_ivs(self.config.incarnation, self.used_ivs);
         let sa = Established::restored(state, now);
         sa.report(What::Restored, &mut self.out);
-        self.establish(spi, sa);
+        self.establish(now, sa);
         Ok(())
     }
 
@@ -217,10 +231,7 @@ impl Responder {
             match self.half_open.get(spi) {
                 Some(half_open) if half_open.ends <= now => self.expire_half_open(spi),
                 Some(half_open) => self.timers.arm(spi, Some(half_open.ends)),
-                None => {
-                    let limits = self.config.limits;
-                    self.with_established(spi, |sa, out| sa.handle_timeout(now, &limits, out));
-                }
+                None => self.with_established(now, spi, |sa, cx| sa.handle_timeout(cx)),
             }
         }
     }
@@ -246,45 +257,85 @@ impl Responder {
     }
 
     /// Puts an IKE SA among the established.
-    fn establish(&mut self, spi: u64, sa: Established) {
-        for child in &sa.state.children {
-            self.ike_of_child.insert(child.inbound, spi);
+    fn establish(&mut self, now: Instant, sa: Established) {
+        let spi = sa.state.spis().responder;
+        for child in sa.state.inbound_spis() {
+            self.ike_of_child.insert(child, spi);
         }
         self.established.insert(spi, Box::new(sa));
-        self.with_established(spi, |_, _| Fate::Stays);
+        self.with_established(now, spi, |_, _| Fate::Stays);
+    }
+
+    /// Lets the IKE SA of a child SA handle something about it.
+    fn with_child(
+        &mut self,
+        now: Instant,
+        inbound_spi: u32,
+        handle: impl FnOnce(&mut Established, &mut Context<'_>),
+    ) {
+        if let Some(&spi) = self.ike_of_child.get(&inbound_spi) {
+            self.with_established(now, spi, |sa, cx| {
+                handle(sa, cx);
+                Fate::Stays
+            });
+        }
     }
 
     /// Lets an established IKE SA handle something, and sees to what follows from it.
-    fn with_established(&mut self, spi: u64, handle: impl FnOnce(&mut Established, &mut Outbox) -> Fate) {
-        let Some(sa) = self.established.get_mut(&spi) else {
+    fn with_established(
+        &mut self,
+        now: Instant,
+        spi: u64,
+        handle: impl FnOnce(&mut Established, &mut Context<'_>) -> Fate,
+    ) {
+        // While it is away from the others, it can be lent what belongs to all.
+        let Some(mut sa) = self.established.remove(&spi) else {
             return;
         };
-        match handle(sa, &mut self.out) {
-            Fate::Stays => {}
-            Fate::LosesChildren(spis) => {
-                for spi in spis {
-                    self.ike_of_child.remove(&spi);
-                }
-            }
+        let mut cx = self.context(now);
+        let mut fate = handle(&mut sa, &mut cx);
+        if fate == Fate::Stays {
+            fate = sa.proceed(&mut cx);
+        }
+        let heirs = cx.heirs;
+        match fate {
             Fate::Gone => {
                 self.timers.disarm(spi);
-                if let Some(sa) = self.established.remove(&spi) {
-                    self.retire(&sa);
+                self.retire(&sa);
+            }
+            Fate::Stays => {
+                if let Some(commit) = sa.awaited_commit() {
+                    self.awaited.insert(commit, Awaited::Established(spi));
                 }
-                return;
+                self.timers.arm(spi, sa.deadline(&self.config.limits));
+                self.established.insert(spi, sa);
             }
         }
-        if let Some(commit) = sa.awaited_commit() {
-            self.awaited.insert(commit, Awaited::Reply(spi));
+        for heir in heirs {
+            self.establish(now, heir);
         }
-        self.timers.arm(spi, sa.deadline(&self.config.limits));
+    }
+
+    fn context(&mut self, now: Instant) -> Context<'_> {
+        Context {
+            now,
+            config: &self.config,
+            tunnels: &self.tunnels,
+            out: &mut self.out,
+            host: self.host.as_mut(),
+            spi_mask: &self.spi_mask,
+            half_open: &self.half_open,
+            established: &self.established,
+            ike_of_child: &mut self.ike_of_child,
+            heirs: Vec::new(),
+        }
     }
 
     /// Forgets what belongs to an IKE SA that no longer runs here.
     fn retire(&mut self, sa: &Established) {
         self.used_ivs = self.used_ivs.max(sa.state.channel.ivs.unused());
-        for child in &sa.state.children {
-            self.ike_of_child.remove(&child.inbound);
+        for spi in sa.state.inbound_spis() {
+            self.ike_of_child.remove(&spi);
         }
     }
 }

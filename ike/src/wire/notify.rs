@@ -23,6 +23,16 @@ impl<'a> Notify<'a> {
         }
     }
 
+    /// One about the child SA that its sender receives on with `spi`.
+    pub(crate) fn about_child(kind: NotifyType, spi: &'a [u8; 4]) -> Self {
+        Self {
+            protocol: Protocol::Esp,
+            spi,
+            kind,
+            data: &[],
+        }
+    }
+
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, WireError> {
         let ([protocol, spi_len, k0, k1], rest) = body
             .split_first_chunk()
@@ -63,10 +73,13 @@ impl NotifyType {
     pub(crate) const AUTHENTICATION_FAILED: Self = Self(24);
     pub(crate) const NO_ADDITIONAL_SAS: Self = Self(35);
     pub(crate) const TS_UNACCEPTABLE: Self = Self(38);
+    pub(crate) const TEMPORARY_FAILURE: Self = Self(43);
+    pub(crate) const CHILD_SA_NOT_FOUND: Self = Self(44);
     pub(crate) const INITIAL_CONTACT: Self = Self(16384);
     pub(crate) const NAT_DETECTION_SOURCE_IP: Self = Self(16388);
     pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
     pub(crate) const COOKIE: Self = Self(16390);
+    pub(crate) const REKEY_SA: Self = Self(16393);
     /// RFC 7383 section 2.3.
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
 
@@ -77,8 +90,7 @@ impl NotifyType {
             .any(|payload| matches!(payload, Payload::Notify(notify) if notify.kind == self))
     }
 
-    /// Below 16384 (RFC 7296 section 3.10.1). A responder has no need to know.
-    #[cfg(any(test, feature = "testkit"))]
+    /// Below 16384 (RFC 7296 section 3.10.1).
     pub(crate) fn is_error(self) -> bool {
         self.0 < 16384
     }

@@ -1,9 +1,7 @@
 //! The peer's requests within an established IKE SA.
 
-use std::time::Duration;
-
 use super::*;
-use crate::wire::{Delete, ExchangeType, Notify, PayloadType, Protocol};
+use crate::wire::{Delete, ExchangeType, PayloadType, Protocol};
 use crate::{CommitOutcome, Ending};
 
 /// The answer's payloads, as the customer reads them, in `Debug`'s words.
@@ -12,17 +10,6 @@ fn ask(fleet: &mut TestFleet, initiator: &mut Initiator, payloads: &[Payload<'_>
         .protected_request(ExchangeType::Informational, payloads)
         .unwrap();
     answer_to(fleet, initiator, &sent)
-}
-
-fn answer_to(fleet: &mut TestFleet, initiator: &mut Initiator, sent: &Transmit) -> Vec<String> {
-    match &fleet.deliver(sent)[..] {
-        [answer] => read(initiator, answer),
-        answers => panic!("{} answers: {:?}", answers.len(), fleet.events),
-    }
-}
-
-fn notification(kind: NotifyType, data: &[u8]) -> String {
-    format!("{:?}", Payload::Notify(Notify::new(kind, data)))
 }
 
 fn deletion(spis: Vec<u32>) -> Payload<'static> {
@@ -122,18 +109,6 @@ fn a_refused_removal_is_answered_all_the_same() {
     fleet.deliver(&delete);
     let commit = fleet.commits[1].id;
     assert_eq!(fleet.finish(commit, CommitOutcome::Refused).len(), 1);
-}
-
-#[test]
-fn create_child_sa_is_refused() {
-    let (mut fleet, mut initiator) = connected(Customer::new(1));
-    let sent = initiator
-        .protected_request(ExchangeType::CreateChildSa, &[Payload::Nonce(&[1; 32])])
-        .unwrap();
-    let answer = answer_to(&mut fleet, &mut initiator, &sent);
-    assert_eq!(answer, [notification(NotifyType::NO_ADDITIONAL_SAS, &[])]);
-    assert_eq!(fleet.last_event(), Some(&What::NoAdditionalSas));
-    assert_eq!(ask(&mut fleet, &mut initiator, &[]), [] as [String; 0]);
 }
 
 #[test]

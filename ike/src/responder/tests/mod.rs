@@ -1,6 +1,7 @@
 //! The responder against the testkit's customers, on virtual time.
 
 mod commits;
+mod create_child;
 mod flood;
 mod fragments;
 mod handshake;
@@ -13,8 +14,10 @@ mod removal;
 mod restore;
 mod retransmission;
 
+use std::time::Duration;
+
 use crate::testkit::{Customer, Initiator, Status, TestFleet};
-use crate::wire::{Header, Message, NotifyType, Payload};
+use crate::wire::{Header, Message, Notify, NotifyType, Payload};
 use crate::{Change, ChildSa, Event, IkeSa, Transmit, What};
 
 /// An edge that knows the customer's tunnel.
@@ -90,6 +93,29 @@ fn assert_nothing_left(fleet: &TestFleet) {
     );
     assert_eq!(responder.ike_of_child.len(), 0, "a child SA is left");
     assert_eq!(responder.awaited.len(), 0, "a commit is still awaited");
+}
+
+/// The answer's payloads, as the customer reads them, in `Debug`'s words.
+fn answer_to(fleet: &mut TestFleet, initiator: &Initiator, sent: &Transmit) -> Vec<String> {
+    match &fleet.deliver(sent)[..] {
+        [answer] => read(initiator, answer),
+        answers => panic!("{} answers: {:?}", answers.len(), fleet.events),
+    }
+}
+
+/// Lets time pass while the customer answers what it is asked.
+fn attend(fleet: &mut TestFleet, initiator: &mut Initiator, duration: Duration) {
+    let end = fleet.now + duration;
+    while fleet.now < end {
+        for (_, request) in fleet.wait(Duration::from_secs(1)) {
+            let answer = initiator.handle_datagram(&request.payload);
+            fleet.converse(initiator, answer);
+        }
+    }
+}
+
+fn notification(kind: NotifyType, data: &[u8]) -> String {
+    format!("{:?}", Payload::Notify(Notify::new(kind, data)))
 }
 
 /// What a protected answer holds, each payload in `Debug`'s words.

@@ -296,11 +296,14 @@ fn messages_for_unknown_ike_sas_are_not_answered() {
         assert_eq!(fleet.deliver(&sent), []);
         assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::UnknownSpi)));
     }
-    // From somebody who claims to have been the responder.
+    // From somebody who claims to have been the responder, with the SPIs in the places of both.
     let mut sent = probe;
     sent.payload[19] &= !0x08;
     assert_eq!(fleet.deliver(&sent), []);
-    assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::Unexpected)));
+    assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::UnknownSpi)));
+    sent.payload[..16].rotate_left(8);
+    assert_eq!(fleet.deliver(&sent), []);
+    assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::UnknownSpi)));
 }
 
 /// What is not protected by an IKE SA's keys moves nothing in it.

@@ -76,13 +76,8 @@ impl Initiator {
             .chosen_esp_suite(answer)
             .ok_or(Violation("a child suite that was not proposed"))?;
         let outbound_spi = answer.spi.try_into().map(u32::from_be_bytes);
-        let keys = ChildKeys::derive(
-            suite,
-            self.init.suite.prf,
-            &session.keys.sk_d,
-            &self.init.ni,
-            &self.init.nr,
-        );
+        let secret = (self.init.suite.prf, &session.keys.sk_d);
+        let keys = ChildKeys::derive(suite, secret, None, &self.init.ni, &self.init.nr);
         self.child = Some(ChildSa {
             ike: session.spis,
             tunnel: String::new(),

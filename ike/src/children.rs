@@ -1,0 +1,173 @@
+//! The child SAs of an IKE SA, and how far each has come in being replaced (RFC 7296 section 2.8).
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::child::ChildSpis;
+use crate::narrow::Selectors;
+use crate::{ChildSa, EspSuite, Side};
+
+/// How long a child SA that the peer has made in place of another waits for the peer's first packet or its DELETE of
+/// the other before it sends all the same.
+const STANDBY: Duration = Duration::from_secs(10);
+
+/// How long packets that are under way find a child SA installed that both sides have deleted.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the peer may take to delete a child SA that it has replaced, until we do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Child {
+    pub(crate) spis: ChildSpis,
+    /// What a rekey of ours offers again: "the new Child SA SHOULD NOT have different Traffic Selectors and algorithms"
+    /// (RFC 7296 section 2.8).
+    pub(crate) suite: EspSuite,
+    pub(crate) selectors: Selectors,
+    pub(crate) phase: Phase,
+    /// When the phase ends by itself; `None` when it does not, and until that is decided.
+    #[serde(skip)]
+    pub(crate) until: Option<Instant>,
+}
+
+/// What a child SA is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// It sends and receives. Ends with its lifetime: we rekey it.
+    Active,
+    /// It receives. The one that it `replaces`, by inbound SPI, still sends. Ends by its activation.
+    Standby { replaces: u32, made_by: Side },
+    /// It receives. Another sends, and the peer is to delete it. Ends with our patience.
+    Replaced,
+    /// It receives, and we are deleting it.
+    Closing,
+    /// Both sides have deleted it; packets under way are still received. Ends with its removal.
+    Retiring,
+}
+
+impl Child {
+    pub(crate) fn new(sa: &ChildSa, phase: Phase) -> Self {
+        Self {
+            spis: ChildSpis {
+                inbound: sa.inbound_spi,
+                outbound: sa.outbound_spi,
+            },
+            suite: sa.suite,
+            selectors: Selectors {
+                local: sa.local_ts.clone(),
+                remote: sa.remote_ts.clone(),
+            },
+            phase,
+            until: None,
+        }
+    }
+
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.until = None;
+    }
+
+    /// Decides when the phase ends, if that is open. `rekey_in` is the time that is left of a lifetime, if there is one.
+    pub(crate) fn schedule(&mut self, now: Instant, rekey_in: impl FnOnce() -> Option<Duration>) {
+        if self.until.is_some() {
+            return;
+        }
+        let left = match self.phase {
+            Phase::Active => rekey_in(),
+            // Both sides are ready for it (RFC 7296 section 2.8).
+            Phase::Standby {
+                made_by: Side::Us, ..
+            } => Some(Duration::ZERO),
+            Phase::Standby { .. } => Some(STANDBY),
+            Phase::Replaced => Some(PATIENCE),
+            Phase::Closing => None,
+            Phase::Retiring => Some(GRACE),
+        };
+        self.until = left.map(|left| now + left);
+    }
+
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Children(Vec<Child>);
+
+impl Children {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Child> {
+        self.0.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Child> {
+        self.0.iter_mut()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn push(&mut self, child: Child) {
+        // Most IKE SAs never have more than these.
+        self.0.reserve_exact(1);
+        self.0.push(child);
+    }
+
+    pub(crate) fn remove(&mut self, inbound: u32) -> Option<Child> {
+        let position = self.0.iter().position(|child| child.spis.inbound == inbound)?;
+        Some(self.0.remove(position))
+    }
+
+    pub(crate) fn get_mut(&mut self, inbound: u32) -> Option<&mut Child> {
+        self.0.iter_mut().find(|child| child.spis.inbound == inbound)
+    }
+
+    /// Lets one enter another phase, if it is there.
+    pub(crate) fn enter(&mut self, inbound: u32, phase: Phase) {
+        if let Some(child) = self.get_mut(inbound) {
+            child.enter(phase);
+        }
+    }
+
+    /// The one that the peer receives on with `outbound`, unless the peer has deleted it.
+    pub(crate) fn of_peer(&mut self, outbound: u32) -> Option<&mut Child> {
+        self.0
+            .iter_mut()
+            .find(|child| child.spis.outbound == outbound && child.phase != Phase::Retiring)
+    }
+
+    /// The one in standby for the one with this inbound SPI.
+    pub(crate) fn successor_of(&self, inbound: u32) -> Option<u32> {
+        let stands_by =
+            |child: &&Child| matches!(child.phase, Phase::Standby { replaces, .. } if replaces == inbound);
+        self.0.iter().find(stands_by).map(|child| child.spis.inbound)
+    }
+
+    /// Lets one that was in standby send, and the one that it replaces no more.
+    pub(crate) fn activate(&mut self, inbound: u32) {
+        let Some(child) = self.get_mut(inbound) else {
+            return;
+        };
+        let Phase::Standby { replaces, made_by } = child.phase else {
+            return;
+        };
+        child.enter(Phase::Active);
+        if let Some(old) = self.get_mut(replaces)
+            && matches!(old.phase, Phase::Active | Phase::Standby { .. })
+        {
+            // "The node that initiated the surviving rekeyed SA should delete the replaced SA" (RFC 7296 section 2.8.1).
+            old.enter(match made_by {
+                Side::Us => Phase::Closing,
+                Side::Peer => Phase::Replaced,
+            });
+        }
+    }
+
+    /// When the first of their phases ends.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.0.iter().filter_map(|child| child.until).min()
+    }
+}

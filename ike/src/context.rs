@@ -1,0 +1,81 @@
+//! What an established IKE SA acts in: the moment, and what all IKE SAs share.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::crypto::SEED_LEN;
+use crate::established::Established;
+use crate::half_open::HalfOpens;
+use crate::outbox::Outbox;
+use crate::spi::{SpiMask, issue_esp_spi};
+use crate::tunnels::Tunnels;
+use crate::{Config, DhGroup, Host, Secret};
+
+/// Lent by the responder while an IKE SA handles something.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) config: &'a Config,
+    pub(crate) tunnels: &'a Tunnels,
+    pub(crate) out: &'a mut Outbox,
+    pub(crate) host: &'a mut dyn Host,
+    pub(crate) spi_mask: &'a SpiMask,
+    pub(crate) half_open: &'a HalfOpens,
+    /// The others.
+    pub(crate) established: &'a HashMap<u64, Box<Established>>,
+    /// Responder SPI of the IKE SA of each child SA, by inbound SPI.
+    pub(crate) ike_of_child: &'a mut HashMap<u32, u64>,
+    /// IKE SAs that are to run from now on.
+    pub(crate) heirs: Vec<Established>,
+}
+
+impl Context<'_> {
+    /// A free inbound SPI, which belongs to the IKE SA `ike` from now on.
+    pub(crate) fn issue_esp_spi(&mut self, ike: u64) -> Option<u32> {
+        let is_pending = |spi| self.ike_of_child.contains_key(&spi);
+        let spi = issue_esp_spi(self.config.slot, self.host, is_pending)?;
+        self.ike_of_child.insert(spi, ike);
+        Some(spi)
+    }
+
+    /// No child SA has this inbound SPI, or not any more.
+    pub(crate) fn release_esp_spi(&mut self, spi: u32) {
+        self.ike_of_child.remove(&spi);
+    }
+
+    /// For an IKE SA that takes the place of `old`.
+    pub(crate) fn issue_ike_spi(&mut self, old: u64) -> u64 {
+        let (half_open, established) = (self.half_open, self.established);
+        self.spi_mask.issue_free(self.config.slot, self.host, |spi| {
+            spi == old || half_open.get(spi).is_some() || established.contains_key(&spi)
+        })
+    }
+
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut octets = [0; N];
+        self.host.fill_random(&mut octets);
+        octets
+    }
+
+    pub(crate) fn seed(&mut self) -> Secret {
+        let mut octets = vec![0; SEED_LEN];
+        self.host.fill_random(&mut octets);
+        Secret::new(octets)
+    }
+
+    /// A random part of `duration`, so that what could happen at once everywhere does not (RFC 7296 section 2.8.1).
+    pub(crate) fn part_of(&mut self, duration: Duration) -> Duration {
+        let share = u32::from_be_bytes(self.random());
+        duration.mul_f64(f64::from(share) / f64::from(u32::MAX))
+    }
+
+    /// The groups that a key exchange may use, most wanted first.
+    pub(crate) fn groups(&self) -> Vec<DhGroup> {
+        let mut groups = Vec::new();
+        for suite in &self.config.ike {
+            if !groups.contains(&suite.dh) {
+                groups.push(suite.dh);
+            }
+        }
+        groups
+    }
+}

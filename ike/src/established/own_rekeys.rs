@@ -1,0 +1,381 @@
+//! Our own CREATE_CHILD_SA: a child SA, or this IKE SA, is replaced before it is too old.
+
+use super::commits::{Made, Then};
+use super::{Established, Fate};
+use crate::channel::{Channel, Exhausted, Role};
+use crate::child::{Agreed, Fresh};
+use crate::children::{self, Child};
+use crate::context::Context;
+use crate::create_child::CreateChild;
+use crate::crypto::IkeKeys;
+use crate::exchange::{Exchange, Rival, RivalSa, Subject, lowest};
+use crate::narrow::{Selectors, narrow};
+use crate::requests::{Old, Request};
+use crate::select::{esp_offer, esp_spi, ike_offer, ike_spi, taken};
+use crate::snapshot::State;
+use crate::wire::{KeyExchange, Notify, NotifyType, Payload, WireError};
+use crate::{Change, DhGroup, Ending, IkeSpis, IkeSuite, Secret, Side, What};
+
+/// Rekeys that the peer may refuse one after the other, about a minute apart: "several minutes" of TEMPORARY_FAILURE
+/// mean that the state is out of sync (RFC 7296 section 2.25).
+const MAX_REFUSALS: u8 = 8;
+
+impl Established {
+    /// Makes a request, whose state the fleet has to know before it leaves. Nothing happens if the peer has been faster.
+    pub(super) fn begin_rekey(
+        &mut self,
+        old: Old,
+        group: DhGroup,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Exhausted> {
+        let Some(subject) = self.subject_of(old, group, cx) else {
+            return Ok(());
+        };
+        let mut exchange = Exchange::new(subject, group, cx.seed());
+        let (message_id, octets) = self.seal_rekey(&exchange)?;
+        (exchange.message_id, exchange.octets) = (message_id, octets);
+        self.state.exchange = Some(Box::new(exchange));
+        self.commit(vec![self.put()], Then::Ask, Made::Nothing, cx);
+        Ok(())
+    }
+
+    fn subject_of(&mut self, old: Old, group: DhGroup, cx: &mut Context<'_>) -> Option<Subject> {
+        let ike = self.state.spis().responder;
+        match old {
+            Old::Child(replaces) => {
+                let successor = self.state.children.successor_of(replaces);
+                let child = self.state.children.get_mut(replaces)?;
+                if child.phase != children::Phase::Active || successor.is_some() {
+                    return None;
+                }
+                Some(Subject::Child {
+                    replaces,
+                    with: cx.issue_esp_spi(ike)?,
+                    suite: child.suite,
+                    selectors: child.selectors.clone(),
+                })
+            }
+            Old::Ike => self.state.replaced.is_none().then(|| Subject::Ike {
+                with: cx.issue_ike_spi(ike),
+                suite: IkeSuite {
+                    dh: group,
+                    ..self.state.suite
+                },
+            }),
+        }
+    }
+
+    fn seal_rekey(&mut self, exchange: &Exchange) -> Result<(u32, Vec<u8>), Exhausted> {
+        let (nonce, key_pair) = exchange.material();
+        let nonce = Payload::Nonce(&nonce);
+        let ke = Payload::KeyExchange(KeyExchange {
+            group: exchange.group.id(),
+            public: key_pair.public(),
+        });
+        match &exchange.subject {
+            Subject::Child {
+                replaces,
+                with,
+                suite,
+                selectors,
+            } => {
+                let (replaces, with) = (replaces.to_be_bytes(), with.to_be_bytes());
+                let payloads = [
+                    Payload::Notify(Notify::about_child(NotifyType::REKEY_SA, &replaces)),
+                    Payload::Sa(esp_offer(*suite, exchange.group, &with)),
+                    nonce,
+                    ke,
+                    Payload::TsI(selectors.local.clone()),
+                    Payload::TsR(selectors.remote.clone()),
+                ];
+                self.seal_request(exchange.request(), &payloads)
+            }
+            Subject::Ike { with, suite } => {
+                let with = with.to_be_bytes();
+                let payloads = [Payload::Sa(ike_offer(*suite, &with)), nonce, ke];
+                self.seal_request(exchange.request(), &payloads)
+            }
+        }
+    }
+
+    /// The fleet knows of the exchange: the request leaves.
+    pub(super) fn ask(&mut self, cx: &mut Context<'_>) {
+        if let Some(exchange) = &self.state.exchange {
+            cx.out.send(self.state.path, &exchange.octets);
+            let (request, octets) = (exchange.request(), exchange.octets.clone());
+            self.requests.sent(cx.now, request, exchange.message_id, octets);
+        }
+    }
+
+    /// The request never left, so that its message ID is free again.
+    pub(super) fn withdraw(&mut self, cx: &mut Context<'_>) {
+        if let Some(exchange) = self.state.exchange.take() {
+            self.state.next_request = exchange.message_id;
+            release_spi(&exchange.subject, cx);
+            self.postpone(cx);
+        }
+    }
+
+    /// The peer's response to our exchange.
+    pub(super) fn handle_rekeyed(&mut self, payloads: &[Payload<'_>], cx: &mut Context<'_>) -> Fate {
+        let Some(mut exchange) = self.state.exchange.take() else {
+            return Fate::Stays;
+        };
+        let rival = exchange.rival.take();
+        if let Some(error) = payloads.iter().find_map(error_of) {
+            return self.handle_refusal(&exchange, rival, error, cx);
+        }
+        let taken = match &exchange.subject {
+            Subject::Child { .. } => self.take_child(&exchange, payloads, rival, cx),
+            Subject::Ike { .. } => self.take_heir(&exchange, payloads, rival, cx),
+        };
+        match taken {
+            Ok(()) => {
+                self.refusals = 0;
+                Fate::Stays
+            }
+            Err(error) => self.end(Ending::Malformed(error.to_string()), cx),
+        }
+    }
+
+    fn take_child(
+        &mut self,
+        exchange: &Exchange,
+        payloads: &[Payload<'_>],
+        rival: Option<Rival>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), WireError> {
+        let Subject::Child {
+            replaces,
+            with,
+            suite,
+            selectors,
+        } = &exchange.subject
+        else {
+            return Ok(());
+        };
+        let response = CreateChild::read(payloads)?;
+        let spi = with.to_be_bytes();
+        let offer = esp_offer(*suite, exchange.group, &spi);
+        let answer = taken(&offer, response.proposals).ok_or(NOT_OFFERED)?;
+        let outbound_spi = esp_spi(answer).ok_or(NOT_OFFERED)?;
+        let with_group = answer.transforms.len() > offer[1].transforms.len();
+        let (ni, shared) = conclude(exchange, &response, with_group)?;
+        let agreed = Agreed {
+            suite: *suite,
+            group: with_group.then_some(exchange.group),
+            answer: answer.clone(),
+            outbound_spi,
+            selectors: answered_selectors(payloads, selectors)?,
+        };
+        let fresh = Fresh {
+            initiator: Side::Us,
+            shared: shared.as_ref(),
+            ni: &ni,
+            nr: response.nonce,
+        };
+        let replaces = self.state.children.get_mut(*replaces).map(|_| *replaces);
+        let sa = agreed.into_sa(*with, &self.state.parent(), &fresh, replaces.is_some());
+
+        let survives = rival.is_none_or(|rival| self.survives(&lowest(&ni, response.nonce), &rival));
+        let phase = match replaces {
+            _ if !survives => children::Phase::Closing,
+            Some(replaces) => children::Phase::Standby {
+                replaces,
+                made_by: Side::Us,
+            },
+            None => children::Phase::Active,
+        };
+        self.state.children.push(Child::new(&sa, phase));
+        self.report_child(*with, replaces, Side::Us, cx.out);
+        let changes = vec![Change::PutChild(Box::new(sa)), self.put()];
+        self.commit(changes, Then::Nothing, Made::Child(*with), cx);
+        Ok(())
+    }
+
+    /// Compares our child SA with the one that the peer has made for the same purpose; the loser's maker deletes it (RFC
+    /// 7296 section 2.8.1).
+    fn survives(&mut self, ours: &[u8], rival: &Rival) -> bool {
+        let survives = ours > rival.lowest.as_slice();
+        if let (true, RivalSa::Child(spi)) = (survives, &rival.sa)
+            && let Some(child) = self.state.children.get_mut(*spi)
+            && matches!(
+                child.phase,
+                children::Phase::Standby { .. } | children::Phase::Active
+            )
+        {
+            child.enter(children::Phase::Replaced);
+        }
+        survives
+    }
+
+    fn take_heir(
+        &mut self,
+        exchange: &Exchange,
+        payloads: &[Payload<'_>],
+        rival: Option<Rival>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), WireError> {
+        let Subject::Ike { with, suite } = &exchange.subject else {
+            return Ok(());
+        };
+        let response = CreateChild::read(payloads)?;
+        let spi = with.to_be_bytes();
+        let offer = ike_offer(*suite, &spi);
+        taken(&offer, response.proposals).ok_or(NOT_OFFERED)?;
+        let peer_spi = response.proposals.first().and_then(ike_spi).ok_or(NOT_OFFERED)?;
+        let (ni, shared) = conclude(exchange, &response, true)?;
+        let spis = IkeSpis {
+            initiator: peer_spi,
+            responder: *with,
+        };
+        let keys = IkeKeys::rekey(
+            (self.state.suite.prf, &self.state.sk_d),
+            *suite,
+            &shared.unwrap_or_default(),
+            &ni,
+            response.nonce,
+            Role::Initiator.swap(spis),
+        );
+        let sk_e = (keys.sk_ei.clone(), keys.sk_er.clone());
+        let channel = Channel::new(
+            spis,
+            Role::Initiator,
+            suite.cipher,
+            self.state.channel.longest,
+            sk_e,
+            cx.config.incarnation,
+        );
+        let ours = self.state.heir(*suite, keys, channel);
+        self.settle_succession(ours, &lowest(&ni, response.nonce), rival, cx);
+        Ok(())
+    }
+
+    /// The survivor of both heirs, if there are two, inherits; the other is deleted by who made it (RFC 7296 section
+    /// 2.8.2).
+    fn settle_succession(&mut self, ours: State, lowest: &[u8], rival: Option<Rival>, cx: &mut Context<'_>) {
+        let theirs = match rival {
+            Some(Rival {
+                lowest,
+                sa: RivalSa::Ike(heir),
+            }) => Some((lowest, heir)),
+            _ => None,
+        };
+        let (survivor, by, mut loser) = match theirs {
+            None => (ours, Side::Us, None),
+            Some((theirs, heir)) if lowest > theirs.as_slice() => (ours, Side::Us, Some((*heir, Side::Peer))),
+            Some((_, heir)) => (*heir, Side::Peer, Some((ours, Side::Us))),
+        };
+        let (mut changes, heir) = self.succession(survivor, by, cx);
+        let mut heirs = vec![heir];
+        if let Some((mut state, maker)) = loser.take() {
+            state.replaced = Some(maker);
+            changes.push(Change::PutIke(state.record(false)));
+            heirs.push(Established::new(state, cx.now));
+        }
+        self.commit(changes, Then::Nothing, Made::Heirs(heirs), cx);
+    }
+
+    /// The peer does not want what we have asked for.
+    fn handle_refusal(
+        &mut self,
+        exchange: &Exchange,
+        rival: Option<Rival>,
+        error: &Notify<'_>,
+        cx: &mut Context<'_>,
+    ) -> Fate {
+        self.report(What::RekeyRefused(error.kind.0), cx.out);
+        release_spi(&exchange.subject, cx);
+        match (rival.map(|rival| rival.sa), &exchange.subject) {
+            // The peer has not noticed our rekey, or not in time: its own counts (RFC 7296 sections 2.8.1 and 2.8.2).
+            (Some(RivalSa::Child(_)), _) => return Fate::Stays,
+            (Some(RivalSa::Ike(heir)), _) => {
+                let (changes, heir) = self.succession(*heir, Side::Peer, cx);
+                self.commit(changes, Then::Nothing, Made::Heirs(vec![heir]), cx);
+                return Fate::Stays;
+            }
+            (None, Subject::Child { replaces, .. }) if error.kind == NotifyType::CHILD_SA_NOT_FOUND => {
+                self.lose_child(*replaces, cx);
+                return Fate::Stays;
+            }
+            (None, _) => {}
+        }
+        self.refusals += 1;
+        let wanted = wanted_group(error).filter(|group| *group != exchange.group.id());
+        let wanted = wanted.and_then(|id| cx.groups().into_iter().find(|group| group.id() == id));
+        match wanted {
+            _ if self.refusals >= MAX_REFUSALS => self.close(Ending::RekeyRefused, cx),
+            Some(group) => self
+                .requests
+                .push_front(Request::Rekey(exchange.subject.old(), group)),
+            None => self.postpone(cx),
+        }
+        Fate::Stays
+    }
+
+    /// The peer does not know a child SA: it is deleted without a word (RFC 7296 section 2.25). To make another is the
+    /// peer's affair, which begins all tunnels.
+    fn lose_child(&mut self, inbound_spi: u32, cx: &mut Context<'_>) {
+        if self.state.children.get_mut(inbound_spi).is_some() {
+            self.report(What::ChildrenDeleted(vec![inbound_spi]), cx.out);
+            let changes = vec![self.remove_child(inbound_spi, cx), self.put()];
+            self.commit(changes, Then::Nothing, Made::Nothing, cx);
+        }
+    }
+}
+
+const NOT_OFFERED: WireError = WireError::Syntax("an answer to another offer");
+
+/// Our nonce, and the result of the key exchange if there is one.
+fn conclude(
+    exchange: &Exchange,
+    response: &CreateChild<'_>,
+    with_group: bool,
+) -> Result<(Vec<u8>, Option<Secret>), WireError> {
+    let (ni, key_pair) = exchange.material();
+    if !with_group {
+        return Ok((ni.to_vec(), None));
+    }
+    let ke = response.ke.filter(|ke| ke.group == exchange.group.id());
+    let ke = ke.ok_or(WireError::Syntax("no KE payload for the group"))?;
+    let shared = key_pair.agree(ke.public);
+    let shared = shared.map_err(|_| WireError::Syntax("bad public value"))?;
+    Ok((ni.to_vec(), Some(shared)))
+}
+
+/// The peer may narrow what we offer (RFC 7296 section 2.9), and not widen it. TSi is our side here.
+fn answered_selectors(payloads: &[Payload<'_>], offered: &Selectors) -> Result<Selectors, WireError> {
+    let mut answered = Selectors {
+        local: Vec::new(),
+        remote: Vec::new(),
+    };
+    for payload in payloads {
+        match payload {
+            Payload::TsI(selectors) => answered.local.clone_from(selectors),
+            Payload::TsR(selectors) => answered.remote.clone_from(selectors),
+            _ => {}
+        }
+    }
+    narrow(&answered, offered)
+        .filter(|common| *common == answered)
+        .ok_or(WireError::Syntax("traffic selectors beyond the offer"))
+}
+
+fn error_of<'p, 'a>(payload: &'p Payload<'a>) -> Option<&'p Notify<'a>> {
+    match payload {
+        Payload::Notify(notify) if notify.kind.is_error() => Some(notify),
+        _ => None,
+    }
+}
+
+/// The group that INVALID_KE_PAYLOAD asks for (RFC 7296 section 1.3).
+fn wanted_group(error: &Notify<'_>) -> Option<u16> {
+    let group = error.data.try_into().map(u16::from_be_bytes).ok()?;
+    (error.kind == NotifyType::INVALID_KE_PAYLOAD).then_some(group)
+}
+
+fn release_spi(subject: &Subject, cx: &mut Context<'_>) {
+    if let Some(spi) = subject.child() {
+        cx.release_esp_spi(spi);
+    }
+}

@@ -1,0 +1,275 @@
+//! The peer's CREATE_CHILD_SA: another child SA, or a new one in the place of one there is, or a new IKE SA.
+
+use super::commits::Made;
+use super::{Arrived, Established, Fate, Phase};
+use crate::channel::{Channel, Exhausted, Role};
+use crate::child::{ChildRequest, Fresh};
+use crate::children::{self, Child};
+use crate::context::Context;
+use crate::create_child::CreateChild;
+use crate::crypto::{DhKeyPair, IkeKeys};
+use crate::exchange::{NONCE_LEN, Rival, RivalSa, lowest};
+use crate::requests::{Old, Request};
+use crate::select::ike_suite_and_spi;
+use crate::wire::{KeyExchange, Payload, Proposal, Protocol, WireError};
+use crate::{Change, ChildRefusal, DhGroup, IkeSpis, Secret, Side};
+
+/// Why a request is not granted.
+enum Failure {
+    Refused(ChildRefusal),
+    Malformed(WireError),
+    Exhausted(Exhausted),
+}
+
+impl From<ChildRefusal> for Failure {
+    fn from(refusal: ChildRefusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Self {
+        Self::Malformed(error)
+    }
+}
+
+impl From<Exhausted> for Failure {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Exhausted(exhausted)
+    }
+}
+
+impl Established {
+    pub(super) fn answer_create_child_sa(
+        &mut self,
+        arrived: Arrived<'_>,
+        payloads: &[Payload<'_>],
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        let request = match CreateChild::read(payloads) {
+            Ok(request) => request,
+            Err(error) => return self.answer_malformed(arrived, error, cx),
+        };
+        let granted = match request.is_for_ike() {
+            true => self.grant_ike_sa(arrived, &request, cx),
+            false => self.grant_child_sa(arrived, &request, payloads, cx),
+        };
+        match granted {
+            Ok(()) => Ok(Fate::Stays),
+            Err(Failure::Refused(refusal)) => self.refuse(arrived, &request, refusal, cx),
+            Err(Failure::Malformed(error)) => self.answer_malformed(arrived, error, cx),
+            Err(Failure::Exhausted(exhausted)) => Err(exhausted),
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        arrived: Arrived<'_>,
+        request: &CreateChild<'_>,
+        refusal: ChildRefusal,
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        self.report(refusal, cx.out);
+        if let (ChildRefusal::NotFound, Some(rekeyed)) = (refusal, request.rekeyed) {
+            self.seal_reply(arrived, &[rekeyed.not_found()])?;
+            self.release(arrived.path, false, cx);
+            return Ok(Fate::Stays);
+        }
+        let (kind, data) = refusal.notification();
+        self.answer_error(arrived, kind, &data, cx)
+    }
+
+    fn grant_child_sa(
+        &mut self,
+        arrived: Arrived<'_>,
+        request: &CreateChild<'_>,
+        payloads: &[Payload<'_>],
+        cx: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        let replaces = self.child_to_replace(request, cx)?;
+        let tunnel = cx.tunnels.get(&self.state.tunnel).ok_or(ChildRefusal::NoTunnel)?;
+        let agreed = ChildRequest::read(payloads)?.agree(tunnel, &cx.groups())?;
+        let answered = agreed
+            .group
+            .map(|group| exchange_keys(group, request.ke, cx))
+            .transpose()?;
+        let spi = cx
+            .issue_esp_spi(self.state.spis().responder)
+            .ok_or(ChildRefusal::NoFreeSpi)?;
+        let nr: [u8; NONCE_LEN] = cx.random();
+
+        let spi_octets = spi.to_be_bytes();
+        let [sa, ts_i, ts_r] = agreed.payloads(&spi_octets);
+        let mut reply = vec![sa, Payload::Nonce(&nr)];
+        reply.extend(answered.iter().map(Answered::payload));
+        reply.extend([ts_i, ts_r]);
+        self.seal_reply(arrived, &reply)?;
+
+        let fresh = Fresh {
+            initiator: Side::Peer,
+            shared: answered.as_ref().map(|answered| &answered.shared),
+            ni: request.nonce,
+            nr: &nr,
+        };
+        let child = agreed.into_sa(spi, &self.state.parent(), &fresh, replaces.is_some());
+        let phase = match replaces {
+            None => children::Phase::Active,
+            Some(replaces) => children::Phase::Standby {
+                replaces,
+                made_by: Side::Peer,
+            },
+        };
+        self.state.children.push(Child::new(&child, phase));
+        self.report_child(spi, replaces, Side::Peer, cx.out);
+        if let Some(exchange) = &mut self.state.exchange
+            && replaces.is_some_and(|replaces| exchange.subject.old() == Old::Child(replaces))
+        {
+            exchange.rival = Some(Rival {
+                lowest: lowest(request.nonce, &nr),
+                sa: RivalSa::Child(spi),
+            });
+        }
+        let changes = vec![Change::PutChild(Box::new(child)), self.put()];
+        self.hold(arrived, changes, Made::Child(spi), false, cx);
+        Ok(())
+    }
+
+    /// The inbound SPI of the child SA that the request wants replaced, if it wants that.
+    fn child_to_replace(
+        &mut self,
+        request: &CreateChild<'_>,
+        cx: &Context<'_>,
+    ) -> Result<Option<u32>, ChildRefusal> {
+        // RFC 7296 section 2.25.2.
+        if self.is_ending() || self.is_rekeying(|old| old == Old::Ike) {
+            return Err(ChildRefusal::Collision);
+        }
+        let (count, max) = (self.state.children.len(), cx.config.limits.children_max);
+        let Some(rekeyed) = request.rekeyed else {
+            return match count < max {
+                true => Ok(None),
+                false => Err(ChildRefusal::TooMany),
+            };
+        };
+        let child = rekeyed.esp_spi().and_then(|spi| self.state.children.of_peer(spi));
+        let child = child.ok_or(ChildRefusal::NotFound)?;
+        match child.phase {
+            // RFC 7296 section 2.25.1: "currently trying to close", which the peer may be as well.
+            children::Phase::Closing | children::Phase::Replaced => Err(ChildRefusal::Collision),
+            _ if count >= 2 * max => Err(ChildRefusal::TooMany),
+            _ => Ok(Some(child.spis.inbound)),
+        }
+    }
+
+    fn grant_ike_sa(
+        &mut self,
+        arrived: Arrived<'_>,
+        request: &CreateChild<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Failure> {
+        // RFC 7296 sections 2.25.1 and 2.25.2.
+        let is_busy = self.is_rekeying(|old| old != Old::Ike)
+            || self
+                .requests
+                .in_flight()
+                .is_some_and(|it| matches!(it, Request::DeleteChild(_)));
+        if self.is_ending() || is_busy {
+            return Err(ChildRefusal::Collision.into());
+        }
+        let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
+        let (chosen, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
+        let answered = exchange_keys(chosen.suite.dh, request.ke, cx)?;
+        let spis = IkeSpis {
+            initiator: peer_spi,
+            responder: cx.issue_ike_spi(self.state.spis().responder),
+        };
+        let nr: [u8; NONCE_LEN] = cx.random();
+        let spi_octets = spis.responder.to_be_bytes();
+        let answer = Proposal {
+            protocol: Protocol::Ike,
+            spi: &spi_octets,
+            ..chosen.answer
+        };
+        let reply = [Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
+        self.seal_reply(arrived, &reply)?;
+
+        let keys = IkeKeys::rekey(
+            (self.state.suite.prf, &self.state.sk_d),
+            chosen.suite,
+            &answered.shared,
+            request.nonce,
+            &nr,
+            spis,
+        );
+        let sk_e = (keys.sk_ei.clone(), keys.sk_er.clone());
+        let channel = Channel::new(
+            spis,
+            Role::Responder,
+            chosen.suite.cipher,
+            self.state.channel.longest,
+            sk_e,
+            cx.config.incarnation,
+        );
+        let heir = self.state.heir(chosen.suite, keys, channel);
+        // Both rekey it at once: which of both heirs survives is not known yet (RFC 7296 section 2.8.2).
+        if let Some(exchange) = &mut self.state.exchange {
+            exchange.rival = Some(Rival {
+                lowest: lowest(request.nonce, &nr),
+                sa: RivalSa::Ike(Box::new(heir)),
+            });
+            let changes = vec![self.put()];
+            self.hold(arrived, changes, Made::Nothing, false, cx);
+            return Ok(());
+        }
+        let (changes, heir) = self.succession(heir, Side::Peer, cx);
+        self.hold(arrived, changes, Made::Heirs(vec![heir]), false, cx);
+        Ok(())
+    }
+
+    /// The IKE SA has been rekeyed, or is being deleted.
+    fn is_ending(&self) -> bool {
+        self.phase != Phase::Up || self.state.replaced.is_some()
+    }
+
+    /// Our rekey of what `is_it` is under way.
+    fn is_rekeying(&self, is_it: impl Fn(Old) -> bool) -> bool {
+        let exchange = self.state.exchange.as_ref();
+        exchange.is_some_and(|exchange| is_it(exchange.subject.old()))
+    }
+}
+
+/// Our half of a key exchange that the peer has begun, and the result.
+struct Answered {
+    group: DhGroup,
+    public: Vec<u8>,
+    shared: Secret,
+}
+
+impl Answered {
+    fn payload(&self) -> Payload<'_> {
+        Payload::KeyExchange(KeyExchange {
+            group: self.group.id(),
+            public: &self.public,
+        })
+    }
+}
+
+/// Answers the peer's KE, if it is for the `group` that was chosen (RFC 7296 section 1.3).
+fn exchange_keys(
+    group: DhGroup,
+    ke: Option<KeyExchange<'_>>,
+    cx: &mut Context<'_>,
+) -> Result<Answered, Failure> {
+    let ke = ke.filter(|ke| ke.group == group.id());
+    let ke = ke.ok_or(ChildRefusal::WrongGroup(group))?;
+    let key_pair = DhKeyPair::generate(group, &mut |buffer| cx.host.fill_random(buffer));
+    let public = key_pair.public().to_vec();
+    let shared = key_pair
+        .agree(ke.public)
+        .map_err(|_| WireError::Syntax("bad public value"))?;
+    Ok(Answered {
+        group,
+        public,
+        shared,
+    })
+}

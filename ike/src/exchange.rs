@@ -1,0 +1,110 @@
+//! Our own CREATE_CHILD_SA exchange, from its request to the response (RFC 7296 section 1.3).
+//!
+//! It is a part of the snapshot before its request leaves: should this process die, the next owner sends the same
+//! octets again and makes the same SA of the response.
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{DhKeyPair, Seeded};
+use crate::narrow::Selectors;
+use crate::requests::{Old, Request};
+use crate::snapshot::State;
+use crate::{DhGroup, EspSuite, IkeSuite, Secret};
+
+/// Octets of our nonces: half of the longest PRF's key (RFC 7296 section 2.10).
+pub(crate) const NONCE_LEN: usize = 32;
+
+/// One that has no response yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Exchange {
+    pub(crate) subject: Subject,
+    /// Nonce and key pair come of it.
+    seed: Secret,
+    pub(crate) group: DhGroup,
+    /// Of the request.
+    pub(crate) message_id: u32,
+    /// The request without non-ESP marker.
+    pub(crate) octets: Vec<u8>,
+    /// The peer has had the same idea at the same time.
+    pub(crate) rival: Option<Rival>,
+}
+
+/// What is to be made, and of what the peer is offered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Subject {
+    /// A child SA with the inbound SPI `with` in the place of another.
+    Child {
+        replaces: u32,
+        with: u32,
+        suite: EspSuite,
+        selectors: Selectors,
+    },
+    /// An IKE SA with our SPI `with` in the place of this one.
+    Ike { with: u64, suite: IkeSuite },
+}
+
+impl Subject {
+    pub(crate) fn old(&self) -> Old {
+        match self {
+            Self::Child { replaces, .. } => Old::Child(*replaces),
+            Self::Ike { .. } => Old::Ike,
+        }
+    }
+
+    /// Inbound SPI of the child SA that there will be.
+    pub(crate) fn child(&self) -> Option<u32> {
+        match self {
+            Self::Child { with, .. } => Some(*with),
+            Self::Ike { .. } => None,
+        }
+    }
+}
+
+/// What the peer has made in the place of the same SA.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Rival {
+    /// Of the two nonces of its exchange: "the SA created with the lowest of the four nonces used in the two exchanges
+    /// SHOULD be closed by the endpoint that created it" (RFC 7296 section 2.8.1).
+    pub(crate) lowest: Vec<u8>,
+    pub(crate) sa: RivalSa,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum RivalSa {
+    /// By its inbound SPI.
+    Child(u32),
+    /// It does not run before it is known which of both survives.
+    Ike(Box<State>),
+}
+
+/// "Octet-by-octet comparison. If you reach the end of one nonce, that nonce is the lower one" (RFC 7296 section 2.8.1).
+pub(crate) fn lowest(ni: &[u8], nr: &[u8]) -> Vec<u8> {
+    ni.min(nr).to_vec()
+}
+
+impl Exchange {
+    /// One whose request is still to be sealed.
+    pub(crate) fn new(subject: Subject, group: DhGroup, seed: Secret) -> Self {
+        Self {
+            subject,
+            seed,
+            group,
+            message_id: 0,
+            octets: Vec::new(),
+            rival: None,
+        }
+    }
+
+    pub(crate) fn request(&self) -> Request {
+        Request::Rekey(self.subject.old(), self.group)
+    }
+
+    /// Our nonce and our key pair, the same each time.
+    pub(crate) fn material(&self) -> ([u8; NONCE_LEN], DhKeyPair) {
+        let mut seeded = Seeded::new(&self.seed);
+        let mut nonce = [0; NONCE_LEN];
+        seeded.fill(&mut nonce);
+        let key_pair = DhKeyPair::generate(self.group, &mut |buffer| seeded.fill(buffer));
+        (nonce, key_pair)
+    }
+}
