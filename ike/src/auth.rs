@@ -5,6 +5,7 @@ use crate::child::{Agreed, ChildRequest, Fresh};
 use crate::children::{Child, Children, Phase};
 use crate::established::{Arrived, Established};
 use crate::init::Initiated;
+use crate::nat::Outer;
 use crate::snapshot::State;
 use crate::tunnels::{Tunnels, is_same_identity};
 use crate::window::{Answered, Window};
@@ -124,6 +125,7 @@ impl Attempt<'_> {
             remote_id: tunnel.remote_id.clone(),
             path: self.arrived.path,
             nat: self.initiated.nat,
+            outer: Outer::new(self.arrived.path, self.initiated.nat),
             window: Window::after_auth(Answered::new(self.arrived.octets, reply)),
             next_request: 0,
             children: Children::default(),

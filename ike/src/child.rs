@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::ChildKeys;
 use crate::narrow::{Selectors, narrow};
+use crate::nat::Outer;
 use crate::select::{Chosen, esp_spi, esp_suite_and_group, wants_esn_only};
 use crate::wire::{Payload, Proposal, WireError};
-use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Path, Prf, Secret, Side, Tunnel};
+use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Prf, Secret, Side, Tunnel};
 
 /// Both SPIs of a child SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,8 +85,7 @@ pub(crate) struct Agreed<'a> {
 pub(crate) struct Parent<'a> {
     pub(crate) spis: IkeSpis,
     pub(crate) tunnel: &'a str,
-    pub(crate) path: Path,
-    pub(crate) udp_encap: bool,
+    pub(crate) outer: Outer,
     pub(crate) prf: Prf,
     pub(crate) sk_d: &'a Secret,
 }
@@ -120,8 +120,8 @@ impl Agreed<'_> {
             tunnel: parent.tunnel.to_owned(),
             inbound_spi,
             outbound_spi: self.outbound_spi,
-            path: parent.path,
-            udp_encap: parent.udp_encap,
+            path: parent.outer.path,
+            udp_encap: parent.outer.udp_encap,
             suite: self.suite,
             inbound_key,
             outbound_key,

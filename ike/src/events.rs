@@ -133,7 +133,7 @@ pub enum Dropped {
     #[error("{0}")]
     Malformed(String),
     /// On port 4500, without non-ESP marker.
-    #[error("not IKE but ESP or a keep-alive")]
+    #[error("not IKE but ESP")]
     NotIke,
     /// No IKE SA here has its responder SPI. Silence is allowed (RFC 7296 section 2.21.4), and needed in a fleet
     /// where another edge may know it.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::nat_detection_hash;
+use crate::udp::NAT_T_PORT;
 use crate::wire::{Notify, NotifyType, Payload};
 use crate::{IkeSpis, Path};
 
@@ -38,6 +39,23 @@ impl Nat {
     /// behind a NAT.
     pub(crate) fn follows_peer(self) -> bool {
         self.peer && !self.local
+    }
+}
+
+/// How a child SA travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outer {
+    pub(crate) path: Path,
+    /// In UDP (RFC 3948).
+    pub(crate) udp_encap: bool,
+}
+
+impl Outer {
+    /// Beside an IKE SA that travels along `path`.
+    pub(crate) fn new(path: Path, nat: Nat) -> Self {
+        // "UDP encapsulation MUST NOT be done on port 500" (RFC 7296 section 2.23).
+        let udp_encap = nat.is_present() && path.local.port() == NAT_T_PORT;
+        Self { path, udp_encap }
     }
 }
 

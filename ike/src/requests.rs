@@ -145,6 +145,11 @@ impl Requests {
         Some(&in_flight.octets)
     }
 
+    /// The octets of the request in flight.
+    pub(crate) fn octets(&self) -> Option<&[u8]> {
+        self.in_flight.as_ref().map(|in_flight| &in_flight.octets[..])
+    }
+
     /// The request in flight, to be sealed again under another message ID.
     pub(crate) fn in_flight(&self) -> Option<Request> {
         self.in_flight.as_ref().map(|in_flight| in_flight.request)

@@ -8,8 +8,7 @@ use crate::child::Parent;
 use crate::children::Children;
 use crate::crypto::IkeKeys;
 use crate::exchange::{Exchange, RivalSa};
-use crate::nat::Nat;
-use crate::udp::NAT_T_PORT;
+use crate::nat::{Nat, Outer};
 use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
@@ -31,6 +30,8 @@ pub(crate) struct State {
     pub(crate) remote_id: Identity,
     pub(crate) path: Path,
     pub(crate) nat: Nat,
+    /// Of the child SAs, as the fleet has them.
+    pub(crate) outer: Outer,
     /// Of the peer's requests, with the reply to the last.
     pub(crate) window: Window,
     /// Message ID of our next request.
@@ -70,6 +71,7 @@ impl State {
             remote_id: self.remote_id.clone(),
             path: self.path,
             nat: self.nat,
+            outer: self.outer,
             window: Window::default(),
             next_request: 0,
             children: Children::default(),
@@ -78,14 +80,17 @@ impl State {
         }
     }
 
+    /// How its child SAs ought to travel.
+    pub(crate) fn wanted_outer(&self) -> Outer {
+        Outer::new(self.path, self.nat)
+    }
+
     /// What its child SAs take from it.
     pub(crate) fn parent(&self) -> Parent<'_> {
         Parent {
             spis: self.spis(),
             tunnel: &self.tunnel,
-            path: self.path,
-            // "UDP encapsulation MUST NOT be done on port 500" (RFC 7296 section 2.23).
-            udp_encap: self.nat.is_present() && self.path.local.port() == NAT_T_PORT,
+            outer: self.outer,
             prf: self.suite.prf,
             sk_d: &self.sk_d,
         }

@@ -14,7 +14,10 @@ pub(crate) fn wrap(local_port: u16, message: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The IKE message in a UDP payload; `None` for ESP and for a keep-alive (RFC 3948 section 2.3).
+/// What a NAT's mapping is kept alive with (RFC 3948 section 2.3).
+pub(crate) const KEEP_ALIVE: &[u8] = &[0xff];
+
+/// The IKE message in a UDP payload; `None` for ESP and for a keep-alive.
 pub(crate) fn unwrap(local_port: u16, payload: &[u8]) -> Option<&[u8]> {
     match local_port {
         NAT_T_PORT => payload.strip_prefix(&NON_ESP_MARKER),

@@ -72,6 +72,7 @@ impl Running {
             }
             Input::Notice(Notice::Used(spi)) => self.responder.handle_child_used(now, spi),
             Input::Notice(Notice::Worn(spi)) => self.responder.handle_child_worn(now, spi),
+            Input::Notice(Notice::Moved(spi, peer)) => self.responder.handle_child_moved(now, spi, peer),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What one edge's kernel sees of an SA, and the SA's owner has to know.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// Of the child SA with this inbound SPI. It may get lost, and it may come twice.
@@ -9,12 +11,14 @@ pub(crate) enum Notice {
     Used(u32),
     /// Some edge has sent most of the packets that it may under its key.
     Worn(u32),
+    /// The peer, behind a NAT, seems to send from there now (RFC 7296 section 2.23).
+    Moved(u32, SocketAddr),
 }
 
 impl Notice {
     pub(crate) fn inbound_spi(self) -> u32 {
         match self {
-            Self::Used(spi) | Self::Worn(spi) => spi,
+            Self::Used(spi) | Self::Worn(spi) | Self::Moved(spi, _) => spi,
         }
     }
 }
@@ -24,6 +28,7 @@ impl From<xfrm::Notice> for Notice {
         match notice {
             xfrm::Notice::Used(spi) => Self::Used(spi),
             xfrm::Notice::Worn(spi) => Self::Worn(spi),
+            xfrm::Notice::Moved(spi, peer) => Self::Moved(spi, peer),
         }
     }
 }

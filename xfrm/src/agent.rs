@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::SystemTime;
 
@@ -37,6 +38,9 @@ pub enum Notice {
     Used(u32),
     /// The outbound SA has sent three quarters of [`crate::Child::packet_limit`]: time for another key.
     Worn(u32),
+    /// The peer, behind a NAT, sends from this address and port now. They are [`crate::Child`]'s own only once its owner
+    /// says so: a packet that was recorded and sent again looks the same.
+    Moved(u32, SocketAddr),
 }
 
 /// The agent could not start.
@@ -53,7 +57,7 @@ pub struct Agent {
     intent: Intent,
     /// When the kernel added each SA, in seconds of Unix time: what its lifetime is relative to.
     added: BTreeMap<SaId, u64>,
-    expiries: Events,
+    events: Events,
     notices: Vec<Notice>,
     /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
     namespaces: BTreeSet<String>,
@@ -67,7 +71,7 @@ impl Agent {
             kernel: Kernel::open()?,
             intent: Intent::default(),
             added: BTreeMap::new(),
-            expiries: Events::expiries()?,
+            events: Events::for_agent()?,
             notices: Vec::new(),
             namespaces: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -177,10 +181,11 @@ impl Agent {
 
     /// Remembers SAs that the kernel removed because of their packet limit, and those that are about to get there.
     fn read_events(&mut self) {
-        while let Ok(event) = self.expiries.next() {
+        while let Ok(event) = self.events.next() {
             match event {
                 Event::Expired(sa) if sa.exhausted => self.intent.note_exhausted(sa.id),
                 Event::Warned(sa) => self.notices.extend(self.intent.notice(sa.id)),
+                Event::Moved(moved) => self.notices.extend(self.intent.notice_of_move(moved)),
                 Event::Expired(_) | Event::Deleted(_) | Event::Lost => {}
             }
         }
@@ -237,7 +242,7 @@ impl Agent {
 
 impl AsFd for Agent {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.expiries.as_fd()
+        self.events.as_fd()
     }
 }
 

@@ -1,15 +1,16 @@
-//! Tells when SAs go or near a limit, before the slow loop's next turn.
+//! Tells when SAs go or near a limit, or when their peer moves, before the slow loop's next turn.
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_packet_core::NlasIterator;
 use netlink_packet_xfrm::constants::{
-    IPPROTO_ESP, XFRM_MSG_DELSA, XFRM_MSG_EXPIRE, XFRMA_SA, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA,
+    IPPROTO_ESP, XFRM_MSG_DELSA, XFRM_MSG_EXPIRE, XFRM_MSG_MAPPING, XFRMA_SA, XFRMNLGRP_EXPIRE,
+    XFRMNLGRP_MAPPING, XFRMNLGRP_SA,
 };
-use netlink_packet_xfrm::{UserExpire, UserSaInfo, XFRM_USER_SA_ID_LEN};
-use netlink_sys::SocketAddr;
+use netlink_packet_xfrm::{UserExpire, UserMapping, UserSaInfo, XFRM_USER_SA_ID_LEN};
 use netlink_sys::protocols::NETLINK_XFRM;
 use rustix::io::Errno;
 use zeroize::{Zeroize, Zeroizing};
@@ -29,6 +30,8 @@ pub enum Event {
     Expired(AboutSa),
     /// An SA of ours has carried as many packets as its soft limit says.
     Warned(AboutSa),
+    /// An authentic packet in UDP came from another address or port than an inbound SA of ours has.
+    Moved(Moved),
     /// Somebody deleted an SA of ours: this process or another.
     Deleted(AboutSa),
     /// Events came faster than they were read; which ones, nobody knows.
@@ -44,6 +47,16 @@ pub struct AboutSa {
     pub spi: u32,
     /// It had carried all the packets it may.
     pub exhausted: bool,
+    pub(crate) id: SaId,
+}
+
+/// Where a peer behind a NAT sends from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Whose it is.
+    pub tunnel: TunnelId,
+    /// Address and UDP port.
+    pub peer: SocketAddr,
     pub(crate) id: SaId,
 }
 
@@ -63,16 +76,16 @@ impl Events {
         Self::subscribe(&[XFRMNLGRP_EXPIRE, XFRMNLGRP_SA])
     }
 
-    /// Expiries only, for the agent itself.
-    pub(crate) fn expiries() -> io::Result<Self> {
-        let events = Self::subscribe(&[XFRMNLGRP_EXPIRE])?;
+    /// What the agent itself makes notices of.
+    pub(crate) fn for_agent() -> io::Result<Self> {
+        let events = Self::subscribe(&[XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING])?;
         events.socket.set_non_blocking(true)?;
         Ok(events)
     }
 
     fn subscribe(groups: &[u32]) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_XFRM)?;
-        socket.bind(&SocketAddr::new(0, 0))?;
+        socket.bind(&netlink_sys::SocketAddr::new(0, 0))?;
         for group in groups {
             socket.add_membership(*group)?;
         }
@@ -131,6 +144,7 @@ pub(crate) fn parse(message: &Message) -> Option<Event> {
                 _ => Event::Expired(sa),
             })
         }
+        XFRM_MSG_MAPPING => moved(&UserMapping::parse(message.payload).ok()?).map(Event::Moved),
         // `struct xfrm_usersa_id`, then the SA itself as an attribute.
         XFRM_MSG_DELSA => {
             let attributes = NlasIterator::new(message.payload.get(XFRM_USER_SA_ID_LEN..)?);
@@ -141,6 +155,21 @@ pub(crate) fn parse(message: &Message) -> Option<Event> {
         }
         _ => None,
     }
+}
+
+fn moved(mapping: &UserMapping) -> Option<Moved> {
+    if mapping.id.proto != IPPROTO_ESP {
+        return None;
+    }
+    let family = mapping.id.family;
+    Some(Moved {
+        tunnel: TunnelId::from_if_id(mapping.reqid)?,
+        peer: SocketAddr::new(ip(&mapping.new_saddr, family)?, mapping.new_sport),
+        id: SaId {
+            destination: ip(&mapping.id.daddr, family)?,
+            spi: mapping.id.spi,
+        },
+    })
 }
 
 fn about(info: &UserSaInfo) -> Option<AboutSa> {

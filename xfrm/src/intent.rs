@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::claims::Claims;
 use crate::desired::Desired;
+use crate::events::Moved;
 use crate::state::SaId;
 use crate::{Change, Notice, Subject, TunnelId, Wanted};
 
@@ -124,6 +125,13 @@ impl Intent {
             Some(child) => child.report_use.then_some(Notice::Used(id.spi)),
             None => self.claims.holder(id).map(Notice::Worn),
         }
+    }
+
+    /// What it means that the peer of an inbound SA sends from elsewhere.
+    pub(crate) fn notice_of_move(&self, moved: Moved) -> Option<Notice> {
+        let child = self.wanted.children.get(&moved.id.spi)?;
+        let is_its = SaId::inbound(child) == moved.id && child.tunnel == moved.tunnel;
+        is_its.then_some(Notice::Moved(child.inbound_spi, moved.peer))
     }
 
     /// The kernel removed the SA since it had carried all the packets it may.

@@ -22,6 +22,6 @@ mod tests;
 mod wanted;
 
 pub use agent::{Agent, Error, Notice, Report};
-pub use events::{AboutSa, Event, Events};
+pub use events::{AboutSa, Event, Events, Moved};
 pub use failure::{Failure, Subject};
 pub use wanted::*;

@@ -5,6 +5,7 @@
 //! another waits for its end.
 
 mod commits;
+mod moves;
 mod own_rekeys;
 mod own_requests;
 mod peer_rekeys;
@@ -48,6 +49,8 @@ pub(crate) struct Established {
     /// Of the peer's request and of its response.
     requested: Assembly,
     responded: Assembly,
+    /// When the fleet was last told where the peer is now.
+    followed: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +98,7 @@ impl Established {
             refusals: 0,
             requested: Assembly::default(),
             responded: Assembly::default(),
+            followed: None,
         }
     }
 
@@ -120,7 +124,10 @@ impl Established {
             Phase::Up => {
                 let own = match self.committing {
                     Some(_) => None,
-                    None => self.state.children.deadline().into_iter().chain(self.until).min(),
+                    None => [self.state.children.deadline(), self.until, self.follows_at()]
+                        .into_iter()
+                        .flatten()
+                        .min(),
                 };
                 let probe = self.may_probe().then_some(self.last_heard + limits.dpd_interval);
                 [asks, own, probe].into_iter().flatten().min()
@@ -232,17 +239,6 @@ impl Established {
         match self.phase {
             Phase::Up => self.end(Ending::Rekeyed, cx),
             Phase::Leaving | Phase::Left { .. } => Fate::Gone,
-        }
-    }
-
-    /// Notes an authentic message. If it is known to be `fresh`, a peer behind a NAT is where it came from (RFC 7296
-    /// section 2.23).
-    fn heard(&mut self, arrived: Arrived<'_>, fresh: bool, out: &mut Outbox) {
-        self.last_heard = arrived.now;
-        if fresh && self.state.nat.follows_peer() && arrived.path != self.state.path {
-            let from = self.state.path.peer;
-            self.state.path = arrived.path;
-            self.report(What::PeerMoved { from }, out);
         }
     }
 

@@ -34,7 +34,7 @@ impl Established {
         }
     }
 
-    /// Activates the child SAs whose standby ends, and removes those that have retired.
+    /// Activates the child SAs whose standby ends, removes those that have retired, and has all of them follow the peer.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
         let mut changes = Vec::new();
         let due = |phase: fn(&children::Phase) -> bool| {
@@ -50,7 +50,9 @@ impl Established {
         for spi in retired {
             changes.push(self.remove_child(spi, cx));
         }
-        if !changes.is_empty() {
+        let moved = self.follow(cx.now);
+        if moved.is_some() || !changes.is_empty() {
+            changes.extend(moved.into_iter().flatten());
             changes.push(self.put());
             self.commit(changes, Then::Nothing, Made::Nothing, cx);
         }

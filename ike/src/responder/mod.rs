@@ -6,6 +6,7 @@ mod handshake;
 mod tests;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::channel::Role;
@@ -100,6 +101,10 @@ impl Responder {
     /// A UDP payload arrived along `path`; on port 4500 with its non-ESP marker.
     pub fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
         let Some(octets) = udp::unwrap(path.local.port(), datagram) else {
+            // "The receiver SHOULD ignore a received NAT-keepalive packet" (RFC 3948 section 2.3).
+            if datagram == udp::KEEP_ALIVE {
+                return;
+            }
             return self.out.report(path, None, None, Dropped::NotIke);
         };
         match Header::decode(octets) {
@@ -207,6 +212,12 @@ impl Responder {
     /// The kernel of some edge nears the limit of what may be sent on a child SA: it is rekeyed now.
     pub fn handle_child_worn(&mut self, now: Instant, inbound_spi: u32) {
         self.with_child(now, inbound_spi, |sa, cx| sa.handle_child_worn(inbound_spi, cx));
+    }
+
+    /// The kernel of some edge has received an authentic packet on a child SA from another address or port of the peer's,
+    /// which is behind a NAT: it is asked there whether that is so (RFC 7296 section 2.23).
+    pub fn handle_child_moved(&mut self, now: Instant, inbound_spi: u32, peer: SocketAddr) {
+        self.with_child(now, inbound_spi, |sa, cx| sa.handle_child_moved(peer, cx));
     }
 
     /// Takes over an IKE SA from what the fleet keeps of it ([`crate::IkeSa::snapshot`]). A retransmission of its

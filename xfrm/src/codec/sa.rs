@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use netlink_packet_core::{NlaBuffer, NlasIterator, Parseable, parse_u32};
+use netlink_packet_core::{DefaultNla, NlaBuffer, NlasIterator, Parseable, parse_u32};
 use netlink_packet_xfrm::constants::{
     IPPROTO_ESP, XFRM_INF, XFRM_MODE_TUNNEL, XFRM_STATE_AF_UNSPEC, XFRMA_ALG_AEAD, XFRMA_ENCAP, XFRMA_IF_ID,
+    XFRMA_MTIMER_THRESH,
 };
 use netlink_packet_xfrm::state::{DelGetMessage, GetDumpMessage, ModifyMessage};
 use netlink_packet_xfrm::{
@@ -20,6 +21,9 @@ use crate::{Cipher, Subject, TunnelId};
 
 /// UDP_ENCAP_ESPINUDP (linux/udp.h).
 const ESP_IN_UDP: u16 = 2;
+
+/// The kernel tells of each packet from an unexpected port, until the SA has the port; of one in so many seconds with this.
+const MAPPING_SECONDS: u32 = 1;
 
 /// `now` in seconds of Unix time: the lifetime counts from when the kernel adds the SA.
 pub(crate) fn add(id: SaId, sa: &Sa, now: u64) -> Request {
@@ -72,6 +76,10 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa, added: u64)
         }));
     }
     if let Some(ports) = sa.encap {
+        if sa.is_inbound(id) {
+            let seconds = MAPPING_SECONDS.to_ne_bytes().to_vec();
+            nlas.push(XfrmAttrs::Other(DefaultNla::new(XFRMA_MTIMER_THRESH, seconds)));
+        }
         nlas.push(XfrmAttrs::EncapsulationTemplate(EncapTmpl {
             encap_type: ESP_IN_UDP,
             encap_sport: ports.source,

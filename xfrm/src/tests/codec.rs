@@ -1,9 +1,11 @@
 //! What is written is read back as it was.
 
-use netlink_packet_core::parse_u32;
+use netlink_packet_core::{NetlinkHeader, parse_u32};
 
 use super::*;
 use crate::codec::{link, policy, route, sa};
+use crate::events::{self, Event};
+use crate::netlink::Message;
 use crate::state::{Direction, Link, LinkId, SaId};
 use crate::{Subject, UdpEncap};
 
@@ -38,6 +40,35 @@ fn an_sa_comes_back() {
             }
         }
     }
+}
+
+/// Octet by octet after `struct xfrm_user_mapping` (linux/xfrm.h).
+#[test]
+fn a_move_of_the_peer_is_read() {
+    let mut payload = vec![0; 64];
+    payload[..4].copy_from_slice(&[192, 0, 2, 1]);
+    payload[16..20].copy_from_slice(&0x0040_0001_u32.to_be_bytes());
+    payload[20..22].copy_from_slice(&2_u16.to_ne_bytes());
+    payload[22] = 50;
+    payload[24..28].copy_from_slice(&TUNNEL.if_id().to_ne_bytes());
+    payload[28..32].copy_from_slice(&[198, 51, 100, 1]);
+    payload[44..48].copy_from_slice(&[198, 51, 100, 2]);
+    payload[60..62].copy_from_slice(&1024_u16.to_be_bytes());
+    payload[62..64].copy_from_slice(&2048_u16.to_be_bytes());
+    let read = |payload: &[u8]| {
+        let mut header = NetlinkHeader::default();
+        header.message_type = 0x26;
+        events::parse(&Message { header, payload })
+    };
+    let Some(Event::Moved(moved)) = read(&payload) else {
+        panic!("no move");
+    };
+    assert_eq!((moved.tunnel, moved.id.spi), (TUNNEL, 0x0040_0001));
+    assert_eq!(moved.id.destination, address("192.0.2.1"));
+    assert_eq!(moved.peer, "198.51.100.2:2048".parse().unwrap());
+    // Of another program.
+    payload[24..28].fill(0);
+    assert_eq!(read(&payload), None);
 }
 
 #[test]

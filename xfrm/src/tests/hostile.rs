@@ -14,7 +14,7 @@ fn parse_all(payload: &[u8]) {
     let _ = link::parse(payload);
     let _ = route::parse(payload);
     let _ = netns::parse(payload);
-    for message_type in [0x11, 0x18] {
+    for message_type in [0x11, 0x18, 0x26] {
         let mut header = netlink_packet_core::NetlinkHeader::default();
         header.message_type = message_type;
         let _ = events::parse(&Message { header, payload });

@@ -346,7 +346,7 @@ fn what_is_not_ike_is_dropped() {
         local: (local.ip(), 4500).into(),
         peer: (peer.ip(), 4500).into(),
     };
-    for payload in [vec![0xff], vec![1; 200], vec![0; 3], vec![]] {
+    for payload in [vec![0xff; 2], vec![1; 200], vec![0; 3], vec![]] {
         assert_eq!(fleet.deliver(&Transmit { path: nat_t, payload }), []);
         assert_eq!(fleet.last_event(), Some(&What::Dropped(Dropped::NotIke)));
     }
