@@ -115,7 +115,7 @@ impl Attempt<'_> {
     ) -> Result<Judged, Exhausted> {
         let agreed = request.child.agree(tunnel, &[]);
         let agreed = agreed.and_then(|agreed| Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?)));
-        let reply = self.seal_reply(&mut channel, tunnel, &agreed)?;
+        let reply = self.seal_reply(&mut channel, tunnel, request.mobike, &agreed)?;
 
         let mut state = State {
             suite: self.initiated.suite,
@@ -126,6 +126,8 @@ impl Attempt<'_> {
             path: self.arrived.path,
             nat: self.initiated.nat,
             outer: Outer::new(self.arrived.path, self.initiated.nat),
+            mobike: request.mobike,
+            unchecked: false,
             window: Window::after_auth(Answered::new(self.arrived.octets, reply)),
             next_request: 0,
             children: Children::default(),
@@ -160,6 +162,7 @@ impl Attempt<'_> {
         &self,
         channel: &mut Channel,
         tunnel: &Tunnel,
+        mobike: bool,
         agreed: &Result<(Agreed<'_>, u32), ChildRefusal>,
     ) -> Result<Vec<u8>, Exhausted> {
         let id_r = IdPayload::from(&self.local_id(tunnel));
@@ -174,6 +177,9 @@ impl Attempt<'_> {
         match agreed {
             Ok((agreed, _)) => payloads.extend(agreed.payloads(&spi)),
             Err(refusal) => payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[]))),
+        }
+        if mobike {
+            payloads.push(Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[])));
         }
         channel.seal(Kind::Response, ExchangeType::IkeAuth, MESSAGE_ID, &payloads)
     }
@@ -192,6 +198,8 @@ struct AuthRequest<'a> {
     id_r: Option<&'a IdPayload<'a>>,
     auth: Option<Auth<'a>>,
     initial_contact: bool,
+    /// MOBIKE_SUPPORTED (RFC 4555 section 3.1).
+    mobike: bool,
     child: ChildRequest<'a>,
 }
 
@@ -213,6 +221,7 @@ impl<'a> AuthRequest<'a> {
             id_r,
             auth,
             initial_contact,
+            mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
             child: ChildRequest::read(payloads)?,
         })
     }

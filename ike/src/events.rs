@@ -60,7 +60,8 @@ pub enum What {
     /// The peer does not answer, but it was restored with a message ID that may be too old for it: kept.
     #[error("silent since it was restored")]
     SilentSinceRestore,
-    /// A peer behind a NAT has another address or port now (RFC 7296 section 2.23).
+    /// The peer has another address or port now: its NAT has changed them (RFC 7296 section 2.23), or it has told so
+    /// (RFC 4555).
     #[error("the peer moved from {from}")]
     PeerMoved {
         /// Where it was before.
@@ -284,6 +285,9 @@ pub enum Ending {
     /// The peer sent an authentic message that is malformed (RFC 7296 section 2.21.3).
     #[error("the peer's message is malformed: {0}")]
     Malformed(String),
+    /// The peer did not return what it was sent to show that it receives at its address (RFC 4555 section 3.7).
+    #[error("the peer returned another COOKIE2 (RFC 4555 section 3.7)")]
+    WrongCookie2,
     /// It has sent all the messages that its keys allow.
     #[error("its IVs are used up")]
     Exhausted,

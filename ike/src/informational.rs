@@ -32,6 +32,7 @@ impl Informational {
                 Payload::Notify(notify) if message_id == FIRST_AFTER_AUTH && is_fatal(notify.kind) => {
                     result.ending = Some(Ending::PeerRefused(notify.kind.0));
                 }
+                Payload::Notify(notify) if is_about_addresses(notify.kind) => {}
                 Payload::Notify(notify) => result.notified.push(notify.kind.0),
                 // A configuration request, for the version too, may go unanswered (RFC 7296 section 2.20).
                 _ => {}
@@ -49,5 +50,20 @@ fn is_fatal(kind: NotifyType) -> bool {
         NotifyType::AUTHENTICATION_FAILED
             | NotifyType::INVALID_SYNTAX
             | NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD
+    )
+}
+
+/// What [`crate::mobike::Addresses`] reads, or may pass over.
+fn is_about_addresses(kind: NotifyType) -> bool {
+    matches!(
+        kind,
+        NotifyType::NAT_DETECTION_SOURCE_IP
+            | NotifyType::NAT_DETECTION_DESTINATION_IP
+            | NotifyType::ADDITIONAL_IP4_ADDRESS
+            | NotifyType::ADDITIONAL_IP6_ADDRESS
+            | NotifyType::NO_ADDITIONAL_ADDRESSES
+            | NotifyType::UPDATE_SA_ADDRESSES
+            | NotifyType::COOKIE2
+            | NotifyType::NO_NATS_ALLOWED
     )
 }

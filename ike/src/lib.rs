@@ -30,6 +30,7 @@ mod fragments;
 mod half_open;
 mod informational;
 mod init;
+mod mobike;
 mod narrow;
 mod nat;
 mod outbox;

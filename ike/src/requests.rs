@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use crate::DhGroup;
-use crate::wire::{Delete, ExchangeType, Payload, Protocol};
+use crate::mobike::COOKIE2_LEN;
+use crate::wire::{Delete, ExchangeType, Notify, NotifyType, Payload, Protocol};
 
 /// Before the first retransmission. It doubles with each.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -21,6 +22,9 @@ const FAREWELLS: u32 = 4;
 pub(crate) enum Request {
     /// Do you live?
     Probe,
+    /// Do you receive what is sent to you? With a COOKIE2 that only the one who does can bring back (RFC 4555 section
+    /// 3.7).
+    CheckPath([u8; COOKIE2_LEN]),
     /// This child SA, by its inbound SPI, is gone.
     DeleteChild(u32),
     /// This IKE SA is gone.
@@ -40,13 +44,16 @@ pub(crate) enum Old {
 
 impl Request {
     /// Of those that are INFORMATIONAL (RFC 7296 section 1.4): an [`Exchange`](crate::exchange::Exchange) has its own.
-    pub(crate) fn payloads(self) -> Vec<Payload<'static>> {
+    pub(crate) fn payloads(&self) -> Vec<Payload<'_>> {
         match self {
             Self::Probe | Self::Rekey(..) => Vec::new(),
+            Self::CheckPath(cookie2) => {
+                vec![Payload::Notify(Notify::new(NotifyType::COOKIE2, cookie2))]
+            }
             Self::DeleteChild(spi) => {
                 vec![Payload::Delete(Delete::Child {
                     protocol: Protocol::Esp,
-                    spis: vec![spi],
+                    spis: vec![*spi],
                 })]
             }
             Self::DeleteIke => vec![Payload::Delete(Delete::Ike)],
@@ -55,7 +62,9 @@ impl Request {
 
     pub(crate) fn exchange(self) -> ExchangeType {
         match self {
-            Self::Probe | Self::DeleteChild(_) | Self::DeleteIke => ExchangeType::Informational,
+            Self::Probe | Self::CheckPath(_) | Self::DeleteChild(_) | Self::DeleteIke => {
+                ExchangeType::Informational
+            }
             Self::Rekey(..) => ExchangeType::CreateChildSa,
         }
     }
@@ -184,7 +193,9 @@ impl Requests {
             return Due::Nothing;
         };
         let limit = match in_flight.request {
-            Request::Probe | Request::DeleteChild(_) | Request::Rekey(..) => TRANSMISSIONS,
+            Request::Probe | Request::CheckPath(_) | Request::DeleteChild(_) | Request::Rekey(..) => {
+                TRANSMISSIONS
+            }
             Request::DeleteIke => FAREWELLS,
         };
         match in_flight.transmissions < limit {

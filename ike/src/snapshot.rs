@@ -32,6 +32,10 @@ pub(crate) struct State {
     pub(crate) nat: Nat,
     /// Of the child SAs, as the fleet has them.
     pub(crate) outer: Outer,
+    /// The peer tells its addresses by UPDATE_SA_ADDRESSES (RFC 4555).
+    pub(crate) mobike: bool,
+    /// It has still to show that it receives at the one it told last.
+    pub(crate) unchecked: bool,
     /// Of the peer's requests, with the reply to the last.
     pub(crate) window: Window,
     /// Message ID of our next request.
@@ -72,6 +76,8 @@ impl State {
             path: self.path,
             nat: self.nat,
             outer: self.outer,
+            mobike: self.mobike,
+            unchecked: self.unchecked,
             window: Window::default(),
             next_request: 0,
             children: Children::default(),

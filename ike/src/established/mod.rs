@@ -13,6 +13,7 @@ mod peer_requests;
 mod phases;
 mod succession;
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::channel::Exhausted;
@@ -51,6 +52,10 @@ pub(crate) struct Established {
     responded: Assembly,
     /// When the fleet was last told where the peer is now.
     followed: Option<Instant>,
+    /// Where a kernel has seen the peer, which has been asked there.
+    suspected: Option<SocketAddr>,
+    /// Where the check of the peer's path was sent first.
+    checking: Option<Path>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +104,8 @@ impl Established {
             requested: Assembly::default(),
             responded: Assembly::default(),
             followed: None,
+            suspected: None,
+            checking: None,
         }
     }
 

@@ -1,13 +1,17 @@
-//! Where the peer is: a NAT may give it another address or port (RFC 7296 section 2.23).
+//! Where the peer is: a NAT may give it another address or port (RFC 7296 section 2.23), or it tells that it is elsewhere
+//! (MOBIKE, RFC 4555).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Arrived, Established, Phase};
 use crate::context::Context;
+use crate::fragments::longest_message;
+use crate::nat::Nat;
 use crate::outbox::Outbox;
 use crate::requests::Request;
-use crate::{Change, ChildUpdate, Path, What};
+use crate::wire::{NotifyType, Payload};
+use crate::{Change, ChildUpdate, Ending, Path, What};
 
 /// The fleet hears of no more moves than one in this time.
 const PACE: Duration = Duration::from_secs(1);
@@ -19,7 +23,11 @@ impl Established {
         self.last_heard = arrived.now;
         let came_along = arrived.path;
         let is_elsewhere = came_along != self.state.path && came_along.local == self.state.path.local;
-        if fresh && is_elsewhere && self.state.nat.follows_peer() {
+        // With MOBIKE "the host not behind a NAT MUST NOT use these dynamic updates for IKEv2 packets, but MAY use them for ESP
+        // packets" (RFC 4555 section 3.8).
+        let is_allowed = !self.state.mobike || self.suspected == Some(came_along.peer);
+        if fresh && is_elsewhere && is_allowed && self.state.nat.follows_peer() {
+            self.suspected = None;
             self.move_to(came_along, out);
         }
     }
@@ -49,6 +57,50 @@ impl Established {
                 ..self.state.path
             };
             cx.out.send(there, request);
+            self.suspected = Some(peer);
+        }
+    }
+
+    /// The peer's request says that its addresses are to be used from now on (RFC 4555 section 3.5). True if something has
+    /// changed. The child SAs follow when the peer has shown that it receives there (section 3.7).
+    pub(super) fn update_addresses(
+        &mut self,
+        arrived: Arrived<'_>,
+        payloads: &[Payload<'_>],
+        out: &mut Outbox,
+    ) -> bool {
+        let (before, path) = (self.state.wanted_outer(), arrived.path);
+        if NotifyType::NAT_DETECTION_SOURCE_IP.is_in(payloads) {
+            self.state.nat = Nat::detect(path, arrived.message.header.spis, payloads);
+        }
+        if path != self.state.path {
+            self.state.unchecked = true;
+            self.state.channel.longest = self.state.channel.longest.map(|_| longest_message(path.peer));
+            self.move_to(path, out);
+        }
+        self.state.wanted_outer() != before
+    }
+
+    /// Has the peer asked whether it receives where it says it is.
+    pub(super) fn queue_check(&mut self, cx: &mut Context<'_>) {
+        let is_check = |request| matches!(request, Request::CheckPath(_));
+        if self.state.unchecked && !self.requests.has(is_check) {
+            self.requests.push(Request::CheckPath(cx.random()));
+        }
+    }
+
+    /// The peer has answered the check. "If the same INFORMATIONAL request has been sent to several different addresses [...] a
+    /// new INFORMATIONAL request needs to be sent to check return routability" (RFC 4555 section 3.7).
+    pub(super) fn path_checked(&mut self, cookie2: &[u8], payloads: &[Payload<'_>], cx: &mut Context<'_>) {
+        let returned = payloads.iter().any(|payload| {
+            matches!(payload, Payload::Notify(notify) if notify.kind == NotifyType::COOKIE2 && notify.data == cookie2)
+        });
+        // "If the values do not match, the IKE_SA MUST be closed."
+        if !returned {
+            return self.close(Ending::WrongCookie2, cx);
+        }
+        if self.checking.take() == Some(self.state.path) {
+            self.state.unchecked = false;
         }
     }
 
@@ -69,7 +121,7 @@ impl Established {
 
     /// When the fleet is to hear of the peer's present address; `None` when it has.
     pub(super) fn follows_at(&self) -> Option<Instant> {
-        let is_due = self.state.outer != self.state.wanted_outer();
+        let is_due = !self.state.unchecked && self.state.outer != self.state.wanted_outer();
         let earliest = self.followed.map_or(self.last_heard, |followed| followed + PACE);
         is_due.then_some(earliest)
     }

@@ -52,6 +52,10 @@ impl Established {
                 }
                 Ok(Fate::Stays)
             }
+            Request::CheckPath(cookie2) => {
+                self.path_checked(&cookie2, &payloads, cx);
+                Ok(Fate::Stays)
+            }
             Request::Probe | Request::DeleteIke => Ok(Fate::Stays),
         }
     }
@@ -68,6 +72,10 @@ impl Established {
                     self.send(Request::Probe, cx)?;
                 }
                 Request::Rekey(old, group) => self.begin_rekey(old, group, cx)?,
+                Request::CheckPath(_) => {
+                    self.checking = Some(self.state.path);
+                    self.send(request, cx)?;
+                }
                 Request::Probe | Request::DeleteChild(_) | Request::DeleteIke => self.send(request, cx)?,
             }
         }

@@ -7,6 +7,8 @@ use crate::children;
 use crate::context::Context;
 use crate::exchange::RivalSa;
 use crate::informational::Informational;
+use crate::mobike::Addresses;
+use crate::nat::NatDetection;
 use crate::window::{Answered, Arrival};
 use crate::wire::{Delete, Encrypted, ExchangeType, Notify, NotifyType, Payload, Protocol, WireError};
 use crate::{Change, Dropped, Ending, Side, What};
@@ -102,17 +104,28 @@ impl Established {
         if let Some(ending) = request.ending {
             return self.answer_end(arrived, ending, cx);
         }
+        let addresses = Addresses::read(payloads);
+        if self.state.mobike && addresses.is_changed(arrived.path) {
+            let kind = NotifyType::UNEXPECTED_NAT_DETECTED;
+            return self.answer_error(arrived, kind, &[], cx);
+        }
+        let moves = self.state.mobike && addresses.update && self.update_addresses(arrived, payloads, cx.out);
         let (mut changes, spis) = self.delete_children(&request.deleted, cx);
-        let payload = Payload::Delete(Delete::Child {
-            protocol: Protocol::Esp,
-            spis,
-        });
-        let payloads = match &payload {
-            Payload::Delete(Delete::Child { spis, .. }) if spis.is_empty() => &[][..],
-            payload => std::slice::from_ref(payload),
-        };
-        self.seal_reply(arrived, payloads)?;
-        match changes.is_empty() {
+        let nat = NatDetection::new(arrived.path, arrived.message.header.spis);
+        let mut reply = Vec::new();
+        if addresses.detects_nat {
+            reply.extend(nat.payloads());
+        }
+        let cookie2 = addresses.cookie2.filter(|_| self.state.mobike);
+        reply.extend(cookie2.map(|cookie2| Payload::Notify(Notify::new(NotifyType::COOKIE2, cookie2))));
+        if !spis.is_empty() {
+            reply.push(Payload::Delete(Delete::Child {
+                protocol: Protocol::Esp,
+                spis,
+            }));
+        }
+        self.seal_reply(arrived, &reply)?;
+        match changes.is_empty() && !moves {
             true => self.release(arrived.path, false, cx),
             false => {
                 changes.push(self.put());

@@ -63,6 +63,7 @@ impl Established {
         if self.committing.is_some() {
             return;
         }
+        self.queue_check(cx);
         let group = self.state.suite.dh;
         let mut wanted = Vec::new();
         for child in self.state.children.iter_mut() {

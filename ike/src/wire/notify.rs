@@ -73,6 +73,8 @@ impl NotifyType {
     pub(crate) const AUTHENTICATION_FAILED: Self = Self(24);
     pub(crate) const NO_ADDITIONAL_SAS: Self = Self(35);
     pub(crate) const TS_UNACCEPTABLE: Self = Self(38);
+    /// RFC 4555 section 4.1.2.
+    pub(crate) const UNEXPECTED_NAT_DETECTED: Self = Self(41);
     pub(crate) const TEMPORARY_FAILURE: Self = Self(43);
     pub(crate) const CHILD_SA_NOT_FOUND: Self = Self(44);
     pub(crate) const INITIAL_CONTACT: Self = Self(16384);
@@ -80,6 +82,14 @@ impl NotifyType {
     pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
     pub(crate) const COOKIE: Self = Self(16390);
     pub(crate) const REKEY_SA: Self = Self(16393);
+    /// This and the next ones: RFC 4555 section 4.2.
+    pub(crate) const MOBIKE_SUPPORTED: Self = Self(16396);
+    pub(crate) const ADDITIONAL_IP4_ADDRESS: Self = Self(16397);
+    pub(crate) const ADDITIONAL_IP6_ADDRESS: Self = Self(16398);
+    pub(crate) const NO_ADDITIONAL_ADDRESSES: Self = Self(16399);
+    pub(crate) const UPDATE_SA_ADDRESSES: Self = Self(16400);
+    pub(crate) const COOKIE2: Self = Self(16401);
+    pub(crate) const NO_NATS_ALLOWED: Self = Self(16402);
     /// RFC 7383 section 2.3.
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
 

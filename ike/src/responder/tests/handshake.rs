@@ -346,8 +346,8 @@ fn wishes_that_are_not_fulfilled_are_passed_over() {
             .position(|payload| matches!(payload, Payload::Sa(_)))
             .unwrap();
         payloads[sa] = Payload::Sa(proposals);
-        // USE_TRANSPORT_MODE, MOBIKE_SUPPORTED, a status nobody knows, CFG_REQUEST, a vendor ID.
-        for kind in [16391, 16396, 40000] {
+        // USE_TRANSPORT_MODE, a status nobody knows, CFG_REQUEST, a vendor ID.
+        for kind in [16391, 40000] {
             payloads.insert(0, Payload::Notify(Notify::new(NotifyType(kind), &[])));
         }
         payloads.push(Payload::Configuration(&[1, 0, 0, 0, 0, 1, 0, 0]));

@@ -8,6 +8,7 @@ mod handshake;
 mod hostile;
 mod informational;
 mod liveness;
+mod mobike;
 mod nat;
 mod refusals;
 mod removal;

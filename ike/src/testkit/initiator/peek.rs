@@ -12,6 +12,20 @@ impl Initiator {
         Some(self.request(octets))
     }
 
+    /// An empty response to a request of the responder, which need not have been read.
+    pub(crate) fn blind_answer(&mut self, request: &Transmit) -> Option<Transmit> {
+        let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
+        let id = Header::decode(octets).ok()?.message_id;
+        let reply = self.session.as_mut()?.reply(id, &[]);
+        Some(self.wrap(&reply))
+    }
+
+    /// Where peers with MOBIKE go when they suspect a NAT (RFC 4555 section 3.3).
+    pub(crate) fn move_to_port_4500(&mut self) {
+        self.path.local.set_port(udp::NAT_T_PORT);
+        self.path.peer.set_port(udp::NAT_T_PORT);
+    }
+
     /// A message of ours in fragments of at most `longest` octets, sealed anew at each call.
     pub(crate) fn cut(&mut self, sent: &Transmit, longest: usize) -> Vec<Transmit> {
         let port = self.path.peer.port();

@@ -2,7 +2,7 @@
 
 use super::{Initiator, Status, Violation};
 use crate::Transmit;
-use crate::wire::{Delete, ExchangeType, Message, Payload, Protocol};
+use crate::wire::{Delete, ExchangeType, Message, NotifyType, Payload, Protocol};
 
 impl Initiator {
     pub(super) fn handle_protected(
@@ -65,6 +65,7 @@ impl Initiator {
                         }));
                     }
                 }
+                Payload::Notify(notify) if notify.kind == NotifyType::COOKIE2 => answer.push(payload.clone()),
                 _ => {}
             }
         }
