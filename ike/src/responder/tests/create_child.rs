@@ -64,11 +64,11 @@ fn public_value(group: DhGroup) -> Vec<u8> {
 
 /// The child SAs that were put into the fleet.
 fn children(fleet: &TestFleet) -> Vec<&ChildSa> {
-    let put = |change| match change {
-        &Change::PutChild(ref child) => Some(&**child),
+    let put = changes(fleet).filter_map(|change| match change {
+        Change::PutChild(child) => Some(&**child),
         _ => None,
-    };
-    changes(fleet).filter_map(put).collect()
+    });
+    put.collect()
 }
 
 /// The customer's inbound SPI of its first child SA, and ours.

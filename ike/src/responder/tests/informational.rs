@@ -117,7 +117,7 @@ fn an_unknown_critical_payload_refuses_the_request_only() {
     // The unknown payload, and a DELETE of the IKE SA behind it.
     let unknown = |critical: u8| [42, critical, 0, 4, 0, 0, 0, 8, 1, 0, 0, 0];
     let sent = initiator.raw_request(200, &unknown(0x80)).unwrap();
-    let answer = answer_to(&mut fleet, &mut initiator, &sent);
+    let answer = answer_to(&mut fleet, &initiator, &sent);
     assert_eq!(
         answer,
         [notification(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[200])]
@@ -125,7 +125,7 @@ fn an_unknown_critical_payload_refuses_the_request_only() {
     assert_eq!(fleet.commits.len(), 1);
     // Not critical: passed over, and the DELETE counts.
     let sent = initiator.raw_request(200, &unknown(0)).unwrap();
-    assert_eq!(answer_to(&mut fleet, &mut initiator, &sent), [] as [String; 0]);
+    assert_eq!(answer_to(&mut fleet, &initiator, &sent), [] as [String; 0]);
     assert_eq!(fleet.commits.len(), 2);
 }
 
@@ -137,7 +137,7 @@ fn an_authentic_but_malformed_request_ends_the_ike_sa() {
     let sent = initiator
         .raw_request(PayloadType::NOTIFY.0, &[0, 0, 0, 5, 0])
         .unwrap();
-    let answer = answer_to(&mut fleet, &mut initiator, &sent);
+    let answer = answer_to(&mut fleet, &initiator, &sent);
     assert_eq!(answer, [notification(NotifyType::INVALID_SYNTAX, &[])]);
     assert!(matches!(fleet.commits[1].changes[..], [Change::RemoveIke(_)]));
     assert!(matches!(
