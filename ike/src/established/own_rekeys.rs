@@ -158,7 +158,7 @@ impl Established {
         let spi = with.to_be_bytes();
         let offer = esp_offer(*suite, exchange.group, &spi);
         let answer = taken(&offer, response.proposals).ok_or(NOT_OFFERED)?;
-        let outbound_spi = esp_spi(answer).ok_or(NOT_OFFERED)?;
+        let outbound_spi = response.proposals.first().and_then(esp_spi).ok_or(NOT_OFFERED)?;
         let with_group = answer.transforms.len() > offer[1].transforms.len();
         let (ni, shared) = conclude(exchange, &response, with_group)?;
         let agreed = Agreed {

@@ -71,6 +71,11 @@ impl Established {
                     self.requests.push_front(request);
                     self.send(Request::Probe, cx)?;
                 }
+                // It needs one of its own.
+                Request::Rekey(..) if self.committing.is_some() => {
+                    self.requests.push_front(request);
+                    return Ok(());
+                }
                 Request::Rekey(old, group) => self.begin_rekey(old, group, cx)?,
                 Request::CheckPath(_) => {
                     self.checking = Some(self.state.path);

@@ -1,6 +1,8 @@
 //! A small IKEv2 initiator: enough to try every answer of the responder.
 
 mod auth;
+#[cfg(test)]
+mod handover;
 mod init;
 #[cfg(test)]
 mod peek;

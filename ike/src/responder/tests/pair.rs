@@ -1,0 +1,422 @@
+//! The fleet, and a customer's router that rekeys as we do, over a network with delays and losses. Commits take their
+//! time. After each step it is checked that what one side sends, the other receives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::time::Instant;
+
+use super::*;
+use crate::testkit::{TestHost, TestRandom};
+use crate::{ChildUpdate, CommitId, CommitOutcome, IkeSpis, Limits, Tunnel};
+
+/// Its two ends.
+pub(super) const FLEET: usize = 0;
+pub(super) const ROUTER: usize = 1;
+
+pub(super) struct Pair {
+    pub(super) ends: [End; 2],
+    pub(super) network: Network,
+    now: Instant,
+    under_way: BTreeMap<(Instant, u64), (usize, UnderWay)>,
+    scheduled: u64,
+    random: TestRandom,
+    /// The message that each IV was used for, by sender and SPIs.
+    ivs: HashMap<(usize, Vec<u8>), Vec<u8>>,
+    blind: bool,
+}
+
+/// How datagrams fare, and how long commits take. Times are in milliseconds.
+pub(super) struct Network {
+    pub(super) delay: Range<u64>,
+    pub(super) commit: Range<u64>,
+    /// Of a hundred datagrams.
+    pub(super) lost: u64,
+    pub(super) doubled: u64,
+    /// The next ones from each end that get lost whatever the odds.
+    pub(super) doomed: [usize; 2],
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            delay: 10..11,
+            commit: 5..6,
+            lost: 0,
+            doubled: 0,
+            doomed: [0, 0],
+        }
+    }
+}
+
+/// One end, and what all of its kernels hold.
+pub(super) struct End {
+    pub(super) edge: TestFleet,
+    pub(super) installed: Installed,
+    tunnel: Tunnel,
+    limits: Limits,
+    commits_seen: usize,
+}
+
+enum UnderWay {
+    Datagram(Transmit),
+    Commit(CommitId),
+}
+
+/// What commits have made true.
+#[derive(Default)]
+pub(super) struct Installed {
+    pub(super) ike_sas: BTreeMap<u64, IkeSa>,
+    pub(super) children: BTreeMap<u32, (ChildSa, u64)>,
+    precedence: u64,
+}
+
+impl Pair {
+    /// How old its SAs are.
+    pub(super) const AGE: Duration = Duration::from_secs(40);
+
+    /// Both have made an IKE SA with one child SA.
+    pub(super) fn new(seed: u64, limits: [Limits; 2]) -> Self {
+        let customer = Customer::new(1);
+        let edge =
+            |slot: u16, limits| TestFleet::with_host(slot, TestHost::new(seed + u64::from(slot)), limits);
+        let (mut fleet, mut router) = (edge(5, limits[0]), edge(6, limits[1]));
+        fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+        let mut initiator = Initiator::new(customer.clone(), seed);
+        fleet.connect(&mut initiator);
+        let mirrored = Tunnel {
+            local_ts: customer.local_ts.clone(),
+            remote_ts: customer.remote_ts.clone(),
+            ..customer.tunnel()
+        };
+        router.now = fleet.now;
+        router.responder.handle_tunnel(router.now, mirrored.clone());
+        let snapshot = initiator.handover(&mirrored.name).expect("a child SA");
+        router.responder.handle_restore(router.now, &snapshot).unwrap();
+
+        let mut installed = [Installed::default(), Installed::default()];
+        changes(&fleet).for_each(|change| installed[FLEET].apply(change));
+        let spis = initiator.spis().unwrap();
+        let ike_sa = IkeSa {
+            spis: swapped(spis),
+            snapshot,
+            ..last_ike(&fleet).clone()
+        };
+        let child = ChildSa {
+            ike: swapped(spis),
+            ..initiator.child().unwrap().clone()
+        };
+        installed[ROUTER].apply(&Change::PutIke(ike_sa));
+        installed[ROUTER].apply(&Change::PutChild(Box::new(child)));
+        let now = fleet.now;
+        let [of_fleet, of_router] = installed;
+        let end = |mut edge: TestFleet, installed, tunnel, limits| {
+            edge.prompt = false;
+            End {
+                commits_seen: edge.commits.len(),
+                edge,
+                installed,
+                tunnel,
+                limits,
+            }
+        };
+        let mut pair = Self {
+            ends: [
+                end(fleet, of_fleet, customer.tunnel(), limits[0]),
+                end(router, of_router, mirrored, limits[1]),
+            ],
+            network: Network::default(),
+            now,
+            under_way: BTreeMap::new(),
+            scheduled: 0,
+            random: TestRandom::new(seed),
+            ivs: HashMap::new(),
+            blind: false,
+        };
+        // Until a check has put the router in step: it was restored.
+        pair.run(Self::AGE);
+        pair
+    }
+
+    /// Lets time pass.
+    pub(super) fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(next) = self.next().filter(|next| *next <= end) {
+            self.now = next.max(self.now);
+            self.step();
+            self.collect_all();
+            self.check();
+        }
+        self.now = end;
+        self.ends.iter_mut().for_each(|it| it.edge.now = end);
+    }
+
+    /// The same while a child SA is gone from one end before the other.
+    pub(super) fn run_blind(&mut self, duration: Duration) {
+        self.blind = true;
+        self.run(duration);
+        self.blind = false;
+    }
+
+    /// An end's process dies, and another goes on with what the fleet knows.
+    pub(super) fn take_over(&mut self, end: usize, slot: u16) {
+        self.under_way
+            .retain(|_, (to, what)| *to != end || matches!(what, UnderWay::Datagram(_)));
+        let dead = &mut self.ends[end];
+        let tunnel = dead.tunnel.clone();
+        dead.edge = TestFleet::with_host(slot, TestHost::new(slot.into()), dead.limits);
+        (dead.edge.now, dead.edge.prompt, dead.commits_seen) = (self.now, false, 0);
+        dead.edge.responder.handle_tunnel(self.now, tunnel);
+        for sa in dead.installed.ike_sas.values() {
+            dead.edge
+                .responder
+                .handle_restore(self.now, &sa.snapshot)
+                .unwrap();
+        }
+        self.collect_all();
+    }
+
+    fn next(&self) -> Option<Instant> {
+        let timers = self
+            .ends
+            .iter()
+            .filter_map(|end| end.edge.responder.poll_timeout());
+        let arrivals = self.under_way.keys().map(|(at, _)| *at);
+        timers.chain(arrivals.take(1)).min()
+    }
+
+    /// Does the one thing that is due.
+    fn step(&mut self) {
+        self.ends.iter_mut().for_each(|end| end.edge.now = self.now);
+        if self
+            .under_way
+            .first_key_value()
+            .is_some_and(|(at, _)| at.0 <= self.now)
+            && let Some((_, (to, what))) = self.under_way.pop_first()
+        {
+            let sent = match what {
+                UnderWay::Datagram(datagram) => self.ends[to].edge.deliver(&datagram),
+                UnderWay::Commit(id) => self.ends[to].finish(id),
+            };
+            return self.send(to, sent);
+        }
+        for from in [FLEET, ROUTER] {
+            let edge = &mut self.ends[from].edge;
+            if edge.responder.poll_timeout().is_some_and(|due| due <= self.now) {
+                edge.responder.handle_timeout(self.now);
+            }
+        }
+    }
+
+    /// Takes what both ends want done.
+    pub(super) fn collect_all(&mut self) {
+        for from in [FLEET, ROUTER] {
+            let sent = self.ends[from].edge.drain();
+            self.send(from, sent);
+            let end = &mut self.ends[from];
+            let new = end.edge.commits[end.commits_seen..]
+                .iter()
+                .map(|commit| commit.id);
+            let new: Vec<_> = new.collect();
+            end.commits_seen += new.len();
+            for id in new {
+                let delay = self.pick(self.network.commit.clone());
+                self.schedule(delay, from, UnderWay::Commit(id));
+            }
+        }
+    }
+
+    fn send(&mut self, from: usize, sent: Vec<Transmit>) {
+        for datagram in sent {
+            self.note_iv(from, &datagram.payload);
+            if self.network.doomed[from] > 0 {
+                self.network.doomed[from] -= 1;
+                continue;
+            }
+            if self.pick(0..100) < self.network.lost {
+                continue;
+            }
+            let copies = if self.pick(0..100) < self.network.doubled {
+                2
+            } else {
+                1
+            };
+            for _ in 0..copies {
+                let delay = self.pick(self.network.delay.clone());
+                self.schedule(delay, 1 - from, UnderWay::Datagram(datagram.clone()));
+            }
+        }
+    }
+
+    /// No nonce twice: an IV stands for one message under one key.
+    fn note_iv(&mut self, from: usize, message: &[u8]) {
+        let (spis, iv) = (&message[..16], &message[32..40]);
+        let known = self.ivs.insert((from, [spis, iv].concat()), message.to_vec());
+        assert!(known.is_none_or(|known| known == message), "an IV came twice");
+    }
+
+    fn schedule(&mut self, delay: u64, to: usize, what: UnderWay) {
+        self.scheduled += 1;
+        let at = self.now + Duration::from_millis(delay);
+        self.under_way.insert((at, self.scheduled), (to, what));
+    }
+
+    fn pick(&mut self, range: Range<u64>) -> u64 {
+        range.start + self.random.next_u64() % (range.end - range.start).max(1)
+    }
+
+    /// What one end sends on, all kernels of the other have, with the same keys; and there is always something to send on.
+    fn check(&self) {
+        if self.blind || self.ends.iter().any(|end| end.installed.ike_sas.is_empty()) {
+            return;
+        }
+        for from in [FLEET, ROUTER] {
+            let (end, other) = (&self.ends[from].installed, &self.ends[1 - from].installed);
+            let Some(ours) = end.sender() else {
+                panic!("end {from} has nothing to send on: {:?}", self.story());
+            };
+            let Some((theirs, _)) = other.children.get(&ours.outbound_spi) else {
+                panic!(
+                    "end {from} sends on {:08x}, which the other has not: {:#?}",
+                    ours.outbound_spi,
+                    self.story()
+                );
+            };
+            assert_eq!(ours.outbound_key, theirs.inbound_key);
+            assert_eq!(ours.inbound_key, theirs.outbound_key);
+        }
+    }
+
+    /// Both have the same IKE SA and the same child SA, one of each, or both have none.
+    #[track_caller]
+    pub(super) fn assert_agreed(&self) {
+        let [fleet, router] = self.ends.each_ref().map(|end| &end.installed);
+        let spis = |it: &Installed| it.ike_sas.values().map(|sa| sa.spis).collect::<Vec<_>>();
+        let mirrored: Vec<_> = spis(router).into_iter().map(swapped).collect();
+        assert_eq!(spis(fleet), mirrored, "{:#?}", self.story());
+        assert!(fleet.ike_sas.len() <= 1, "{:#?}", self.story());
+        let pairs = |it: &Installed| {
+            let children = it.children.values();
+            children
+                .map(|(sa, _)| (sa.inbound_spi, sa.outbound_spi))
+                .collect::<Vec<_>>()
+        };
+        let mirrored: Vec<_> = pairs(router).into_iter().map(|(a, b)| (b, a)).collect();
+        assert_eq!(pairs(fleet), mirrored, "{:#?}", self.story());
+        assert!(fleet.children.len() <= 1, "{:#?}", self.story());
+    }
+
+    /// The inbound SPI of the child SA that an end sends on.
+    pub(super) fn sender(&self, end: usize) -> u32 {
+        self.ends[end].installed.sender().expect("a child SA").inbound_spi
+    }
+
+    /// The IKE SA's name at the fleet.
+    pub(super) fn ike_spis(&self) -> IkeSpis {
+        let mut ike_sas = self.ends[FLEET].installed.ike_sas.values();
+        ike_sas.next().expect("an IKE SA").spis
+    }
+
+    /// Some kernel of an end may soon send no more on its child SA.
+    pub(super) fn wear(&mut self, end: usize) {
+        let spi = self.sender(end);
+        self.ends[end].edge.responder.handle_child_worn(self.now, spi);
+        self.collect_all();
+    }
+
+    /// True while a request of an end's own for a new SA has no answer.
+    pub(super) fn is_asking(&self, end: usize) -> bool {
+        let mut ike_sas = self.ends[end].edge.responder.established.values();
+        ike_sas.any(|sa| sa.state.exchange.is_some())
+    }
+
+    /// SAs that are made from now on are not rekeyed for their age.
+    pub(super) fn stop_aging(&mut self) {
+        for end in &mut self.ends {
+            let limits = &mut end.edge.responder.config.limits;
+            (limits.child_lifetime, limits.ike_lifetime) = (None, None);
+        }
+    }
+
+    /// What happened at both ends.
+    pub(super) fn story(&self) -> [Vec<&What>; 2] {
+        self.ends.each_ref().map(|end| happened(&end.edge))
+    }
+
+    /// How often something happened at an end.
+    pub(super) fn count(&self, end: usize, is_it: impl Fn(&What) -> bool) -> usize {
+        let events = self.ends[end].edge.events.iter();
+        events.filter(|event| is_it(&event.what)).count()
+    }
+}
+
+impl End {
+    /// The operator revokes a child SA.
+    pub(super) fn revoke(&mut self, inbound_spi: u32) {
+        self.installed.children.remove(&inbound_spi);
+        self.edge
+            .responder
+            .handle_child_removed(self.edge.now, inbound_spi);
+    }
+
+    /// Every edge has carried the commit out: only then the answer comes.
+    fn finish(&mut self, id: CommitId) -> Vec<Transmit> {
+        let commit = self.edge.commits.iter().find(|commit| commit.id == id);
+        let changes = &commit.expect("a commit that was asked for").changes;
+        changes.iter().for_each(|change| self.installed.apply(change));
+        self.edge.finish(id, CommitOutcome::Done)
+    }
+}
+
+impl Installed {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::PutIke(sa) => {
+                self.ike_sas.insert(sa.spis.responder, sa.clone());
+            }
+            Change::RemoveIke(spis) => {
+                self.ike_sas.remove(&spis.responder);
+                self.children.retain(|_, (child, _)| child.ike != *spis);
+            }
+            Change::PutChild(child) => {
+                let precedence = if child.standby { 0 } else { self.next_precedence() };
+                self.children
+                    .insert(child.inbound_spi, ((**child).clone(), precedence));
+            }
+            Change::RemoveChild(spi) => {
+                assert!(self.children.remove(spi).is_some(), "{spi:08x} is not there");
+            }
+            Change::UpdateChild { inbound_spi, update } => {
+                let next = self.next_precedence();
+                let (child, precedence) = self.children.get_mut(inbound_spi).expect("a child SA");
+                match update {
+                    ChildUpdate::Activate => *precedence = next,
+                    ChildUpdate::MoveTo(spis) => child.ike = *spis,
+                    ChildUpdate::Path { path, .. } => child.path = *path,
+                }
+                assert!(
+                    self.ike_sas
+                        .contains_key(&self.children[inbound_spi].0.ike.responder)
+                );
+            }
+        }
+    }
+
+    fn next_precedence(&mut self) -> u64 {
+        self.precedence += 1;
+        self.precedence
+    }
+
+    /// The child SA that kernels send on: of those that send, the one that was told last.
+    fn sender(&self) -> Option<&ChildSa> {
+        let sending = self.children.values().filter(|(_, precedence)| *precedence > 0);
+        let latest = sending.max_by_key(|(_, precedence)| *precedence);
+        latest.map(|(child, _)| child)
+    }
+}
+
+fn swapped(spis: IkeSpis) -> IkeSpis {
+    IkeSpis {
+        initiator: spis.responder,
+        responder: spis.initiator,
+    }
+}

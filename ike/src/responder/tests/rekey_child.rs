@@ -1,0 +1,180 @@
+//! Rekeys of child SAs that we begin, and those that both sides begin.
+
+use super::pair::{FLEET, Pair, ROUTER};
+use super::*;
+use crate::Limits;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Neither side does anything by itself.
+fn patient() -> Limits {
+    Limits {
+        child_lifetime: None,
+        ike_lifetime: None,
+        ..Limits::default()
+    }
+}
+
+fn was_added(what: &What) -> bool {
+    matches!(what, What::ChildAdded { .. })
+}
+
+#[test]
+fn a_worn_child_sa_is_replaced_whoever_notices() {
+    for end in [FLEET, ROUTER] {
+        let mut pair = Pair::new(1, [patient(); 2]);
+        let old = [FLEET, ROUTER].map(|end| pair.sender(end));
+        pair.wear(end);
+        pair.run(10 * SECOND);
+        pair.assert_agreed();
+        for at in [FLEET, ROUTER] {
+            assert_ne!(pair.sender(at), old[at]);
+            assert_eq!(pair.count(at, was_added), 1);
+        }
+    }
+}
+
+/// "The timing of rekeying requests SHOULD be jittered" (RFC 7296 section 2.8.1).
+#[test]
+fn an_old_child_sa_is_replaced_a_bit_before_its_lifetime_ends() {
+    let mut ages = Vec::new();
+    for seed in 1..6 {
+        let aging = Limits {
+            child_lifetime: Some(3600 * SECOND),
+            ..patient()
+        };
+        let mut pair = Pair::new(seed, [aging, patient()]);
+        let mut age = Pair::AGE.as_secs();
+        while pair.count(FLEET, was_added) == 0 {
+            pair.run(SECOND);
+            age += 1;
+        }
+        assert!((3240..=3601).contains(&age), "rekeyed after {age} seconds");
+        ages.push(age);
+    }
+    ages.dedup();
+    assert!(ages.len() > 3, "hardly any jitter: {ages:?}");
+}
+
+/// "If redundant SAs are created through such a collision, the SA created with the lowest of the four nonces used in the
+/// two exchanges SHOULD be closed by the endpoint that created it" (RFC 7296 section 2.8.1).
+#[test]
+fn both_sides_rekey_a_child_sa_at_once() {
+    let mut survivors = Vec::new();
+    for seed in 1..9 {
+        let mut pair = Pair::new(seed, [patient(); 2]);
+        pair.wear(FLEET);
+        pair.wear(ROUTER);
+        pair.run(20 * SECOND);
+        pair.assert_agreed();
+        assert_eq!(pair.count(FLEET, was_added), 2, "{:?}", pair.story());
+        let survivor = pair.sender(FLEET);
+        let by = pair.story()[FLEET].iter().find_map(|what| match what {
+            What::ChildAdded { inbound_spi, by, .. } if *inbound_spi == survivor => Some(*by),
+            _ => None,
+        });
+        survivors.push(by.unwrap());
+    }
+    assert!(survivors.contains(&crate::Side::Us) && survivors.contains(&crate::Side::Peer));
+}
+
+/// "A will continue retransmitting the message, and eventually it will reach B": which does not know the child SA any
+/// more, or is about to delete it (RFC 7296 section 2.8.1).
+#[test]
+fn the_request_of_one_side_comes_when_the_other_has_finished() {
+    for first in [FLEET, ROUTER] {
+        let mut pair = Pair::new(1, [patient(); 2]);
+        pair.wear(first);
+        pair.network.doomed[first] = 1;
+        pair.run(Duration::from_millis(8));
+        pair.wear(1 - first);
+        pair.run(20 * SECOND);
+        pair.assert_agreed();
+        assert_eq!(pair.count(first, was_added), 1, "{:?}", pair.story());
+        let refused = |what: &What| matches!(what, What::RekeyRefused(_));
+        assert_eq!(pair.count(first, refused), 1, "{:?}", pair.story());
+    }
+}
+
+/// Of two requests that reach us, the second comes when our answer to the first has gone.
+#[test]
+fn a_response_gets_lost_in_a_collision() {
+    for lost in [FLEET, ROUTER] {
+        let mut pair = Pair::new(3, [patient(); 2]);
+        pair.wear(FLEET);
+        pair.wear(ROUTER);
+        pair.run(Duration::from_millis(12));
+        pair.network.doomed[lost] = 1;
+        pair.run(30 * SECOND);
+        pair.assert_agreed();
+    }
+}
+
+/// RFC 7296 section 2.25.1: one side deletes what the other rekeys.
+#[test]
+fn a_child_sa_is_deleted_while_it_is_rekeyed() {
+    for (rekeys, offset) in [
+        (FLEET, 0),
+        (ROUTER, 0),
+        (FLEET, 8),
+        (ROUTER, 8),
+        (FLEET, 14),
+        (ROUTER, 14),
+    ] {
+        let mut pair = Pair::new(1, [patient(); 2]);
+        pair.wear(rekeys);
+        pair.run(Duration::from_millis(offset));
+        let deletes = 1 - rekeys;
+        let spi = pair.sender(deletes);
+        pair.ends[deletes].revoke(spi);
+        pair.collect_all();
+        pair.run_blind(40 * SECOND);
+        pair.assert_agreed();
+    }
+}
+
+/// "It MUST NOT immediately retry the operation"; after several minutes "it SHOULD conclude that the state information is
+/// out of sync and close the IKE SA" (RFC 7296 section 2.25).
+#[test]
+fn a_peer_that_refuses_for_minutes_is_let_go() {
+    use crate::Ending;
+    let mut pair = Pair::new(1, [patient(); 2]);
+    // It refuses for want of a tunnel.
+    let now = pair.ends[ROUTER].edge.now;
+    let tunnel = Customer::new(1).tunnel().name;
+    pair.ends[ROUTER]
+        .edge
+        .responder
+        .handle_tunnel_removed(now, &tunnel);
+    pair.wear(FLEET);
+    pair.run(29 * SECOND);
+    let refused = |what: &What| matches!(what, What::RekeyRefused(_));
+    assert_eq!(pair.count(FLEET, refused), 1, "retried at once");
+    pair.wear(FLEET);
+    pair.run(SECOND);
+    assert_eq!(pair.count(FLEET, refused), 1, "retried at a kernel's notice");
+    pair.run(600 * SECOND);
+    assert_eq!(pair.count(FLEET, refused), 8);
+    let ended = |what: &What| *what == What::Ended(Ending::RekeyRefused);
+    assert_eq!(pair.count(FLEET, ended), 1);
+    pair.assert_agreed();
+    assert_nothing_left(&pair.ends[FLEET].edge);
+}
+
+/// The owner dies with its request under way, and the next one makes the same SA of the response.
+#[test]
+fn the_next_owner_finishes_our_exchange() {
+    for millis in [3, 7, 12, 18, 30, 36, 42, 48, 54] {
+        let mut pair = Pair::new(1, [patient(); 2]);
+        pair.wear(FLEET);
+        pair.run(Duration::from_millis(millis));
+        pair.take_over(FLEET, 9);
+        pair.run(60 * SECOND);
+        pair.assert_agreed();
+        assert_eq!(
+            pair.count(ROUTER, was_added),
+            usize::from(millis > 5),
+            "after {millis} ms"
+        );
+    }
+}

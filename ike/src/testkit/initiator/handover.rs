@@ -1,0 +1,44 @@
+//! From the small initiator to a peer that can do all that we can: a responder goes on with its IKE SA.
+
+use super::Initiator;
+use crate::channel::{Channel, Role};
+use crate::children::{Child, Children, Phase};
+use crate::nat::{Nat, Outer};
+use crate::snapshot::State;
+use crate::window::Window;
+use crate::{IkeSpis, Secret};
+
+impl Initiator {
+    /// For [`crate::Responder::handle_restore`], in the name of a tunnel that it knows; `None` before there is an IKE SA
+    /// with a child SA. To be taken right after IKE_AUTH.
+    pub(crate) fn handover(&self, tunnel: &str) -> Option<Secret> {
+        let (session, child) = (self.session.as_ref()?, self.child.as_ref()?);
+        let keys = session.keys.clone();
+        // Its own SPI stands in the second place, as in every responder's view.
+        let spis = IkeSpis {
+            initiator: session.spis.responder,
+            responder: session.spis.initiator,
+        };
+        let cipher = self.init.suite.cipher;
+        let mut children = Children::default();
+        children.push(Child::new(child, Phase::Active));
+        let state = State {
+            suite: self.init.suite,
+            sk_d: keys.sk_d,
+            channel: Channel::new(spis, Role::Initiator, cipher, None, (keys.sk_ei, keys.sk_er), 0),
+            tunnel: tunnel.to_owned(),
+            remote_id: self.customer.id.clone(),
+            path: self.path,
+            nat: Nat::default(),
+            outer: Outer::new(self.path, Nat::default()),
+            mobike: false,
+            unchecked: false,
+            window: Window::default(),
+            next_request: 2,
+            children,
+            exchange: None,
+            replaced: None,
+        };
+        Some(state.record(false).snapshot)
+    }
+}
