@@ -266,7 +266,7 @@ mod tests {
             id: proto::TunnelId::new(1).unwrap(),
             remote_id: "gw.example".parse().unwrap(),
             local_id: None,
-            esp: proto::EspSuite::ALL.to_vec(),
+            esp: proto::EspSuite::DEFAULT.to_vec(),
             local_ts: vec!["10.0.0.0/8".parse().unwrap()],
             remote_ts: vec!["192.168.0.0/24".parse().unwrap()],
             netns: None,

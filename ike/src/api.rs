@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DhGroup, IkeCipher, IkeSuite, Prf, Secret};
+use crate::{EspSuite, IkePolicy, Secret};
 
 /// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -125,31 +125,12 @@ pub struct Tunnel {
     pub local_id: Option<Identity>,
     /// The pre-shared key.
     pub psk: Secret,
-    /// ESP suites the customer may use, most wanted first.
+    /// ESP suites the customer may use, most wanted first; NULL only if it stands here.
     pub esp: Vec<EspSuite>,
     /// What lies behind the fleet.
     pub local_ts: Vec<TrafficSelector>,
     /// What lies behind the customer.
     pub remote_ts: Vec<TrafficSelector>,
-}
-
-/// The encryption of a child SA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum EspSuite {
-    /// ENCR_AES_GCM_16 (RFC 4106) with a 128-bit key.
-    Aes128Gcm16,
-    /// ENCR_AES_GCM_16 (RFC 4106) with a 256-bit key.
-    Aes256Gcm16,
-}
-
-impl EspSuite {
-    /// Octets of keying material for one direction: the key and, for GCM, the 4 octets of salt behind it (RFC 4106 section 8.1).
-    pub fn key_len(self) -> usize {
-        match self {
-            Self::Aes128Gcm16 => 16 + 4,
-            Self::Aes256Gcm16 => 32 + 4,
-        }
-    }
 }
 
 /// Names a commit until its end is known.
@@ -268,24 +249,10 @@ pub struct Config {
     /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::route`], and makes the cookies
     /// of IKE_SA_INIT.
     pub spi_key: Secret,
-    /// Acceptable suites for IKE SAs, most wanted first; [`default_ike_suites`] for a good list.
-    pub ike: Vec<IkeSuite>,
+    /// What IKE SAs may be made of.
+    pub ike: IkePolicy,
     /// Durations and bounds.
     pub limits: Limits,
-}
-
-/// Every suite there is, most wanted first: the cheapest group, then the longer key, then the shorter hash. All of
-/// them are stronger than anything RFC 8247 advises against.
-pub fn default_ike_suites() -> Vec<IkeSuite> {
-    let mut suites = Vec::new();
-    for dh in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
-        for cipher in [IkeCipher::Aes256Gcm16, IkeCipher::Aes128Gcm16] {
-            for prf in [Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512] {
-                suites.push(IkeSuite { cipher, prf, dh });
-            }
-        }
-    }
-    suites
 }
 
 /// Durations and bounds an operator may want to change.

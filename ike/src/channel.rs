@@ -8,7 +8,7 @@ use crate::fragments::{Assembled, Assembly};
 use crate::wire::{
     self, Encrypted, ExchangeType, Flags, Fragment, Head, Payload, PayloadType, WireError, decode_payloads,
 };
-use crate::{Dropped, IkeCipher, IkeSpis, Secret};
+use crate::{Cipher, Dropped, IkeSpis, Secret};
 
 /// IVs for one IKE SA: the incarnation of the process in the high 32 bits, a counter in the low.
 ///
@@ -79,7 +79,7 @@ impl Role {
 pub(crate) struct Channel {
     pub(crate) spis: IkeSpis,
     pub(crate) role: Role,
-    cipher: IkeCipher,
+    cipher: Cipher,
     /// Octets of the longest message that is sent in one piece; `None` for a peer that takes no fragments (RFC 7383).
     pub(crate) longest: Option<u16>,
     /// Octets only: a key ready for use is several times as large, and made in less than the time of an HMAC.
@@ -101,7 +101,7 @@ impl Channel {
     pub(crate) fn new(
         spis: IkeSpis,
         role: Role,
-        cipher: IkeCipher,
+        cipher: Cipher,
         longest: Option<u16>,
         (sk_ei, sk_er): (Secret, Secret),
         incarnation: u32,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::ChildKeys;
 use crate::narrow::{Selectors, narrow};
 use crate::nat::Outer;
-use crate::select::{Chosen, esp_spi, esp_suite_and_group, wants_esn_only};
+use crate::select::{Chosen, esp_spi, esp_suite_and_group, wants_esn_only, weakness_of_esp};
 use crate::wire::{Payload, Proposal, WireError};
 use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Prf, Secret, Side, Tunnel};
 
@@ -52,7 +52,9 @@ impl<'a> ChildRequest<'a> {
         let Some((Chosen { suite, answer }, group)) = chosen else {
             return Err(match wants_esn_only(&tunnel.esp, self.proposals) {
                 true => ChildRefusal::EsnOnly,
-                false => ChildRefusal::NoProposal,
+                false => {
+                    weakness_of_esp(self.proposals).map_or(ChildRefusal::NoProposal, ChildRefusal::TooWeak)
+                }
             });
         };
         let outbound_spi = esp_spi(&answer).ok_or(ChildRefusal::NoProposal)?;

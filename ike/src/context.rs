@@ -69,13 +69,7 @@ impl Context<'_> {
     }
 
     /// The groups that a key exchange may use, most wanted first.
-    pub(crate) fn groups(&self) -> Vec<DhGroup> {
-        let mut groups = Vec::new();
-        for suite in &self.config.ike {
-            if !groups.contains(&suite.dh) {
-                groups.push(suite.dh);
-            }
-        }
-        groups
+    pub(crate) fn groups(&self) -> &[DhGroup] {
+        &self.config.ike.dh
     }
 }

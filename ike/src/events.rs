@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::wire::{NotifyType, WireError};
-use crate::{DhGroup, Identity, IkeSpis, Path};
+use crate::{DhGroup, Identity, IkeSpis, Path, Weak};
 
 /// Something that happened, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,6 +189,9 @@ pub enum InitRefusal {
     /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
     #[error("no acceptable proposal")]
     NoProposal,
+    /// NO_PROPOSAL_CHOSEN, since all that the peer offers for one purpose is too weak.
+    #[error("the peer offers nothing better than {0}")]
+    TooWeak(Weak),
     /// INVALID_KE_PAYLOAD (RFC 7296 section 1.2): the peer is to try again with this group.
     #[error("{wanted} wanted where group {got} was guessed")]
     WrongGroup {
@@ -240,6 +243,9 @@ pub enum ChildRefusal {
     /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
     #[error("no acceptable proposal")]
     NoProposal,
+    /// NO_PROPOSAL_CHOSEN, since all that the peer offers for one purpose is too weak.
+    #[error("the peer offers nothing better than {0}")]
+    TooWeak(Weak),
     /// NO_PROPOSAL_CHOSEN, since the peer insists on extended sequence numbers. Edges that each see a part of the
     /// packets cannot follow their high half.
     #[error("the peer proposes nothing without extended sequence numbers")]
@@ -309,7 +315,7 @@ impl InitRefusal {
             // The highest version supported (RFC 7296 section 2.5).
             Self::MajorVersion(_) => (NotifyType::INVALID_MAJOR_VERSION, vec![2]),
             Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
-            Self::NoProposal => (NotifyType::NO_PROPOSAL_CHOSEN, Vec::new()),
+            Self::NoProposal | Self::TooWeak(_) => (NotifyType::NO_PROPOSAL_CHOSEN, Vec::new()),
             Self::WrongGroup { wanted, .. } => {
                 (NotifyType::INVALID_KE_PAYLOAD, wanted.id().to_be_bytes().to_vec())
             }
@@ -348,7 +354,7 @@ impl ChildRefusal {
     /// The notification that answers in place of SA, TSi and TSr.
     pub(crate) fn notification(self) -> (NotifyType, Vec<u8>) {
         let kind = match self {
-            Self::NoProposal | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
+            Self::NoProposal | Self::TooWeak(_) | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
             Self::Selectors => NotifyType::TS_UNACCEPTABLE,
             Self::NoFreeSpi | Self::TooMany | Self::NoTunnel => NotifyType::NO_ADDITIONAL_SAS,
             Self::NotFound => NotifyType::CHILD_SA_NOT_FOUND,

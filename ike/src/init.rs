@@ -7,11 +7,11 @@ use crate::established::Arrived;
 use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
 use crate::nat::{Nat, NatDetection};
-use crate::select::ike_suite;
+use crate::select::{ike_suite, weakness_of_ike};
 use crate::wire::{
     self, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal, WireError,
 };
-use crate::{Dropped, Host, IkeSpis, IkeSuite, InitRefusal};
+use crate::{Dropped, Host, IkePolicy, IkeSpis, IkeSuite, InitRefusal};
 
 /// An IKE SA between IKE_SA_INIT and IKE_AUTH.
 #[derive(Debug)]
@@ -94,14 +94,16 @@ impl<'a> InitPayloads<'a> {
 impl Initiated {
     /// Answers the request that has `arrived`, whose payloads are those of `request`, in the name of `responder_spi`.
     pub(crate) fn respond(
-        preference: &[IkeSuite],
+        policy: &IkePolicy,
         host: &mut dyn Host,
         arrived: Arrived<'_>,
         request: &InitPayloads<'_>,
         responder_spi: u64,
     ) -> Result<Self, Failure> {
         let (path, message) = (arrived.path, arrived.message);
-        let chosen = ike_suite(preference, request.proposals).ok_or(InitRefusal::NoProposal)?;
+        let chosen = ike_suite(policy, request.proposals).ok_or_else(|| {
+            weakness_of_ike(request.proposals).map_or(InitRefusal::NoProposal, InitRefusal::TooWeak)
+        })?;
         let suite = chosen.suite;
         if request.ke.group != suite.dh.id() {
             return Err(InitRefusal::WrongGroup {

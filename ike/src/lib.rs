@@ -33,6 +33,7 @@ mod init;
 mod mobike;
 mod narrow;
 mod nat;
+mod offer;
 mod outbox;
 mod requests;
 mod responder;
@@ -46,16 +47,18 @@ pub mod testkit;
 mod timers;
 mod tunnels;
 mod udp;
+mod weak;
 mod window;
 mod wire;
 
 pub use api::*;
-pub use crypto::{DhGroup, IkeCipher, IkeSuite, Prf};
+pub use crypto::{Cipher, DhGroup, EspSuite, IkePolicy, IkeSuite, Integrity, Prf};
 pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, Side, What};
 pub use responder::Responder;
 pub use secret::Secret;
 pub use snapshot::RestoreError;
 pub use spi::{Route, route};
+pub use weak::Weak;
 
 /// The entry points of the fuzz targets in `ike/fuzz`.
 #[cfg(fuzzing)]

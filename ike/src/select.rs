@@ -1,12 +1,11 @@
 //! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
 
+use crate::offer::{
+    NONE, Protection, encryption, esp_protection, esp_transforms, ike_transforms, key_exchange, prf,
+};
+use crate::weak::{self, Weak};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{DhGroup, EspSuite, IkeSuite};
-
-/// ENCR_AES_GCM_16 (RFC 4106).
-const ENCR_AES_GCM_16: u16 = 20;
-/// The transform ID that means "none of this type", and "no extended sequence numbers" for their type.
-const NONE: u16 = 0;
+use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite};
 
 /// The suite and the proposal that answers with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,46 +15,28 @@ pub(crate) struct Chosen<'a, S> {
     pub(crate) answer: Proposal<'a>,
 }
 
-/// For IKE_SA_INIT: the first of `preference` that any proposal allows.
-pub(crate) fn ike_suite<'a>(
-    preference: &[IkeSuite],
-    proposals: &[Proposal<'a>],
-) -> Option<Chosen<'a, IkeSuite>> {
-    // An SPI has no place in the first proposal of an IKE SA (RFC 7296 section 3.3.1).
-    let usable = |proposal: &&Proposal<'_>| proposal.protocol == Protocol::Ike && proposal.spi.is_empty();
-    choose(preference, proposals.iter().filter(usable), |suite| {
-        ike_transforms(suite)
-    })
+/// For IKE_SA_INIT: of what the proposals allow, the first group of `policy`, with it the first cipher, and with both
+/// the first PRF. The transforms of a proposal are chosen type by type, so the cost grows with what the peer sends
+/// alone, and not with the number of suites.
+pub(crate) fn ike_suite<'a>(policy: &IkePolicy, proposals: &[Proposal<'a>]) -> Option<Chosen<'a, IkeSuite>> {
+    let chosen = usable_for_ike(proposals).filter_map(|proposal| {
+        let (dh_rank, dh) = first(&policy.dh, |dh| proposal.transforms.contains(&key_exchange(dh)))?;
+        let (cipher_rank, cipher) = first(&policy.ciphers, |cipher| protects(proposal, encryption(cipher)))?;
+        let (prf_rank, prf) = first(&policy.prfs, |it| proposal.transforms.contains(&prf(it)))?;
+        let suite = IkeSuite { cipher, prf, dh };
+        let chosen = accept(proposal, suite, &ike_transforms(suite))?;
+        Some(((dh_rank, cipher_rank, prf_rank), chosen))
+    });
+    chosen.min_by_key(|(rank, _)| *rank).map(|(_, chosen)| chosen)
 }
 
-/// One transform of each type that a proposal for an IKE SA has to have.
-fn ike_transforms(suite: IkeSuite) -> Vec<Transform> {
-    vec![
-        wanted(
-            TransformType::Encryption,
-            suite.cipher.id(),
-            Some(suite.cipher.key_bits()),
-        ),
-        wanted(TransformType::Prf, suite.prf.id(), None),
-        wanted(TransformType::KeyExchange, suite.dh.id(), None),
-    ]
-}
-
-/// For the child SA of IKE_AUTH. Extended sequence numbers are never chosen: they cannot be followed by receivers
-/// that each see part of the packets.
+/// For a child SA. Extended sequence numbers are never chosen: they cannot be followed by receivers that each see part
+/// of the packets.
 pub(crate) fn esp_suite<'a>(
     preference: &[EspSuite],
     proposals: &[Proposal<'a>],
 ) -> Option<Chosen<'a, EspSuite>> {
-    choose(
-        preference,
-        proposals.iter().filter(|proposal| esp_spi(proposal).is_some()),
-        |suite| {
-            let mut transforms = esp_cipher(suite);
-            transforms.push(wanted(TransformType::ExtendedSequenceNumbers, NONE, None));
-            transforms
-        },
-    )
+    first_esp_suite(preference, usable_for_esp(proposals), esp_transforms)
 }
 
 /// For the child SA of CREATE_CHILD_SA, which may have a key exchange of its own (RFC 7296 section 1.3.1). A proposal
@@ -66,7 +47,7 @@ pub(crate) fn esp_suite_and_group<'a>(
     proposals: &[Proposal<'a>],
 ) -> Option<(Chosen<'a, EspSuite>, Option<DhGroup>)> {
     let with_group = groups.iter().find_map(|&group| {
-        let transform = Transform::new(TransformType::KeyExchange, group.id());
+        let transform = key_exchange(group);
         let offering = proposals.iter().filter(|it| it.transforms.contains(&transform));
         let mut stripped: Vec<_> = offering.cloned().collect();
         for proposal in &mut stripped {
@@ -83,7 +64,7 @@ pub(crate) fn esp_suite_and_group<'a>(
 
 /// For the rekey of an IKE SA: as [`ike_suite`], and the peer's new SPI (RFC 7296 section 2.18).
 pub(crate) fn ike_suite_and_spi<'a>(
-    preference: &[IkeSuite],
+    policy: &IkePolicy,
     proposals: &[Proposal<'a>],
 ) -> Option<(Chosen<'a, IkeSuite>, u64)> {
     let usable = proposals.iter().filter(|proposal| ike_spi(proposal).is_some());
@@ -91,7 +72,7 @@ pub(crate) fn ike_suite_and_spi<'a>(
         spi: &[],
         ..proposal.clone()
     });
-    let chosen = ike_suite(preference, &initial.collect::<Vec<_>>())?;
+    let chosen = ike_suite(policy, &initial.collect::<Vec<_>>())?;
     let spi = proposals
         .iter()
         .find(|proposal| proposal.number == chosen.answer.number)
@@ -99,64 +80,29 @@ pub(crate) fn ike_suite_and_spi<'a>(
     Some((chosen, spi))
 }
 
-/// What we offer for a child SA that receives with `spi`: with a key exchange of this group, or without for peers that
-/// want none, each as a proposal of its own, since some do not know NONE among groups.
-pub(crate) fn esp_offer(suite: EspSuite, group: DhGroup, spi: &[u8; 4]) -> Vec<Proposal<'_>> {
-    let mut without = esp_cipher(suite);
-    without.push(wanted(TransformType::ExtendedSequenceNumbers, NONE, None));
-    let mut with = without.clone();
-    with.push(wanted(TransformType::KeyExchange, group.id(), None));
-    let proposal = |(number, transforms)| Proposal {
-        number,
-        protocol: Protocol::Esp,
-        spi,
-        transforms,
-    };
-    [(1, with), (2, without)].map(proposal).to_vec()
-}
-
-/// What we offer for an IKE SA that shall have `spi`.
-pub(crate) fn ike_offer(suite: IkeSuite, spi: &[u8; 8]) -> Vec<Proposal<'_>> {
-    vec![Proposal {
-        number: 1,
-        protocol: Protocol::Ike,
-        spi,
-        transforms: ike_transforms(suite),
-    }]
-}
-
-/// Which of the proposals that we offered the peer has taken, by its answer to them (RFC 7296 section 2.7).
-pub(crate) fn taken<'o, 'a>(offer: &'o [Proposal<'a>], answer: &[Proposal<'_>]) -> Option<&'o Proposal<'a>> {
-    let [answer] = answer else {
-        return None;
-    };
-    let is_same = |proposal: &&Proposal<'_>| {
-        proposal.number == answer.number
-            && proposal.protocol == answer.protocol
-            && proposal.spi.len() == answer.spi.len()
-            && proposal.transforms.len() == answer.transforms.len()
-            && proposal
-                .transforms
-                .iter()
-                .all(|it| answer.transforms.contains(it))
-    };
-    offer.iter().find(is_same)
-}
-
 /// True when a proposal fails for nothing but its insistence on extended sequence numbers.
 pub(crate) fn wants_esn_only(preference: &[EspSuite], proposals: &[Proposal<'_>]) -> bool {
-    let without_esn = proposals
-        .iter()
-        .filter(|proposal| esp_spi(proposal).is_some())
+    let without_esn: Vec<_> = usable_for_esp(proposals)
         .map(|proposal| {
             let mut proposal = proposal.clone();
             proposal
                 .transforms
                 .retain(|transform| transform.kind != TransformType::ExtendedSequenceNumbers);
             proposal
-        });
-    let without_esn: Vec<_> = without_esn.collect();
-    esp_suite(preference, proposals).is_none() && choose(preference, without_esn.iter(), esp_cipher).is_some()
+        })
+        .collect();
+    esp_suite(preference, proposals).is_none()
+        && first_esp_suite(preference, without_esn.iter(), esp_protection).is_some()
+}
+
+/// Which weak algorithm is the best that a peer offers for an IKE SA, if that is why nothing can be chosen.
+pub(crate) fn weakness_of_ike(proposals: &[Proposal<'_>]) -> Option<Weak> {
+    weak::weakness(Protocol::Ike, usable_for_ike(proposals))
+}
+
+/// The same for a child SA.
+pub(crate) fn weakness_of_esp(proposals: &[Proposal<'_>]) -> Option<Weak> {
+    weak::weakness(Protocol::Esp, usable_for_esp(proposals))
 }
 
 /// The SPI of a proposal for ESP. 0 to 255 name no SA (RFC 4303 section 2.1).
@@ -171,69 +117,85 @@ pub(crate) fn ike_spi(proposal: &Proposal<'_>) -> Option<u64> {
     (proposal.protocol == Protocol::Ike && spi != 0).then_some(spi)
 }
 
-fn esp_cipher(suite: EspSuite) -> Vec<Transform> {
-    let key_bits = match suite {
-        EspSuite::Aes128Gcm16 => 128,
-        EspSuite::Aes256Gcm16 => 256,
-    };
-    vec![wanted(TransformType::Encryption, ENCR_AES_GCM_16, Some(key_bits))]
+/// An SPI has no place in the first proposal of an IKE SA (RFC 7296 section 3.3.1).
+fn usable_for_ike<'p, 'a>(proposals: &'p [Proposal<'a>]) -> impl Iterator<Item = &'p Proposal<'a>> + Clone {
+    let is_usable = |it: &&Proposal<'_>| it.protocol == Protocol::Ike && it.spi.is_empty();
+    proposals.iter().filter(is_usable)
 }
 
-fn wanted(kind: TransformType, id: u16, key_bits: Option<u16>) -> Transform {
-    Transform {
-        kind,
-        id,
-        key_bits,
-        unknown_attribute: false,
-    }
+fn usable_for_esp<'p, 'a>(proposals: &'p [Proposal<'a>]) -> impl Iterator<Item = &'p Proposal<'a>> + Clone {
+    proposals.iter().filter(|proposal| esp_spi(proposal).is_some())
 }
 
-fn choose<'p, 'a: 'p, S: Copy>(
-    preference: &[S],
+fn first_esp_suite<'p, 'a: 'p>(
+    preference: &[EspSuite],
     proposals: impl Iterator<Item = &'p Proposal<'a>> + Clone,
-    transforms_of: impl Fn(S) -> Vec<Transform>,
-) -> Option<Chosen<'a, S>> {
+    transforms_of: fn(EspSuite) -> Vec<Transform>,
+) -> Option<Chosen<'a, EspSuite>> {
     preference.iter().find_map(|&suite| {
         let wanted = transforms_of(suite);
-        proposals.clone().find_map(|proposal| {
-            let transforms = accept(proposal, &wanted)?;
-            let answer = Proposal {
-                transforms,
-                ..*proposal
-            };
-            Some(Chosen { suite, answer })
-        })
+        proposals
+            .clone()
+            .find_map(|proposal| accept(proposal, suite, &wanted))
     })
 }
 
-/// One transform of each type in the proposal: the wanted one, and NONE for every other type, which must be among
-/// the alternatives then. `None` when the proposal does not allow it, or lacks a wanted type.
-fn accept(proposal: &Proposal<'_>, wanted: &[Transform]) -> Option<Vec<Transform>> {
+/// The first item that is good, and its place.
+fn first<T: Copy>(items: &[T], is_good: impl Fn(T) -> bool) -> Option<(usize, T)> {
+    items.iter().copied().enumerate().find(|(_, item)| is_good(*item))
+}
+
+/// True when a proposal offers this protection. An AEAD cipher wants no integrity beside it (RFC 5282 section 8).
+fn protects(proposal: &Proposal<'_>, (encryption, integrity): Protection) -> bool {
+    let offers = |transform: &Transform| proposal.transforms.contains(transform);
+    let mut integrities = proposal
+        .transforms
+        .iter()
+        .filter(|transform| transform.kind == TransformType::Integrity)
+        .peekable();
+    offers(&encryption)
+        && match integrity {
+            Some(integrity) => offers(&integrity),
+            None => integrities.peek().is_none() || integrities.any(|transform| transform.id == NONE),
+        }
+}
+
+/// The answer with one transform of each type in the proposal: the wanted one, and NONE for every other type, which
+/// must be among the alternatives then. `None` when the proposal does not allow it, or lacks a wanted type.
+fn accept<'a, S>(proposal: &Proposal<'a>, suite: S, wanted: &[Transform]) -> Option<Chosen<'a, S>> {
     // A type that is not understood spoils the proposal (RFC 7296 section 3.3.6). First of all, since a stranger can name
     // hundreds, each to be looked for among the others.
     let is_unknown = |transform: &Transform| matches!(transform.kind, TransformType::Other(_));
     if proposal.transforms.iter().any(is_unknown) {
         return None;
     }
-    let mut accepted = wanted.to_vec();
+    let mut transforms = wanted.to_vec();
     for transform in &proposal.transforms {
-        if !accepted.iter().any(|other| other.kind == transform.kind) {
-            accepted.push(self::wanted(transform.kind, NONE, None));
+        if !transforms.iter().any(|other| other.kind == transform.kind) {
+            transforms.push(Transform::new(transform.kind, NONE));
         }
     }
-    let acceptable = |transform| proposal.transforms.contains(transform);
-    accepted.iter().all(acceptable).then_some(accepted)
+    let is_allowed = transforms
+        .iter()
+        .all(|transform| proposal.transforms.contains(transform));
+    let answer = Proposal {
+        transforms,
+        ..*proposal
+    };
+    is_allowed.then_some(Chosen { suite, answer })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::default_ike_suites;
+    use crate::Cipher;
+
+    const GCM: EspSuite = EspSuite::Encrypted(Cipher::Aes256Gcm16);
 
     fn gcm(unknown_attribute: bool) -> Transform {
         Transform {
             unknown_attribute,
-            ..esp_cipher(EspSuite::Aes256Gcm16)[0]
+            ..encryption(Cipher::Aes256Gcm16).0
         }
     }
 
@@ -250,9 +212,9 @@ mod tests {
     /// usual" (RFC 7296 section 3.3.6).
     #[test]
     fn an_unknown_attribute_spoils_its_transform_only() {
-        let no_esn = wanted(TransformType::ExtendedSequenceNumbers, NONE, None);
+        let no_esn = Transform::new(TransformType::ExtendedSequenceNumbers, NONE);
         let spi = [0, 0, 1, 0];
-        let chosen = |transforms| esp_suite(&[EspSuite::Aes256Gcm16], &[esp(&spi, transforms)]);
+        let chosen = |transforms| esp_suite(&[GCM], &[esp(&spi, transforms)]);
         assert_eq!(chosen(vec![gcm(true), no_esn]), None);
         let answer = chosen(vec![gcm(true), gcm(false), no_esn]).unwrap().answer;
         assert_eq!(answer.transforms, [gcm(false), no_esn]);
@@ -260,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_proposal_needs_the_spi_of_its_protocol() {
-        let no_esn = wanted(TransformType::ExtendedSequenceNumbers, NONE, None);
+        let no_esn = Transform::new(TransformType::ExtendedSequenceNumbers, NONE);
         for (spi, good) in [
             (&[0, 0, 1, 0][..], true),
             (&[0, 0, 0, 255], false),
@@ -269,25 +231,21 @@ mod tests {
             (&[1; 8], false),
         ] {
             let proposal = esp(spi, vec![gcm(false), no_esn]);
-            assert_eq!(
-                esp_suite(&[EspSuite::Aes256Gcm16], &[proposal]).is_some(),
-                good,
-                "{spi:?}"
-            );
+            assert_eq!(esp_suite(&[GCM], &[proposal]).is_some(), good, "{spi:?}");
         }
-        let suites = default_ike_suites();
+        let policy = IkePolicy::default();
         let ike = |spi| Proposal {
             protocol: Protocol::Ike,
             ..esp(
                 spi,
                 vec![
                     gcm(false),
-                    wanted(TransformType::Prf, 5, None),
-                    wanted(TransformType::KeyExchange, 19, None),
+                    Transform::new(TransformType::Prf, 5),
+                    Transform::new(TransformType::KeyExchange, 19),
                 ],
             )
         };
-        assert!(ike_suite(&suites, &[ike(&[])]).is_some());
-        assert!(ike_suite(&suites, &[ike(&[1; 8])]).is_none());
+        assert!(ike_suite(&policy, &[ike(&[])]).is_some());
+        assert!(ike_suite(&policy, &[ike(&[1; 8])]).is_none());
     }
 }

@@ -57,7 +57,7 @@ fn folded(id: &Identity) -> Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EspSuite, Secret};
+    use crate::{Cipher, EspSuite, Secret};
 
     fn tunnel(name: &str, remote_id: Identity) -> Tunnel {
         Tunnel {
@@ -65,7 +65,7 @@ mod tests {
             remote_id,
             local_id: None,
             psk: Secret::new(b"key".to_vec()),
-            esp: vec![EspSuite::Aes256Gcm16],
+            esp: vec![EspSuite::Encrypted(Cipher::Aes256Gcm16)],
             local_ts: vec![],
             remote_ts: vec![],
         }

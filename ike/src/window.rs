@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Octets at the end of a protected message that authenticate the whole of it.
+/// Octets at the end of a protected message that authenticate the whole of it, whatever the cipher.
 const ICV_LEN: usize = 16;
 
 /// What a request is to us.

@@ -41,7 +41,7 @@ pub use report::{Applied, Failure};
 pub use sealed::{Header, Sealed};
 pub use selector::TrafficSelector;
 pub use slot::{InboundSpi, Slot};
-pub use suite::EspSuite;
+pub use suite::{EspSuite, Integrity};
 pub use sync::{Delta, FromDistributor, Heartbeat, Hello, Lease, Resume, ToDistributor};
 pub use timestamp::Timestamp;
 pub use tunnel::{Tunnel, TunnelId};

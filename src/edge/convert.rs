@@ -202,17 +202,35 @@ fn identity_to_ike(identity: &proto::Identity) -> ike::Identity {
 }
 
 fn esp_to_fleet(suite: ike::EspSuite) -> proto::EspSuite {
+    let hmac = |integrity| match integrity {
+        ike::Integrity::HmacSha256 => proto::Integrity::HmacSha256,
+        ike::Integrity::HmacSha384 => proto::Integrity::HmacSha384,
+        ike::Integrity::HmacSha512 => proto::Integrity::HmacSha512,
+    };
     match suite {
-        ike::EspSuite::Aes128Gcm16 => proto::EspSuite::Aes128Gcm16,
-        ike::EspSuite::Aes256Gcm16 => proto::EspSuite::Aes256Gcm16,
+        ike::EspSuite::Encrypted(ike::Cipher::Aes128Gcm16) => proto::EspSuite::Aes128Gcm16,
+        ike::EspSuite::Encrypted(ike::Cipher::Aes256Gcm16) => proto::EspSuite::Aes256Gcm16,
+        ike::EspSuite::Encrypted(ike::Cipher::ChaCha20Poly1305) => proto::EspSuite::ChaCha20Poly1305,
+        ike::EspSuite::Encrypted(ike::Cipher::Aes128Cbc(it)) => proto::EspSuite::Aes128Cbc(hmac(it)),
+        ike::EspSuite::Encrypted(ike::Cipher::Aes256Cbc(it)) => proto::EspSuite::Aes256Cbc(hmac(it)),
+        ike::EspSuite::Null(it) => proto::EspSuite::Null(hmac(it)),
     }
 }
 
 fn esp_to_ike(suite: proto::EspSuite) -> ike::EspSuite {
-    match suite {
-        proto::EspSuite::Aes128Gcm16 => ike::EspSuite::Aes128Gcm16,
-        proto::EspSuite::Aes256Gcm16 => ike::EspSuite::Aes256Gcm16,
-    }
+    let hmac = |integrity| match integrity {
+        proto::Integrity::HmacSha256 => ike::Integrity::HmacSha256,
+        proto::Integrity::HmacSha384 => ike::Integrity::HmacSha384,
+        proto::Integrity::HmacSha512 => ike::Integrity::HmacSha512,
+    };
+    ike::EspSuite::Encrypted(match suite {
+        proto::EspSuite::Aes128Gcm16 => ike::Cipher::Aes128Gcm16,
+        proto::EspSuite::Aes256Gcm16 => ike::Cipher::Aes256Gcm16,
+        proto::EspSuite::ChaCha20Poly1305 => ike::Cipher::ChaCha20Poly1305,
+        proto::EspSuite::Aes128Cbc(it) => ike::Cipher::Aes128Cbc(hmac(it)),
+        proto::EspSuite::Aes256Cbc(it) => ike::Cipher::Aes256Cbc(hmac(it)),
+        proto::EspSuite::Null(it) => return ike::EspSuite::Null(hmac(it)),
+    })
 }
 
 fn selector_to_fleet(selector: &ike::TrafficSelector) -> Result<proto::TrafficSelector, Invalid> {
@@ -303,7 +321,7 @@ mod tests {
             outbound_spi: 0xc000_0001,
             path: path(),
             udp_encap: true,
-            suite: ike::EspSuite::Aes128Gcm16,
+            suite: ike::EspSuite::Encrypted(ike::Cipher::Aes128Gcm16),
             inbound_key: Secret::new(vec![1; 20]),
             outbound_key: Secret::new(vec![2; 20]),
             local_ts: net("10.0.0.0/8"),
@@ -380,6 +398,18 @@ mod tests {
         ));
         let no_slot = ike::Change::RemoveChild(5);
         assert!(commit(vec![no_slot], fixtures::now(), &Replica::default()).is_err());
+    }
+
+    #[test]
+    fn suites_mean_the_same_on_both_sides() {
+        for suite in proto::EspSuite::all() {
+            let ours = esp_to_ike(suite);
+            assert_eq!(
+                (ours.to_string(), ours.key_len()),
+                (suite.to_string(), suite.key_len())
+            );
+            assert_eq!(esp_to_fleet(ours), suite);
+        }
     }
 
     #[test]

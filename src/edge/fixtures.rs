@@ -94,12 +94,20 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
 }
 
 pub(crate) fn child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
+    child_sa_with(EspSuite::Aes256Gcm16, revision, inbound_spi, tunnel)
+}
+
+pub(crate) fn child_sa_with(suite: EspSuite, revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
     let keys = ChildSaKeys {
-        inbound: vec![1; 36].into(),
-        outbound: vec![2; 36].into(),
+        inbound: vec![1; suite.key_len()].into(),
+        outbound: vec![2; suite.key_len()].into(),
     };
     let secret = Secret::new(keys.encode().to_vec());
-    let sealed = seal::seal_record(&fleet_key(), child_header(inbound_spi, tunnel), &secret).unwrap();
+    let header = ChildSa {
+        suite,
+        ..child_header(inbound_spi, tunnel)
+    };
+    let sealed = seal::seal_record(&fleet_key(), header, &secret).unwrap();
     Record {
         revision,
         body: Body::ChildSa(sealed),

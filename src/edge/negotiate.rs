@@ -149,7 +149,7 @@ impl Negotiator {
             slot: tenure.ike_slot(),
             incarnation: tenure.incarnation,
             spi_key: self.fleet_key.spi_key(),
-            ike: ike::default_ike_suites(),
+            ike: ike::IkePolicy::default(),
             limits: self.limits,
         };
         let host = FleetHost::new(self.replica.clone());

@@ -1,17 +1,15 @@
 //! From the fleet's records to what this edge's kernel ought to hold.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proto::{
-    Applied, Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Key, Name, Record, Sealed, Slot,
-    Tunnel, limits,
+    Applied, Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Integrity, Key, Name, Record, Sealed,
+    Slot, Tunnel, limits,
 };
 use thiserror::Error;
-use xfrm::{Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
-use zeroize::Zeroizing;
+use xfrm::{Algorithm, Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
 
 use super::selectors::{self, Unsupported};
 use crate::fleet_key::FleetKey;
@@ -30,7 +28,7 @@ pub(crate) struct Planner {
 pub(crate) struct Terms {
     /// The SA lease counts from here.
     pub(crate) now: SystemTime,
-    /// Of each sender, under an outbound key that all of them share.
+    /// Of each sender, under an outbound key of a counter-mode cipher that all of them share.
     pub(crate) packet_limit: u64,
 }
 
@@ -182,14 +180,14 @@ impl Planner {
             local: sa.local.ip(),
             peer: sa.peer.ip(),
             encap: sa.udp_encap.then_some(ports),
-            inbound: cipher(sa.suite, keys.inbound),
-            outbound: cipher(sa.suite, keys.outbound),
+            inbound: cipher(sa.suite, &keys.inbound),
+            outbound: cipher(sa.suite, &keys.outbound),
             selectors,
             precedence: sa.precedence,
             created: SystemTime::from(sa.created),
             report_use: sa.is_standby(),
             expires: SystemTime::from(sa.expires).min(terms.now + self.sa_lease),
-            packet_limit: Some(terms.packet_limit),
+            packet_limit: sa.suite.is_counter_mode().then_some(terms.packet_limit),
         })
     }
 
@@ -222,13 +220,30 @@ fn kernel_tunnel(tunnel: &Tunnel) -> xfrm::Tunnel {
     }
 }
 
-fn cipher(suite: EspSuite, key: Zeroizing<Vec<u8>>) -> Cipher {
+/// `key` has the octets that the suite needs: [`ChildSaKeys`] sees to that.
+fn cipher(suite: EspSuite, key: &[u8]) -> Cipher {
+    let (encryption, integrity) = key.split_at(suite.encryption_key_len());
+    let aead = |name| Cipher::Aead {
+        algorithm: Algorithm::new(name, encryption),
+        icv_bits: 128,
+    };
+    let with_hmac = |name, hmac| {
+        let (hmac, icv_bits) = match hmac {
+            Integrity::HmacSha256 => ("hmac(sha256)", 128),
+            Integrity::HmacSha384 => ("hmac(sha384)", 192),
+            Integrity::HmacSha512 => ("hmac(sha512)", 256),
+        };
+        Cipher::EncryptThenMac {
+            encryption: Algorithm::new(name, encryption),
+            integrity: Algorithm::new(hmac, integrity),
+            icv_bits,
+        }
+    };
     match suite {
-        EspSuite::Aes128Gcm16 | EspSuite::Aes256Gcm16 => Cipher::Aead {
-            name: Cow::Borrowed("rfc4106(gcm(aes))"),
-            key,
-            icv_bits: 128,
-        },
+        EspSuite::Aes128Gcm16 | EspSuite::Aes256Gcm16 => aead("rfc4106(gcm(aes))"),
+        EspSuite::ChaCha20Poly1305 => aead("rfc7539esp(chacha20,poly1305)"),
+        EspSuite::Aes128Cbc(hmac) | EspSuite::Aes256Cbc(hmac) => with_hmac("cbc(aes)", hmac),
+        EspSuite::Null(hmac) => with_hmac("ecb(cipher_null)", hmac),
     }
 }
 

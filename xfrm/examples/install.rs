@@ -11,8 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::IpNet;
-use xfrm::{Agent, Change, Child, Cipher, Failure, Selector, Tunnel, TunnelId};
-use zeroize::Zeroizing;
+use xfrm::{Agent, Algorithm, Change, Child, Cipher, Failure, Selector, Tunnel, TunnelId};
 
 const TUNNEL: TunnelId = TunnelId(1);
 const LOCAL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -186,8 +185,7 @@ fn host(address: [u8; 4]) -> IpNet {
 
 fn cipher(fill: u8) -> Cipher {
     Cipher::Aead {
-        name: "rfc4106(gcm(aes))".into(),
-        key: Zeroizing::new(vec![fill; KEY_LEN]),
+        algorithm: Algorithm::new("rfc4106(gcm(aes))", &[fill; KEY_LEN]),
         icv_bits: 128,
     }
 }
@@ -200,16 +198,22 @@ fn batch(children: &[Child]) -> Result<String, std::fmt::Error> {
             (child.peer, child.local, child.inbound_spi, &child.inbound),
             (child.local, child.peer, child.outbound_spi, &child.outbound),
         ] {
-            let Cipher::Aead { name, key, icv_bits } = cipher;
+            let Cipher::Aead { algorithm, icv_bits } = cipher else {
+                continue;
+            };
             write!(
                 text,
                 "xfrm state add src {source} dst {destination} proto esp spi {spi} reqid {mark} mode tunnel "
             )?;
             write!(
                 text,
-                "replay-window 0 flag af-unspec if_id {mark} limit time-hard {LIFETIME} aead {name} 0x"
+                "replay-window 0 flag af-unspec if_id {mark} limit time-hard {LIFETIME} aead {} 0x",
+                algorithm.name
             )?;
-            key.iter().try_for_each(|octet| write!(text, "{octet:02x}"))?;
+            algorithm
+                .key
+                .iter()
+                .try_for_each(|octet| write!(text, "{octet:02x}"))?;
             writeln!(text, " {icv_bits}")?;
         }
         for Selector { local, remote, .. } in &child.selectors {

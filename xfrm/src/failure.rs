@@ -5,10 +5,10 @@ use std::io;
 
 use rustix::io::Errno;
 
+use crate::TunnelId;
 use crate::diff::{Action, Step};
 use crate::netlink::Refusal;
 use crate::state::{LinkId, PolicyId, Sa};
-use crate::{Cipher, TunnelId};
 
 /// What a failure concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,11 +95,10 @@ fn place(id: &LinkId) -> String {
     )
 }
 
-fn algorithm(sa: &Sa) -> &str {
-    match &sa.cipher {
-        Some(Cipher::Aead { name, .. }) => name,
-        None => "no algorithm",
-    }
+fn algorithm(sa: &Sa) -> String {
+    sa.cipher
+        .as_ref()
+        .map_or_else(|| "no algorithm".into(), ToString::to_string)
 }
 
 fn pair(id: PolicyId) -> String {
@@ -125,7 +124,7 @@ fn remedy(action: &Action, errno: Errno) -> Option<String> {
             format!(
                 "load the kernel modules that provide {} ({})",
                 algorithm(sa),
-                modules(algorithm(sa))
+                modules(&algorithm(sa))
             )
         }
         (Action::AddSa(id, _), Errno::PROTONOSUPPORT) => {
@@ -147,6 +146,12 @@ fn modules(algorithm: &str) -> &'static str {
     match algorithm {
         "rfc4106(gcm(aes))" => "seqiv, gcm, ctr, ghash_generic and an AES such as aesni_intel",
         "rfc7539esp(chacha20,poly1305)" => "seqiv, chacha20poly1305, chacha_generic and poly1305_generic",
+        _ if algorithm.starts_with("cbc(aes) and hmac(sha") => {
+            "echainiv, authenc, cbc, hmac, sha256_generic or sha512_generic, and an AES such as aesni_intel"
+        }
+        _ if algorithm.starts_with("ecb(cipher_null) and hmac(sha") => {
+            "authenc, crypto_null, hmac, and sha256_generic or sha512_generic"
+        }
         _ => "is the name right?",
     }
 }

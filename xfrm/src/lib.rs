@@ -6,6 +6,7 @@
 //! Only what carries our mark, the high half of `if_id` and `reqid`, is ever touched.
 
 mod agent;
+mod cipher;
 mod claims;
 mod codec;
 mod desired;
@@ -22,6 +23,7 @@ mod tests;
 mod wanted;
 
 pub use agent::{Agent, Error, Notice, Report};
+pub use cipher::{Algorithm, Cipher};
 pub use events::{AboutSa, Event, Events, Moved};
 pub use failure::{Failure, Subject};
 pub use wanted::*;

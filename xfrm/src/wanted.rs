@@ -1,12 +1,12 @@
 //! What the kernel ought to hold.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
 use ipnet::IpNet;
-use zeroize::Zeroizing;
+
+use crate::Cipher;
 
 /// The high half of every `if_id` and `reqid` that is ours ("SW").
 pub const MARK: u32 = 0x5357_0000;
@@ -81,27 +81,6 @@ pub struct UdpEncap {
     pub local_port: u16,
     /// The customer's, as the NAT shows it.
     pub peer_port: u16,
-}
-
-/// The kernel's name of an algorithm, and its key.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Cipher {
-    /// XFRMA_ALG_AEAD, e.g. `rfc4106(gcm(aes))` with an ICV of 128 bits; the key ends with the 4 octets of salt.
-    Aead {
-        /// As the kernel's crypto API says it.
-        name: Cow<'static, str>,
-        /// Octets for the kernel; zeroized on drop.
-        key: Zeroizing<Vec<u8>>,
-        /// Length of the integrity check value, in bits.
-        icv_bits: u32,
-    },
-}
-
-impl std::fmt::Debug for Cipher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self::Aead { name, key, .. } = self;
-        write!(f, "Aead({name}, key of {} bits)", key.len() * 8)
-    }
 }
 
 /// What a policy selects.

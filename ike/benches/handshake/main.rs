@@ -8,7 +8,7 @@ mod bare;
 use std::time::Duration;
 
 use ike::testkit::{Customer, Initiator, Status, TestFleet};
-use ike::{DhGroup, IkeCipher, IkeSuite, Prf, Transmit};
+use ike::{Cipher, DhGroup, IkeSuite, Prf, Transmit};
 use rustix::time::{ClockId, clock_gettime};
 
 use bare::Bare;
@@ -23,7 +23,7 @@ fn main() {
     for round in 0..ROUNDS {
         for dh in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
             let suite = IkeSuite {
-                cipher: IkeCipher::Aes256Gcm16,
+                cipher: Cipher::Aes256Gcm16,
                 prf: Prf::HmacSha256,
                 dh,
             };

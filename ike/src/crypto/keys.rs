@@ -6,14 +6,16 @@ use ring::digest;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{IkeSuite, Prf, PrfKey};
-use crate::{EspSuite, IkeSpis, Secret};
+use super::{EspSuite, IkeSuite, Integrity, Prf, PrfKey};
+use crate::{IkeSpis, Secret};
 
-/// The keys of an IKE SA (RFC 7296 section 2.14), without SK_ai and SK_ar, which an AEAD cipher has not.
+/// The keys of an IKE SA (RFC 7296 section 2.14).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IkeKeys {
     pub(crate) sk_d: Secret,
+    /// SK_ei, and behind it SK_ai, which an AEAD cipher has not.
     pub(crate) sk_ei: Secret,
+    /// SK_er, and behind it SK_ar.
     pub(crate) sk_er: Secret,
     pub(crate) sk_pi: Secret,
     pub(crate) sk_pr: Secret,
@@ -42,16 +44,25 @@ impl IkeKeys {
 
     fn expand(suite: IkeSuite, skeyseed: &[u8], ni: &[u8], nr: &[u8], spis: IkeSpis) -> Self {
         let (spi_i, spi_r) = (spis.initiator.to_be_bytes(), spis.responder.to_be_bytes());
-        let (prf_len, cipher_len) = (suite.prf.len(), suite.cipher.key_len());
-        let [sk_d, sk_ei, sk_er, sk_pi, sk_pr] = expand_into(
+        let (prf_len, encryption_len) = (suite.prf.len(), suite.cipher.encryption_key_len());
+        let integrity_len = suite.cipher.integrity().map_or(0, Integrity::key_len);
+        let [sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr] = expand_into(
             &PrfKey::new(suite.prf, skeyseed),
             &[ni, nr, &spi_i, &spi_r],
-            [prf_len, cipher_len, cipher_len, prf_len, prf_len],
+            [
+                prf_len,
+                integrity_len,
+                integrity_len,
+                encryption_len,
+                encryption_len,
+                prf_len,
+                prf_len,
+            ],
         );
         Self {
             sk_d,
-            sk_ei,
-            sk_er,
+            sk_ei: joined(&sk_ei, &sk_ai),
+            sk_er: joined(&sk_er, &sk_ar),
             sk_pi,
             sk_pr,
         }
@@ -67,6 +78,10 @@ fn expand_into<const N: usize>(key: &PrfKey, seed: &[&[u8]], lengths: [usize; N]
         rest = behind;
         Secret::new(secret.to_vec())
     })
+}
+
+fn joined(front: &Secret, back: &Secret) -> Secret {
+    Secret::new([front.expose(), back.expose()].concat())
 }
 
 /// What one side proves with AUTH (RFC 7296 section 2.15).
@@ -98,7 +113,7 @@ impl SignedOctets<'_> {
     }
 }
 
-/// The keys of a child SA (RFC 7296 section 2.17), key and salt as [`EspSuite::key_len`] says.
+/// The keys of a child SA (RFC 7296 section 2.17), as [`EspSuite::key_len`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChildKeys {
     /// For the SA from the initiator of the exchange, which takes the first octets.
@@ -147,10 +162,10 @@ pub(crate) fn nat_detection_hash(spis: IkeSpis, address: SocketAddr) -> [u8; 20]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{DhGroup, IkeCipher, unhex};
+    use crate::crypto::{Cipher, DhGroup, unhex};
 
     const SUITE: IkeSuite = IkeSuite {
-        cipher: IkeCipher::Aes256Gcm16,
+        cipher: Cipher::Aes256Gcm16,
         prf: Prf::HmacSha384,
         dh: DhGroup::P384,
     };
@@ -218,7 +233,7 @@ mod tests {
     #[test]
     fn child_keys_as_section_2_17() {
         let keys = ChildKeys::derive(
-            EspSuite::Aes256Gcm16,
+            EspSuite::Encrypted(Cipher::Aes256Gcm16),
             (SUITE.prf, &ike_keys().sk_d),
             None,
             &counting(0, 32),
@@ -243,7 +258,7 @@ mod tests {
     #[test]
     fn child_keys_with_a_key_exchange_as_section_2_17() {
         let keys = ChildKeys::derive(
-            EspSuite::Aes128Gcm16,
+            EspSuite::Encrypted(Cipher::Aes128Gcm16),
             (SUITE.prf, &ike_keys().sk_d),
             Some(&Secret::new(counting(0x90, 32))),
             &counting(0x10, 32),
@@ -265,7 +280,7 @@ mod tests {
         let keys = IkeKeys::rekey(
             (SUITE.prf, &ike_keys().sk_d),
             IkeSuite {
-                cipher: IkeCipher::Aes128Gcm16,
+                cipher: Cipher::Aes128Gcm16,
                 prf: Prf::HmacSha256,
                 dh: DhGroup::Curve25519,
             },

@@ -1,5 +1,8 @@
 //! The cryptography of IKEv2. Randomness is never drawn here: whoever calls brings it.
 
+mod aead;
+mod cbc;
+mod cipher;
 mod dh;
 #[cfg(test)]
 mod hex;
@@ -12,6 +15,7 @@ mod suite;
 #[cfg(test)]
 pub(crate) use hex::unhex;
 
+pub use cipher::{Cipher, Integrity};
 pub use dh::DhGroup;
 pub(crate) use dh::DhKeyPair;
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
@@ -19,4 +23,4 @@ pub use prf::Prf;
 pub(crate) use prf::PrfKey;
 pub(crate) use seeded::{SEED_LEN, Seeded};
 pub(crate) use sk::SkKey;
-pub use suite::{IkeCipher, IkeSuite};
+pub use suite::{EspSuite, IkePolicy, IkeSuite};

@@ -1,49 +1,68 @@
-//! What two peers agree on for an IKE SA.
+//! What two peers agree on for an IKE SA, and for a child SA.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DhGroup, Prf};
+use super::{Cipher, DhGroup, Integrity, Prf};
 
 /// The algorithms of an IKE SA. `Display` writes it the way strongSwan's configuration does:
 /// `aes256gcm16-prfsha384-ecp384`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IkeSuite {
     /// Protects the messages.
-    pub cipher: IkeCipher,
+    pub cipher: Cipher,
     /// Derives keys and computes AUTH.
     pub prf: Prf,
     /// Agrees on the shared secret.
     pub dh: DhGroup,
 }
 
-/// The encryption of SK payloads (transform type 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum IkeCipher {
-    /// ENCR_AES_GCM_16 (RFC 5282) with a 128-bit key.
-    Aes128Gcm16,
-    /// ENCR_AES_GCM_16 (RFC 5282) with a 256-bit key.
-    Aes256Gcm16,
+/// What IKE SAs may be made of, each list most wanted first. Groups count before ciphers, ciphers before PRFs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IkePolicy {
+    /// Groups of the key exchange.
+    pub dh: Vec<DhGroup>,
+    /// Ciphers of the messages.
+    pub ciphers: Vec<Cipher>,
+    /// Pseudorandom functions.
+    pub prfs: Vec<Prf>,
 }
 
-impl IkeCipher {
-    /// Transform ID of transform type 1.
-    pub(crate) fn id(self) -> u16 {
-        20
-    }
-
-    /// The key length attribute of the transform.
-    pub(crate) fn key_bits(self) -> u16 {
-        match self {
-            Self::Aes128Gcm16 => 128,
-            Self::Aes256Gcm16 => 256,
+/// All there is, which is stronger than anything that RFC 8247 advises against: groups of 128 bits of strength from the
+/// cheapest on; ciphers with integrity of their own first, of these the ones with hardware's help; the shortest PRF,
+/// since the others cost more and none is weak.
+impl Default for IkePolicy {
+    fn default() -> Self {
+        let mut ciphers = vec![Cipher::Aes256Gcm16, Cipher::Aes128Gcm16, Cipher::ChaCha20Poly1305];
+        for cbc in [Cipher::Aes256Cbc, Cipher::Aes128Cbc] {
+            ciphers.extend(Integrity::ALL.map(cbc));
+        }
+        Self {
+            dh: vec![DhGroup::Curve25519, DhGroup::P256, DhGroup::P384],
+            ciphers,
+            prfs: vec![Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512],
         }
     }
+}
 
-    /// Octets of SK_ei and of SK_er: the key and 4 octets of salt (RFC 5282 section 7.1).
-    pub(crate) fn key_len(self) -> usize {
-        usize::from(self.key_bits()) / 8 + 4
+/// The algorithms of a child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EspSuite {
+    /// Secret and whole.
+    Encrypted(Cipher),
+    /// Whole but open to read: ENCR_NULL (RFC 2410).
+    Null(Integrity),
+}
+
+impl EspSuite {
+    /// Octets of keying material for one direction, that of integrity behind that of encryption (RFC 7296 section
+    /// 2.17).
+    pub fn key_len(self) -> usize {
+        match self {
+            Self::Encrypted(cipher) => cipher.key_len(),
+            Self::Null(integrity) => integrity.key_len(),
+        }
     }
 }
 
@@ -53,9 +72,12 @@ impl fmt::Display for IkeSuite {
     }
 }
 
-impl fmt::Display for IkeCipher {
+impl fmt::Display for EspSuite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "aes{}gcm16", self.key_bits())
+        match self {
+            Self::Encrypted(cipher) => cipher.fmt(f),
+            Self::Null(integrity) => write!(f, "null-{integrity}"),
+        }
     }
 }
 
@@ -65,17 +87,28 @@ mod tests {
 
     #[test]
     fn suites_are_written_as_strongswan_writes_them() {
-        let suite = IkeSuite {
-            cipher: IkeCipher::Aes256Gcm16,
-            prf: Prf::HmacSha384,
-            dh: DhGroup::P384,
-        };
-        assert_eq!(suite.to_string(), "aes256gcm16-prfsha384-ecp384");
-        let suite = IkeSuite {
-            cipher: IkeCipher::Aes128Gcm16,
-            prf: Prf::HmacSha256,
-            dh: DhGroup::Curve25519,
-        };
-        assert_eq!(suite.to_string(), "aes128gcm16-prfsha256-curve25519");
+        for (cipher, prf, dh, written) in [
+            (
+                Cipher::Aes256Gcm16,
+                Prf::HmacSha384,
+                DhGroup::P384,
+                "aes256gcm16-prfsha384-ecp384",
+            ),
+            (
+                Cipher::ChaCha20Poly1305,
+                Prf::HmacSha256,
+                DhGroup::Curve25519,
+                "chacha20poly1305-prfsha256-curve25519",
+            ),
+            (
+                Cipher::Aes128Cbc(Integrity::HmacSha512),
+                Prf::HmacSha512,
+                DhGroup::P256,
+                "aes128-sha512-prfsha512-ecp256",
+            ),
+        ] {
+            assert_eq!(IkeSuite { cipher, prf, dh }.to_string(), written);
+        }
+        assert_eq!(EspSuite::Null(Integrity::HmacSha384).to_string(), "null-sha384");
     }
 }

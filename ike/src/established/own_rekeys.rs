@@ -10,8 +10,9 @@ use crate::create_child::CreateChild;
 use crate::crypto::IkeKeys;
 use crate::exchange::{Exchange, Rival, RivalSa, Subject, lowest};
 use crate::narrow::{Selectors, narrow};
+use crate::offer::{esp_offer, ike_offer, taken};
 use crate::requests::{Old, Request};
-use crate::select::{esp_offer, esp_spi, ike_offer, ike_spi, taken};
+use crate::select::{esp_spi, ike_spi};
 use crate::snapshot::State;
 use crate::wire::{KeyExchange, Notify, NotifyType, Payload, WireError};
 use crate::{Change, DhGroup, Ending, IkeSpis, IkeSuite, Secret, Side, What};
@@ -302,7 +303,7 @@ impl Established {
         }
         self.refusals += 1;
         let wanted = wanted_group(error).filter(|group| *group != exchange.group.id());
-        let wanted = wanted.and_then(|id| cx.groups().into_iter().find(|group| group.id() == id));
+        let wanted = wanted.and_then(|id| cx.groups().iter().copied().find(|group| group.id() == id));
         match wanted {
             _ if self.refusals >= MAX_REFUSALS => self.close(Ending::RekeyRefused, cx),
             Some(group) => self

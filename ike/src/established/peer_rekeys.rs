@@ -88,7 +88,7 @@ impl Established {
     ) -> Result<(), Failure> {
         let replaces = self.child_to_replace(request, cx)?;
         let tunnel = cx.tunnels.get(&self.state.tunnel).ok_or(ChildRefusal::NoTunnel)?;
-        let agreed = ChildRequest::read(payloads)?.agree(tunnel, &cx.groups())?;
+        let agreed = ChildRequest::read(payloads)?.agree(tunnel, cx.groups())?;
         let answered = agreed
             .group
             .map(|group| exchange_keys(group, request.ke, cx))

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 
+use crate::offer::{esp_transforms, ike_transforms};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{EspSuite, Identity, IkeSuite, Path, Secret, TrafficSelector, Tunnel, default_ike_suites};
+use crate::{Cipher, DhGroup, EspSuite, Identity, IkeSuite, Path, Prf, Secret, TrafficSelector, Tunnel};
 
 /// A customer's configuration, and the ways it may misbehave.
 #[derive(Clone, Debug)]
@@ -54,8 +55,10 @@ impl Customer {
             id: Identity::Fqdn(format!("cpe{number}.example")),
             peer_id: None,
             psk: Secret::new(format!("secret {number}").into_bytes()),
-            ike: default_ike_suites(),
-            esp: vec![EspSuite::Aes256Gcm16, EspSuite::Aes128Gcm16],
+            ike: usual_suites(),
+            esp: [Cipher::Aes256Gcm16, Cipher::Aes128Gcm16]
+                .map(EspSuite::Encrypted)
+                .to_vec(),
             esn: Esn::No,
             local_ts: vec![net([10, number, 0, 0])],
             remote_ts: vec![net([192, 168, 0, 0])],
@@ -71,7 +74,7 @@ impl Customer {
             remote_id: self.id.clone(),
             local_id: self.peer_id.clone(),
             psk: self.psk.clone(),
-            esp: vec![EspSuite::Aes256Gcm16, EspSuite::Aes128Gcm16],
+            esp: self.esp.clone(),
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),
         }
@@ -83,15 +86,7 @@ impl Customer {
             number,
             protocol: Protocol::Ike,
             spi: &[],
-            transforms: vec![
-                transform(
-                    TransformType::Encryption,
-                    suite.cipher.id(),
-                    Some(suite.cipher.key_bits()),
-                ),
-                transform(TransformType::Prf, suite.prf.id(), None),
-                transform(TransformType::KeyExchange, suite.dh.id(), None),
-            ],
+            transforms: ike_transforms(*suite),
         });
         proposals.collect()
     }
@@ -99,11 +94,10 @@ impl Customer {
     pub(super) fn esp_proposals<'a>(&self, spi: &'a [u8; 4]) -> Vec<Proposal<'a>> {
         let numbered = self.esp.iter().zip(1..);
         let proposals = numbered.map(|(suite, number)| {
-            let key_bits = (suite.key_len() - 4) * 8;
-            let mut transforms = vec![transform(TransformType::Encryption, 20, Some(key_bits as u16))];
-            for id in self.esn.transform_ids() {
-                transforms.push(transform(TransformType::ExtendedSequenceNumbers, *id, None));
-            }
+            let mut transforms = esp_transforms(*suite);
+            transforms.retain(|transform| transform.kind != TransformType::ExtendedSequenceNumbers);
+            let esn = self.esn.transform_ids().iter();
+            transforms.extend(esn.map(|id| Transform::new(TransformType::ExtendedSequenceNumbers, *id)));
             Proposal {
                 number,
                 protocol: Protocol::Esp,
@@ -125,13 +119,17 @@ impl Esn {
     }
 }
 
-fn transform(kind: TransformType, id: u16, key_bits: Option<u16>) -> Transform {
-    Transform {
-        kind,
-        id,
-        key_bits,
-        unknown_attribute: false,
+/// What a router would propose that leaves the choice to us.
+fn usual_suites() -> Vec<IkeSuite> {
+    let mut suites = Vec::new();
+    for dh in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
+        for cipher in [Cipher::Aes256Gcm16, Cipher::Aes128Gcm16] {
+            for prf in [Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512] {
+                suites.push(IkeSuite { cipher, prf, dh });
+            }
+        }
     }
+    suites
 }
 
 fn socket(ip: [u8; 4]) -> SocketAddr {

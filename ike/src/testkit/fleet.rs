@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::host::TestHost;
 use super::initiator::Initiator;
 use crate::{
-    Commit, CommitId, CommitOutcome, Config, Event, Limits, Path, Responder, Secret, Slot, Transmit, What,
-    default_ike_suites,
+    Commit, CommitId, CommitOutcome, Config, Event, IkePolicy, Limits, Path, Responder, Secret, Slot,
+    Transmit, What,
 };
 
 /// One edge, its clock and its distributor.
@@ -44,7 +44,7 @@ impl TestFleet {
             slot: Slot::new(slot).expect("a slot"),
             incarnation: slot.into(),
             spi_key: Self::spi_key(),
-            ike: default_ike_suites(),
+            ike: IkePolicy::default(),
             limits,
         };
         Self::with_config(config, host)

@@ -6,13 +6,13 @@ use crate::crypto::{IkeKeys, SkKey};
 use crate::wire::{
     self, Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
 };
-use crate::{IkeCipher, IkeSpis, Secret};
+use crate::{Cipher, IkeSpis, Secret};
 
 /// Seals with SK_ei and opens with SK_er.
 pub(super) struct Session {
     pub(super) spis: IkeSpis,
     pub(super) keys: IkeKeys,
-    cipher: IkeCipher,
+    cipher: Cipher,
     next_iv: u64,
     next_request: u32,
     awaited: Option<u32>,
@@ -36,7 +36,7 @@ impl Opened {
 }
 
 impl Session {
-    pub(super) fn new(spis: IkeSpis, cipher: IkeCipher, keys: IkeKeys) -> Self {
+    pub(super) fn new(spis: IkeSpis, cipher: Cipher, keys: IkeKeys) -> Self {
         Self {
             spis,
             keys,

@@ -77,7 +77,9 @@ pub(crate) fn selector() -> impl Strategy<Value = TrafficSelector> {
 }
 
 pub(crate) fn suites() -> impl Strategy<Value = Vec<EspSuite>> {
-    subsequence(EspSuite::ALL.to_vec(), 1..=EspSuite::ALL.len()).prop_shuffle()
+    let all: Vec<_> = EspSuite::all().collect();
+    let count = all.len();
+    subsequence(all, 1..=count).prop_shuffle()
 }
 
 pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {

@@ -87,7 +87,7 @@ fn tunnel() -> Tunnel {
         id: TunnelId::new(1).unwrap(),
         remote_id: Identity::Fqdn("acme.example".to_owned()),
         local_id: None,
-        esp: EspSuite::ALL.to_vec(),
+        esp: EspSuite::DEFAULT.to_vec(),
         local_ts: vec!["10.1.0.0/16".parse().unwrap()],
         remote_ts: vec!["10.2.0.0/16".parse().unwrap()],
         netns: None,

@@ -96,7 +96,8 @@ fn of_tunnels() {
     check(|t| t.esp.clear(), "esp: nothing where a value is needed");
     check(
         |t| t.esp = vec!["des".into()],
-        r#"esp[0].suite: "des" is not one of aes256gcm16, aes128gcm16"#,
+        "esp[0].suite: \"des\" is not one of aes256gcm16, aes128gcm16, chacha20poly1305, aes256-sha256, aes256-sha384, \
+         aes256-sha512, aes128-sha256, aes128-sha384, aes128-sha512, null-sha256, null-sha384, null-sha512",
     );
     check(
         |t| t.remote_ts.clear(),
@@ -203,7 +204,8 @@ fn of_child_sas() {
     );
     check(
         |c| c.suite = "null".into(),
-        r#"suite: "null" is not one of aes256gcm16, aes128gcm16"#,
+        "suite: \"null\" is not one of aes256gcm16, aes128gcm16, chacha20poly1305, aes256-sha256, aes256-sha384, \
+         aes256-sha512, aes128-sha256, aes128-sha384, aes128-sha512, null-sha256, null-sha384, null-sha512",
     );
     check(
         |c| c.remote_ts.clear(),
@@ -347,6 +349,14 @@ fn of_commits() {
 fn long_values_are_shown_in_part() {
     let error = "x".repeat(10_000).parse::<Name>().unwrap_err().to_string();
     assert!(error.len() < 200, "{error}");
+}
+
+#[test]
+fn every_suite_is_known_by_its_name() {
+    for suite in EspSuite::all() {
+        assert_eq!(suite.to_string().parse::<EspSuite>(), Ok(suite));
+    }
+    assert!(EspSuite::all().count() <= limits::SUITES);
 }
 
 #[test]

@@ -40,8 +40,9 @@ pub(in crate::cli) struct AddArgs {
     /// What lies behind the customer.
     #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',', required = true)]
     remote_ts: Vec<String>,
-    /// ESP suites the customer may use, most wanted first.
-    #[arg(long, value_name = "SUITE", value_delimiter = ',', default_values_t = EspSuite::ALL)]
+    /// ESP suites the customer may use, most wanted first. One that does not encrypt (null-sha256 and so on) is used only
+    /// if it is named here.
+    #[arg(long, value_name = "SUITE", value_delimiter = ',', default_values_t = EspSuite::DEFAULT)]
     esp: Vec<EspSuite>,
     /// Network namespace, on every edge, of the tunnel's inner side; by default the edge's own.
     #[arg(long, value_name = "NAME")]

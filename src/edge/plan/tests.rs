@@ -52,13 +52,74 @@ fn a_child_sa_gets_everything_the_kernel_needs() {
     assert_eq!(child.local.to_string(), "203.0.113.1");
     assert_eq!((child.encap, child.packet_limit), (None, Some(1 << 30)));
     assert_eq!(child.expires, fixtures::now() + LEASE);
-    let Cipher::Aead { name, key, icv_bits } = &child.inbound;
+    let gcm = |key| Cipher::Aead {
+        algorithm: Algorithm::new("rfc4106(gcm(aes))", key),
+        icv_bits: 128,
+    };
     assert_eq!(
-        (name.as_ref(), key.as_slice(), *icv_bits),
-        ("rfc4106(gcm(aes))", &[1; 36][..], 128)
+        (&child.inbound, &child.outbound),
+        (&gcm(&[1; 36]), &gcm(&[2; 36]))
     );
-    let Cipher::Aead { key, .. } = &child.outbound;
-    assert_eq!(key.as_slice(), [2; 36]);
+}
+
+/// A key whose octets count up, so that each part of it is told from the others.
+#[test]
+fn each_suite_has_the_kernels_name_and_its_part_of_the_key() {
+    let aead = |name: &str, key: &[u8]| Cipher::Aead {
+        algorithm: Algorithm::new(name, key),
+        icv_bits: 128,
+    };
+    let key: Vec<u8> = (0..96).collect();
+    for (suite, expected) in [
+        (EspSuite::Aes128Gcm16, aead("rfc4106(gcm(aes))", &key[..20])),
+        (EspSuite::Aes256Gcm16, aead("rfc4106(gcm(aes))", &key[..36])),
+        (
+            EspSuite::ChaCha20Poly1305,
+            aead("rfc7539esp(chacha20,poly1305)", &key[..36]),
+        ),
+        (
+            EspSuite::Aes128Cbc(Integrity::HmacSha256),
+            Cipher::EncryptThenMac {
+                encryption: Algorithm::new("cbc(aes)", &key[..16]),
+                integrity: Algorithm::new("hmac(sha256)", &key[16..48]),
+                icv_bits: 128,
+            },
+        ),
+        (
+            EspSuite::Aes256Cbc(Integrity::HmacSha512),
+            Cipher::EncryptThenMac {
+                encryption: Algorithm::new("cbc(aes)", &key[..32]),
+                integrity: Algorithm::new("hmac(sha512)", &key[32..96]),
+                icv_bits: 256,
+            },
+        ),
+        (
+            EspSuite::Null(Integrity::HmacSha384),
+            Cipher::EncryptThenMac {
+                encryption: Algorithm::new("ecb(cipher_null)", &[]),
+                integrity: Algorithm::new("hmac(sha384)", &key[..48]),
+                icv_bits: 192,
+            },
+        ),
+    ] {
+        assert!(cipher(suite, &key[..suite.key_len()]) == expected, "{suite}");
+    }
+}
+
+/// A repeated IV breaks counter mode, so those who share a key send few packets; CBC has no such limit.
+#[test]
+fn packets_are_limited_in_counter_mode_alone() {
+    let limit = |suite: EspSuite| {
+        let sa = fixtures::child_sa_with(suite, 5, SPI, "acme");
+        let wanted = planner().wanted(&shared(vec![sa, tunnel(9, "acme", 1)]), terms());
+        wanted.children[&SPI].packet_limit
+    };
+    for suite in EspSuite::all() {
+        let expected = suite.is_counter_mode().then_some(1 << 30);
+        assert_eq!(limit(suite), expected, "{suite}");
+    }
+    let limited = EspSuite::all().filter(|suite| suite.is_counter_mode()).count();
+    assert_eq!(limited, 3);
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Fleet {
             id: proto::TunnelId::new(number).unwrap(),
             remote_id: customer.id.to_string().parse().unwrap(),
             local_id: None,
-            esp: proto::EspSuite::ALL.to_vec(),
+            esp: proto::EspSuite::DEFAULT.to_vec(),
             local_ts: any("0.0.0.0/0"),
             remote_ts: any("0.0.0.0/0"),
             netns: None,

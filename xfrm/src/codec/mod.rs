@@ -1,5 +1,6 @@
 //! The kernel's objects as netlink messages and back.
 
+mod cipher;
 pub(crate) mod link;
 pub(crate) mod netns;
 pub(crate) mod policy;

@@ -1,23 +1,17 @@
 //! SAs: `struct xfrm_usersa_info` and its attributes (linux/xfrm.h).
 
-use std::borrow::Cow;
-
 use netlink_packet_core::{DefaultNla, NlaBuffer, NlasIterator, Parseable, parse_u32};
 use netlink_packet_xfrm::constants::{
-    IPPROTO_ESP, XFRM_INF, XFRM_MODE_TUNNEL, XFRM_STATE_AF_UNSPEC, XFRMA_ALG_AEAD, XFRMA_ENCAP, XFRMA_IF_ID,
+    IPPROTO_ESP, XFRM_INF, XFRM_MODE_TUNNEL, XFRM_STATE_AF_UNSPEC, XFRMA_ENCAP, XFRMA_IF_ID,
     XFRMA_MTIMER_THRESH,
 };
 use netlink_packet_xfrm::state::{DelGetMessage, GetDumpMessage, ModifyMessage};
-use netlink_packet_xfrm::{
-    Address, AlgAead, EncapTmpl, UserSaInfo, XFRM_ALG_AEAD_HEADER_LEN, XFRM_ALG_AEAD_NAME_LEN,
-    XFRM_USER_SA_INFO_LEN, XfrmAttrs, XfrmMessage,
-};
-use zeroize::{Zeroize, Zeroizing};
+use netlink_packet_xfrm::{Address, EncapTmpl, UserSaInfo, XFRM_USER_SA_INFO_LEN, XfrmAttrs, XfrmMessage};
 
-use super::{family, ip};
+use super::{cipher, family, ip};
 use crate::netlink::Request;
 use crate::state::{Ports, Sa, SaId};
-use crate::{Cipher, Subject, TunnelId};
+use crate::{Subject, TunnelId};
 
 /// UDP_ENCAP_ESPINUDP (linux/udp.h).
 const ESP_IN_UDP: u16 = 2;
@@ -67,13 +61,8 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa, added: u64)
         .map_or(0, |expires| expires.saturating_sub(added).max(1));
 
     let mut nlas = vec![XfrmAttrs::IfId(sa.tunnel.if_id())];
-    if let Some(Cipher::Aead { name, key, icv_bits }) = &sa.cipher {
-        nlas.push(XfrmAttrs::EncryptionAlgAead(AlgAead {
-            alg_name: fixed_name(name),
-            alg_key_len: 8 * key.len() as u32,
-            alg_icv_len: *icv_bits,
-            alg_key: key.to_vec(),
-        }));
+    if let Some(cipher) = &sa.cipher {
+        nlas.extend(cipher::attributes(cipher));
     }
     if let Some(ports) = sa.encap {
         if sa.is_inbound(id) {
@@ -96,23 +85,10 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa, added: u64)
     request
 }
 
-/// The packet crate keeps the key in a plain vector.
 fn wipe(message: XfrmMessage) {
     if let XfrmMessage::AddSa(mut message) | XfrmMessage::UpdateSa(mut message) = message {
-        for nla in &mut message.nlas {
-            if let XfrmAttrs::EncryptionAlgAead(algorithm) = nla {
-                algorithm.alg_key.zeroize();
-            }
-        }
+        cipher::wipe(&mut message.nlas);
     }
-}
-
-/// Cut to what the kernel's field holds with its terminating zero; the kernel then refuses the unknown name.
-fn fixed_name(name: &str) -> [u8; XFRM_ALG_AEAD_NAME_LEN] {
-    let mut fixed = [0; XFRM_ALG_AEAD_NAME_LEN];
-    let length = name.len().min(XFRM_ALG_AEAD_NAME_LEN - 1);
-    fixed[..length].copy_from_slice(&name.as_bytes()[..length]);
-    fixed
 }
 
 /// Reads XFRM_MSG_NEWSA. `None` for an SA that is not ours, or not understood and therefore not ours.
@@ -143,14 +119,13 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
                 .saturating_add(info.lifetime_cfg.hard_add_expires_seconds),
         );
     }
-    let mut if_id = 0;
+    let (mut if_id, mut ciphers) = (0, cipher::Found::default());
     for nla in NlasIterator::new(payload.get(XFRM_USER_SA_INFO_LEN..)?) {
         let nla = nla.ok()?;
         match nla.kind() {
-            XFRMA_ALG_AEAD => sa.cipher = Some(parse_aead(nla.value())?),
             XFRMA_ENCAP => sa.encap = Some(parse_encap(&nla)?),
             XFRMA_IF_ID => if_id = parse_u32(nla.value()).ok()?,
-            _ => {}
+            kind => ciphers.read(kind, nla.value())?,
         }
     }
     if if_id != tunnel.if_id() {
@@ -160,29 +135,14 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
         && info.replay_window == 0
         && info.flags == XFRM_STATE_AF_UNSPEC
         && info.lifetime_cfg.hard_byte_limit == XFRM_INF;
-    if !is_our_form {
-        sa.cipher = None;
+    if is_our_form {
+        sa.cipher = ciphers.cipher();
     }
     Some((id, sa))
 }
 
 fn limit(packets: u64) -> Option<u64> {
     (packets != XFRM_INF).then_some(packets)
-}
-
-/// Not by the packet crate, which would leave a copy of the key in memory.
-fn parse_aead(value: &[u8]) -> Option<Cipher> {
-    let (header, key) = value.split_at_checked(XFRM_ALG_AEAD_HEADER_LEN)?;
-    let (name, lengths) = header.split_at(XFRM_ALG_AEAD_NAME_LEN);
-    let name = std::ffi::CStr::from_bytes_until_nul(name).ok()?.to_str().ok()?;
-    let key_bits = parse_u32(&lengths[..4]).ok()?;
-    let icv_bits = parse_u32(&lengths[4..]).ok()?;
-    let key = key.get(..key_bits as usize / 8)?;
-    Some(Cipher::Aead {
-        name: Cow::Owned(name.to_owned()),
-        key: Zeroizing::new(key.to_vec()),
-        icv_bits,
-    })
 }
 
 fn parse_encap(nla: &NlaBuffer<&[u8]>) -> Option<Ports> {

@@ -71,6 +71,36 @@ fn a_move_of_the_peer_is_read() {
     assert_eq!(read(&payload), None);
 }
 
+/// Keys that differ from each other in every octet, and ICVs of every length.
+#[test]
+fn ciphers_come_back() {
+    let aead = |name: &str, key_len: u8| Cipher::Aead {
+        algorithm: Algorithm::new(name, &(0..key_len).collect::<Vec<_>>()),
+        icv_bits: 128,
+    };
+    let separate = |encryption: &str, key_len: u8, integrity: &str, icv_bits: u32| Cipher::EncryptThenMac {
+        encryption: Algorithm::new(encryption, &(0..key_len).collect::<Vec<_>>()),
+        integrity: Algorithm::new(integrity, &vec![0xab; icv_bits as usize / 4]),
+        icv_bits,
+    };
+    for cipher in [
+        aead("rfc4106(gcm(aes))", 36),
+        aead("rfc7539esp(chacha20,poly1305)", 36),
+        separate("cbc(aes)", 16, "hmac(sha256)", 128),
+        separate("cbc(aes)", 32, "hmac(sha384)", 192),
+        separate("ecb(cipher_null)", 0, "hmac(sha512)", 256),
+    ] {
+        let child = Child {
+            inbound: cipher.clone(),
+            ..child()
+        };
+        let id = SaId::inbound(&child);
+        let wanted = state(&tunnel(), &[child]).sas.remove(&id).unwrap();
+        let (_, read) = sa::parse(&sa::add(id, &wanted, NOW).payload).unwrap();
+        assert!(read.cipher == Some(cipher.clone()), "{cipher}");
+    }
+}
+
 #[test]
 fn an_update_counts_from_when_the_sa_was_added() {
     let id = SaId::outbound(&child());

@@ -10,12 +10,11 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
-use zeroize::Zeroizing;
 
 use crate::claims::Claims;
 use crate::desired::Desired;
 use crate::state::State;
-use crate::{Child, Cipher, Selector, Tunnel, TunnelId};
+use crate::{Algorithm, Child, Cipher, Selector, Tunnel, TunnelId};
 
 const TUNNEL: TunnelId = TunnelId(7);
 /// When these tests take place, in seconds of Unix time.
@@ -55,8 +54,7 @@ fn child() -> Child {
 
 fn cipher(fill: u8) -> Cipher {
     Cipher::Aead {
-        name: "rfc4106(gcm(aes))".into(),
-        key: Zeroizing::new(vec![fill; 20]),
+        algorithm: Algorithm::new("rfc4106(gcm(aes))", &[fill; 20]),
         icv_bits: 128,
     }
 }

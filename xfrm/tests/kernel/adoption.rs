@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use xfrm::{Change, Report, TunnelId};
+use xfrm::{Algorithm, Change, Child, Cipher, Report, TunnelId};
 
 use crate::world::{
     INBOUND_SPI, OUTBOUND_SPI, TUNNEL, World, counters, in_seconds, ip, open_agent, plain_child,
@@ -54,6 +54,50 @@ fn a_restarted_agent_leaves_everything_as_it_is() {
         );
         assert_eq!(counters(OUTBOUND_SPI), Some(before));
         assert_eq!(peer.ping("10.1.0.1", 5), 5);
+    });
+}
+
+/// Whatever the cipher, its packets arrive, and an agent that comes later finds it as it should be.
+#[test]
+fn every_cipher_works_and_is_adopted() {
+    World::run("ciphers", |world| {
+        let peer = world.add_peer(1);
+        let aead = |name: &str, key_len| Cipher::Aead {
+            algorithm: Algorithm::new(name, &vec![3; key_len]),
+            icv_bits: 128,
+        };
+        let hmac = |encryption: &str, key_len, integrity: &str, icv_bits: u32| Cipher::EncryptThenMac {
+            encryption: Algorithm::new(encryption, &vec![3; key_len]),
+            integrity: Algorithm::new(integrity, &vec![4; icv_bits as usize / 4]),
+            icv_bits,
+        };
+        for (cipher, number) in [
+            aead("rfc4106(gcm(aes))", 36),
+            aead("rfc7539esp(chacha20,poly1305)", 36),
+            hmac("cbc(aes)", 16, "hmac(sha256)", 128),
+            hmac("cbc(aes)", 32, "hmac(sha384)", 192),
+            hmac("cbc(aes)", 32, "hmac(sha512)", 256),
+            hmac("ecb(cipher_null)", 0, "hmac(sha256)", 128),
+        ]
+        .iter()
+        .zip(1..)
+        {
+            let child = Child {
+                inbound_spi: INBOUND_SPI + number,
+                outbound_spi: OUTBOUND_SPI + number,
+                inbound: cipher.clone(),
+                outbound: cipher.clone(),
+                ..plain_child()
+            };
+            peer.forget_all();
+            peer.face(&child);
+            let wanted = wanted([(TUNNEL, plain_tunnel())], [child]);
+            let report = open_agent().adopt(wanted.clone());
+            assert_eq!(report.failures, [], "{cipher}");
+            assert_eq!(peer.ping("10.1.0.1", 3), 3, "{cipher}");
+            let report = open_agent().adopt(wanted);
+            assert_eq!((report.adopted, report.added), (OBJECTS, 0), "{cipher}");
+        }
     });
 }
 

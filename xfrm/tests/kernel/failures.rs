@@ -1,7 +1,6 @@
 //! What the kernel refuses is told in words, and what it does not refuse is done all the same.
 
-use xfrm::{Change, Child, Cipher, Subject, TunnelId};
-use zeroize::Zeroizing;
+use xfrm::{Algorithm, Change, Child, Cipher, Subject, TunnelId};
 
 use crate::world::{
     INBOUND_SPI, OUTBOUND_SPI, TUNNEL, World, agent_with, cipher, in_seconds, ip, open_agent, plain_child,
@@ -14,8 +13,7 @@ fn an_unknown_algorithm_fails_its_child_alone() {
         let peer = world.add_peer(1);
         peer.face(&plain_child());
         let unknown = Cipher::Aead {
-            name: "rfc4106(gcm(no))".into(),
-            key: Zeroizing::new(vec![1; 20]),
+            algorithm: Algorithm::new("rfc4106(gcm(no))", &[1; 20]),
             icv_bits: 128,
         };
         let bad = Child {
@@ -53,8 +51,7 @@ fn a_key_of_the_wrong_length_is_told_without_the_key() {
     World::run("length", |world| {
         world.add_peer(1);
         let short = Cipher::Aead {
-            name: "rfc4106(gcm(aes))".into(),
-            key: Zeroizing::new(vec![0xab; 7]),
+            algorithm: Algorithm::new("rfc4106(gcm(aes))", &[0xab; 7]),
             icv_bits: 128,
         };
         let failures = open_agent().apply(vec![

@@ -8,8 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use xfrm::{Agent, Change, Child, Cipher, Selector, Tunnel, TunnelId, Wanted};
-use zeroize::Zeroizing;
+use xfrm::{Agent, Algorithm, Change, Child, Cipher, Selector, Tunnel, TunnelId, Wanted};
 
 pub(crate) const TUNNEL: TunnelId = TunnelId(7);
 pub(crate) const INBOUND_SPI: u32 = 0x0040_0001;
@@ -110,12 +109,28 @@ impl Peer {
         }
     }
 
+    /// Drops its SAs and policies.
+    pub(crate) fn forget_all(&self) {
+        ip(&format!("-n {} xfrm state flush", self.netns));
+        ip(&format!("-n {} xfrm policy flush", self.netns));
+    }
+
     pub(crate) fn add_sa(&self, source: IpAddr, destination: IpAddr, spi: u32, cipher: &Cipher) {
-        let Cipher::Aead { name, key, icv_bits } = cipher;
-        let key: String = key.iter().map(|octet| format!("{octet:02x}")).collect();
+        let cipher = match cipher {
+            Cipher::Aead { algorithm, icv_bits } => format!("aead {} {icv_bits}", words(algorithm)),
+            Cipher::EncryptThenMac {
+                encryption,
+                integrity,
+                icv_bits,
+            } => format!(
+                "enc {} auth-trunc {} {icv_bits}",
+                words(encryption),
+                words(integrity)
+            ),
+        };
         ip(&format!(
             "-n {} xfrm state add src {source} dst {destination} proto esp spi {spi:#x} reqid 1 mode tunnel \
-             replay-window 0 flag af-unspec aead {name} 0x{key} {icv_bits}",
+             replay-window 0 flag af-unspec {cipher}",
             self.netns
         ));
     }
@@ -248,9 +263,17 @@ pub(crate) fn plain_child() -> Child {
 
 pub(crate) fn cipher(fill: u8) -> Cipher {
     Cipher::Aead {
-        name: ALGORITHM.into(),
-        key: Zeroizing::new(vec![fill; 20]),
+        algorithm: Algorithm::new(ALGORITHM, &[fill; 20]),
         icv_bits: 128,
+    }
+}
+
+/// As `ip xfrm` takes it.
+fn words(Algorithm { name, key }: &Algorithm) -> String {
+    let key: String = key.iter().map(|octet| format!("{octet:02x}")).collect();
+    match key.is_empty() {
+        true => format!("{name} \"\""),
+        false => format!("{name} 0x{key}"),
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         id: TunnelId::new(id).unwrap(),
         remote_id: Identity::Fqdn(format!("{name}.example")),
         local_id: None,
-        esp: EspSuite::ALL.to_vec(),
+        esp: EspSuite::DEFAULT.to_vec(),
         local_ts: vec!["10.1.0.0/16".parse().unwrap()],
         remote_ts: vec!["10.2.0.0/16".parse().unwrap()],
         netns: None,

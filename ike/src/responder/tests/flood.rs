@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::testkit::TestHost;
-use crate::{DhGroup, Dropped, IkeSuite, InitRefusal, Limits, default_ike_suites};
+use crate::{DhGroup, Dropped, IkeSuite, InitRefusal, Limits};
 
 /// An edge that knows the customers' tunnels and takes so many half-open IKE SAs.
 fn edge(limits: Limits, customers: &[&Customer]) -> TestFleet {
@@ -173,7 +173,7 @@ fn a_cookie_is_good_for_one_initiator() {
 /// RFC 7296 section 2.6.1: one cookie and one hint at the group, in the shorter exchange.
 #[test]
 fn a_cookie_outlives_a_wrong_guess_of_the_group() {
-    let mut ike = default_ike_suites();
+    let mut ike = Customer::new(1).ike;
     ike.retain(|suite| suite.dh == DhGroup::Curve25519);
     let mut guess = ike[0];
     guess.dh = DhGroup::P384;
@@ -198,7 +198,7 @@ fn a_cookie_outlives_a_wrong_guess_of_the_group() {
 fn a_flood_of_wrong_guesses_keeps_the_right_group_from_nobody() {
     let curve = |dh| IkeSuite {
         dh,
-        ..default_ike_suites()[0]
+        ..Customer::new(1).ike[0]
     };
     let customer = Customer {
         ike: vec![curve(DhGroup::P384), curve(DhGroup::Curve25519)],

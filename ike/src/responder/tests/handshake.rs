@@ -6,32 +6,75 @@ use super::*;
 use crate::testkit::Esn;
 use crate::wire::{Notify, Proposal, Protocol, Transform, TransformType};
 use crate::{
-    ChildRefusal, DhGroup, EspSuite, Identity, IkeCipher, IkeSuite, InitRefusal, Prf, Slot, TrafficSelector,
-    default_ike_suites,
+    ChildRefusal, Cipher, DhGroup, EspSuite, Identity, IkePolicy, IkeSuite, InitRefusal, Integrity, Prf,
+    Slot, TrafficSelector,
 };
 
+const USUAL: IkeSuite = IkeSuite {
+    cipher: Cipher::Aes256Gcm16,
+    prf: Prf::HmacSha256,
+    dh: DhGroup::Curve25519,
+};
+
+/// Connects a customer that proposes this and nothing else, to a tunnel that allows it.
+fn agree_on(ike: IkeSuite, esp: EspSuite) {
+    let (fleet, initiator) = connected(Customer {
+        ike: vec![ike],
+        esp: vec![esp],
+        ..Customer::new(1)
+    });
+    let (theirs, ours) = (initiator.child().unwrap(), child(&fleet));
+    assert_eq!(initiator.suite(), Some(ike));
+    assert_eq!((ours.suite, theirs.suite), (esp, esp));
+    assert_eq!(ours.inbound_key, theirs.outbound_key);
+    assert_eq!(ours.outbound_key, theirs.inbound_key);
+    assert_ne!(ours.inbound_key, ours.outbound_key);
+    assert_eq!(ours.inbound_key.expose().len(), esp.key_len());
+    assert_eq!(
+        (ours.inbound_spi, ours.outbound_spi),
+        (theirs.outbound_spi, theirs.inbound_spi)
+    );
+}
+
 #[test]
-fn every_suite_leads_to_the_same_keys_on_both_sides() {
-    for suite in default_ike_suites() {
-        for esp in [EspSuite::Aes128Gcm16, EspSuite::Aes256Gcm16] {
-            let (fleet, initiator) = connected(Customer {
-                ike: vec![suite],
-                esp: vec![esp],
-                ..Customer::new(1)
-            });
-            let (theirs, ours) = (initiator.child().unwrap(), child(&fleet));
-            assert_eq!(initiator.suite(), Some(suite));
-            assert_eq!((ours.suite, theirs.suite), (esp, esp));
-            assert_eq!(ours.inbound_key, theirs.outbound_key);
-            assert_eq!(ours.outbound_key, theirs.inbound_key);
-            assert_ne!(ours.inbound_key, ours.outbound_key);
-            assert_eq!(ours.inbound_key.expose().len(), esp.key_len());
-            assert_eq!(
-                (ours.inbound_spi, ours.outbound_spi),
-                (theirs.outbound_spi, theirs.inbound_spi)
-            );
+fn every_algorithm_leads_to_the_same_keys_on_both_sides() {
+    let IkePolicy { dh, ciphers, prfs } = IkePolicy::default();
+    for dh in dh {
+        agree_on(IkeSuite { dh, ..USUAL }, EspSuite::Encrypted(USUAL.cipher));
+    }
+    for prf in prfs {
+        for cipher in &ciphers {
+            let suite = IkeSuite {
+                cipher: *cipher,
+                prf,
+                ..USUAL
+            };
+            agree_on(suite, EspSuite::Encrypted(*cipher));
         }
     }
+    for integrity in Integrity::ALL {
+        agree_on(USUAL, EspSuite::Null(integrity));
+    }
+}
+
+#[test]
+fn an_open_child_sa_is_made_only_where_the_tunnel_names_it() {
+    let null = EspSuite::Null(Integrity::HmacSha256);
+    let customer = Customer {
+        esp: vec![null],
+        ..Customer::new(1)
+    };
+    let mut fleet = TestFleet::new(5);
+    let tunnel = Customer::new(1).tunnel();
+    fleet.responder.handle_tunnel(fleet.now, tunnel);
+    let mut initiator = Initiator::new(customer, 1);
+    fleet.connect(&mut initiator);
+    assert_eq!(initiator.child_refusal(), Some(NotifyType::NO_PROPOSAL_CHOSEN.0));
+    assert_eq!(
+        fleet.last_event().unwrap().to_string(),
+        "established by cpe1.example, without child SA: the peer offers nothing better than null (encryption 11): \
+         refused as too weak, RFC 8221 section 5"
+    );
 }
 
 #[test]
@@ -69,11 +112,7 @@ fn the_fleet_learns_what_it_needs() {
 
 #[test]
 fn a_wrong_guess_of_the_group_is_put_right() {
-    let suite = |dh| IkeSuite {
-        cipher: IkeCipher::Aes256Gcm16,
-        prf: Prf::HmacSha256,
-        dh,
-    };
+    let suite = |dh| IkeSuite { dh, ..USUAL };
     let ike = vec![suite(DhGroup::P256), suite(DhGroup::Curve25519)];
     let (fleet, initiator) = connected(Customer {
         ike,
@@ -89,16 +128,19 @@ fn a_wrong_guess_of_the_group_is_put_right() {
 
 #[test]
 fn suites_are_chosen_by_our_order() {
-    let mut ike = default_ike_suites();
-    ike.reverse();
-    let esp = vec![EspSuite::Aes128Gcm16, EspSuite::Aes256Gcm16];
-    let (fleet, initiator) = connected(Customer {
-        ike,
-        esp,
-        ..Customer::new(1)
-    });
-    assert_eq!(initiator.suite(), Some(default_ike_suites()[0]));
-    assert_eq!(child(&fleet).suite, EspSuite::Aes256Gcm16);
+    let customer = Customer::new(1);
+    let mut fleet = fleet_for(&customer);
+    let mut initiator = Initiator::new(
+        Customer {
+            ike: customer.ike.iter().rev().copied().collect(),
+            esp: customer.esp.iter().rev().copied().collect(),
+            ..customer.clone()
+        },
+        1,
+    );
+    fleet.connect(&mut initiator);
+    assert_eq!(initiator.suite(), Some(USUAL));
+    assert_eq!(child(&fleet).suite, customer.esp[0]);
 }
 
 #[test]
@@ -136,7 +178,7 @@ fn a_refused_child_sa_leaves_the_ike_sa() {
     for (misfit, kind, refusal) in [
         (
             Customer {
-                esp: vec![EspSuite::Aes128Gcm16],
+                esp: vec![EspSuite::Encrypted(Cipher::Aes128Gcm16)],
                 ..customer.clone()
             },
             NotifyType::NO_PROPOSAL_CHOSEN,
@@ -153,7 +195,7 @@ fn a_refused_child_sa_leaves_the_ike_sa() {
     ] {
         let mut fleet = TestFleet::new(5);
         let mut tunnel = customer.tunnel();
-        tunnel.esp = vec![EspSuite::Aes256Gcm16];
+        tunnel.esp = vec![EspSuite::Encrypted(Cipher::Aes256Gcm16)];
         fleet.responder.handle_tunnel(fleet.now, tunnel);
         let mut initiator = Initiator::new(misfit, 1);
         fleet.connect(&mut initiator);

@@ -241,7 +241,7 @@ fn no_debug_output_shows_a_key() {
         slot: crate::Slot::new(1).unwrap(),
         incarnation: 1,
         spi_key: TestFleet::spi_key(),
-        ike: vec![],
+        ike: crate::IkePolicy::default(),
         limits: crate::Limits::default(),
     };
     let texts = [

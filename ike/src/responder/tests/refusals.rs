@@ -1,8 +1,11 @@
 //! What is refused, and what the peer is told about it.
 
 use super::*;
-use crate::wire::{self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType};
-use crate::{AuthRefusal, Dropped, EspSuite, Identity, InitRefusal, Path, Secret};
+use crate::wire::{
+    self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType, Transform,
+    TransformType,
+};
+use crate::{AuthRefusal, Cipher, Dropped, EspSuite, Identity, InitRefusal, Path, Secret};
 
 /// An IKE_SA_INIT request of the test's own making.
 fn init_with(change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
@@ -45,6 +48,66 @@ fn no_common_proposal_is_told() {
         }
     );
     assert_eq!(happened(&fleet), [&What::InitRefused(InitRefusal::NoProposal)]);
+}
+
+/// What the operator is told of a peer that offers nothing but these transforms of a type.
+fn words_about(kind: TransformType, ids: &[u16]) -> String {
+    let mut fleet = fleet_for(&Customer::new(1));
+    let sent = init_with(|payloads| {
+        for payload in payloads {
+            if let Payload::Sa(proposals) = payload {
+                for proposal in proposals {
+                    proposal.transforms.retain(|transform| transform.kind != kind);
+                    let offered = ids.iter().map(|id| Transform::new(kind, *id));
+                    proposal.transforms.extend(offered);
+                }
+            }
+        }
+    });
+    let (_, told, _) = unprotected_error(&fleet.deliver(&sent));
+    assert_eq!(told, NotifyType::NO_PROPOSAL_CHOSEN);
+    fleet.last_event().unwrap().to_string()
+}
+
+#[test]
+fn weak_algorithms_are_refused_by_name() {
+    for (kind, ids, weak) in [
+        (
+            TransformType::KeyExchange,
+            &[2][..],
+            "modp1024 (group 2): refused as too weak, RFC 8247 section 2.4",
+        ),
+        (
+            TransformType::KeyExchange,
+            &[5, 1, 2],
+            "modp1536 (group 5): refused as too weak, RFC 8247 section 2.4",
+        ),
+        (
+            TransformType::Encryption,
+            &[2, 3],
+            "3des (encryption 3): refused as too weak, RFC 8247 section 2.1",
+        ),
+        (
+            TransformType::Prf,
+            &[1, 2],
+            "prfsha1 (PRF 2): refused as too weak, RFC 8247 section 2.2",
+        ),
+        (
+            TransformType::Integrity,
+            &[2],
+            "sha1 (integrity 2): refused as too weak, RFC 8247 section 2.3",
+        ),
+    ] {
+        assert_eq!(
+            words_about(kind, ids),
+            format!("IKE_SA_INIT refused: the peer offers nothing better than {weak}")
+        );
+    }
+    // Where something else is offered too, weakness is not the reason: 21 is P-521.
+    assert_eq!(
+        words_about(TransformType::KeyExchange, &[2, 21]),
+        "IKE_SA_INIT refused: no acceptable proposal"
+    );
 }
 
 #[test]
@@ -265,7 +328,7 @@ fn a_removed_tunnel_lets_nobody_in() {
 fn a_changed_tunnel_counts_from_the_next_handshake_on() {
     let (mut fleet, mut first) = connected(Customer::new(1));
     let mut tunnel = Customer::new(1).tunnel();
-    tunnel.esp = vec![EspSuite::Aes128Gcm16];
+    tunnel.esp = vec![EspSuite::Encrypted(Cipher::Aes128Gcm16)];
     tunnel.psk = Secret::new(b"new".to_vec());
     fleet.responder.handle_tunnel(fleet.now, tunnel);
     let mut second = Initiator::new(
@@ -276,7 +339,10 @@ fn a_changed_tunnel_counts_from_the_next_handshake_on() {
         2,
     );
     fleet.connect(&mut second);
-    assert_eq!(second.child().unwrap().suite, EspSuite::Aes128Gcm16);
+    assert_eq!(
+        second.child().unwrap().suite,
+        EspSuite::Encrypted(Cipher::Aes128Gcm16)
+    );
     let probe = first.probe().unwrap();
     assert_eq!(
         fleet.deliver(&probe).len(),

@@ -2,8 +2,9 @@
 
 use super::{Initiator, Status, Violation, first_error};
 use crate::crypto::{ChildKeys, SignedOctets};
+use crate::offer::esp_transforms;
 use crate::udp::NAT_T_PORT;
-use crate::wire::{Auth, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal, TransformType};
+use crate::wire::{Auth, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal};
 use crate::{ChildSa, EspSuite, Transmit};
 
 impl Initiator {
@@ -97,15 +98,12 @@ impl Initiator {
     }
 
     fn chosen_esp_suite(&self, answer: &Proposal<'_>) -> Option<EspSuite> {
-        let cipher = answer
-            .transforms
-            .iter()
-            .find(|transform| transform.kind == TransformType::Encryption)?;
-        let key_bits = usize::from(cipher.key_bits?);
-        self.customer
-            .esp
-            .iter()
-            .copied()
-            .find(|suite| (suite.key_len() - 4) * 8 == key_bits)
+        let mut suites = self.customer.esp.iter().copied();
+        suites.find(|suite| {
+            let wanted = esp_transforms(*suite);
+            wanted
+                .iter()
+                .all(|transform| answer.transforms.contains(transform))
+        })
     }
 }

@@ -1,0 +1,130 @@
+//! What keeps messages and packets secret and whole: encryption and integrity together, as data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Prf;
+
+/// Encryption (transform type 1) with its integrity (transform type 3), which only a cipher that has none of its own
+/// gets. The same choice serves IKE messages and, by another RFC, ESP packets. `Display` writes it the way
+/// strongSwan's configuration does: `aes256gcm16`, `aes128-sha256`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Cipher {
+    /// ENCR_AES_GCM_16 (RFC 5282, RFC 4106) with a 128-bit key.
+    Aes128Gcm16,
+    /// ENCR_AES_GCM_16 (RFC 5282, RFC 4106) with a 256-bit key.
+    Aes256Gcm16,
+    /// ENCR_CHACHA20_POLY1305 (RFC 7634).
+    ChaCha20Poly1305,
+    /// ENCR_AES_CBC (RFC 3602) with a 128-bit key.
+    Aes128Cbc(Integrity),
+    /// ENCR_AES_CBC (RFC 3602) with a 256-bit key.
+    Aes256Cbc(Integrity),
+}
+
+/// An integrity algorithm of its own (transform type 3): HMAC with SHA-2, its output cut to half (RFC 4868).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Integrity {
+    /// AUTH_HMAC_SHA2_256_128.
+    HmacSha256,
+    /// AUTH_HMAC_SHA2_384_192.
+    HmacSha384,
+    /// AUTH_HMAC_SHA2_512_256.
+    HmacSha512,
+}
+
+impl Cipher {
+    /// Transform ID of transform type 1.
+    pub(crate) fn id(self) -> u16 {
+        match self {
+            Self::Aes128Gcm16 | Self::Aes256Gcm16 => 20,
+            Self::ChaCha20Poly1305 => 28,
+            Self::Aes128Cbc(_) | Self::Aes256Cbc(_) => 12,
+        }
+    }
+
+    /// The key length attribute of the transform; none where there is but one length (RFC 7634 section 5).
+    pub(crate) fn key_bits(self) -> Option<u16> {
+        match self {
+            Self::Aes128Gcm16 | Self::Aes128Cbc(_) => Some(128),
+            Self::Aes256Gcm16 | Self::Aes256Cbc(_) => Some(256),
+            Self::ChaCha20Poly1305 => None,
+        }
+    }
+
+    /// Of its own, where encryption does not bring it.
+    pub(crate) fn integrity(self) -> Option<Integrity> {
+        match self {
+            Self::Aes128Gcm16 | Self::Aes256Gcm16 | Self::ChaCha20Poly1305 => None,
+            Self::Aes128Cbc(integrity) | Self::Aes256Cbc(integrity) => Some(integrity),
+        }
+    }
+
+    /// Octets of SK_ei, and of an ESP SA's encryption key: the key and, in counter mode, 4 octets of salt (RFC 5282
+    /// section 7.1, RFC 4106 section 8.1, RFC 7634 section 2).
+    pub(crate) fn encryption_key_len(self) -> usize {
+        match self {
+            Self::Aes128Gcm16 => 16 + 4,
+            Self::Aes256Gcm16 | Self::ChaCha20Poly1305 => 32 + 4,
+            Self::Aes128Cbc(_) => 16,
+            Self::Aes256Cbc(_) => 32,
+        }
+    }
+
+    /// Octets of one direction's keys, that of integrity behind that of encryption (RFC 7296 section 2.17).
+    pub(crate) fn key_len(self) -> usize {
+        self.encryption_key_len() + self.integrity().map_or(0, Integrity::key_len)
+    }
+}
+
+impl Integrity {
+    /// The cheapest first.
+    pub(crate) const ALL: [Self; 3] = [Self::HmacSha256, Self::HmacSha384, Self::HmacSha512];
+
+    /// Transform ID of transform type 3.
+    pub(crate) fn id(self) -> u16 {
+        match self {
+            Self::HmacSha256 => 12,
+            Self::HmacSha384 => 13,
+            Self::HmacSha512 => 14,
+        }
+    }
+
+    /// The same HMAC in its other office, not cut.
+    pub(super) fn hmac(self) -> Prf {
+        match self {
+            Self::HmacSha256 => Prf::HmacSha256,
+            Self::HmacSha384 => Prf::HmacSha384,
+            Self::HmacSha512 => Prf::HmacSha512,
+        }
+    }
+
+    /// Octets of its key: those of the hash (RFC 4868 section 2.1.1).
+    pub(crate) fn key_len(self) -> usize {
+        self.hmac().len()
+    }
+
+    /// Octets of its check: half of the hash (RFC 4868 section 2.1.2).
+    pub(crate) fn icv_len(self) -> usize {
+        self.hmac().len() / 2
+    }
+}
+
+impl fmt::Display for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aes128Gcm16 => f.write_str("aes128gcm16"),
+            Self::Aes256Gcm16 => f.write_str("aes256gcm16"),
+            Self::ChaCha20Poly1305 => f.write_str("chacha20poly1305"),
+            Self::Aes128Cbc(integrity) => write!(f, "aes128-{integrity}"),
+            Self::Aes256Cbc(integrity) => write!(f, "aes256-{integrity}"),
+        }
+    }
+}
+
+impl fmt::Display for Integrity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha{}", self.key_len() * 8)
+    }
+}
