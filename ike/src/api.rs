@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EspSuite, IkePolicy, Secret};
+use crate::{DhGroup, DhKeyPair, EspSuite, IkePolicy, Secret};
 
 /// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +36,11 @@ impl Slot {
 pub trait Host {
     /// Fills `buffer` with unpredictable bytes.
     fn fill_random(&mut self, buffer: &mut [u8]);
+
+    /// A new key pair. A host of the system's randomness does well to ask [`DhKeyPair::of_system`] first.
+    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
+        DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer))
+    }
 
     /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
     fn is_esp_spi_taken(&self, spi: u32) -> bool;

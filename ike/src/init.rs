@@ -2,7 +2,7 @@
 
 use crate::channel::{Channel, Role};
 use crate::cookie::Cookie;
-use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
+use crate::crypto::{IkeKeys, SignedOctets};
 use crate::established::Arrived;
 use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
@@ -113,7 +113,7 @@ impl Initiated {
             .into());
         }
 
-        let key_pair = DhKeyPair::generate(suite.dh, &mut |buffer| host.fill_random(buffer));
+        let key_pair = host.key_pair(suite.dh);
         let public = key_pair.public().to_vec();
         let shared = key_pair
             .agree(request.ke.public)

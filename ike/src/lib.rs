@@ -52,7 +52,7 @@ mod window;
 mod wire;
 
 pub use api::*;
-pub use crypto::{Cipher, DhGroup, EspSuite, IkePolicy, IkeSuite, Integrity, Prf};
+pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Prf};
 pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, Side, What};
 pub use responder::Responder;
 pub use secret::Secret;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use ike::{DhGroup, DhKeyPair};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::state::SharedReplica;
@@ -26,6 +27,11 @@ impl ike::Host for FleetHost {
         self.random.fill(buffer).expect(
             "getrandom(2) does not fail once the kernel's generator is seeded, before any daemon starts",
         );
+    }
+
+    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
+        DhKeyPair::of_system(group, &self.random)
+            .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer)))
     }
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {

@@ -3,17 +3,12 @@
 
 use std::hint::black_box;
 
-use ike::DhGroup;
-use ike::testkit::TestRandom;
-use p256::NistP256;
-use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, Sec1Point, ToSec1Point};
-use p256::elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytes, FieldBytesSize, PublicKey, SecretKey};
-use p384::NistP384;
+use ike::testkit::TestHost;
+use ike::{DhGroup, Host};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::{digest, hmac};
-use x25519_dalek::StaticSecret;
 
-use crate::Sizes;
+use crate::{Sizes, host};
 
 /// IKE header, SK payload header and IV precede what is encrypted, and the integrity check follows it.
 const SK_CLEAR: usize = 28 + 4 + 8;
@@ -36,7 +31,7 @@ const ID: [u8; 16] = [4; 16];
 /// What handshakes have in common.
 pub(crate) struct Bare {
     group: DhGroup,
-    random: TestRandom,
+    host: TestHost,
     peer_public: Vec<u8>,
     /// prf(pre-shared key, "Key Pad for IKEv2"), the same in every handshake of a customer.
     padded_psk: hmac::Key,
@@ -50,13 +45,13 @@ impl Bare {
         group: DhGroup,
         &Sizes([init_request, init_reply, auth_request, auth_reply]): &Sizes,
     ) -> Self {
-        let mut random = TestRandom::new(0);
+        let mut host = host(0);
         let mut sealed = vec![0; auth_request - SK_CLEAR - SK_CHECK];
         seal(&mut sealed);
         Self {
-            peer_public: public(group, &mut random),
+            peer_public: host.key_pair(group).public().to_vec(),
             group,
-            random,
+            host,
             padded_psk: prf_key(&KEY),
             init_messages: [vec![0; init_request], vec![0; init_reply]],
             auth_request: sealed,
@@ -66,8 +61,9 @@ impl Bare {
 
     pub(crate) fn handshake(&mut self) {
         // IKE_SA_INIT: the key exchange, its keys, and NAT detection for both addresses in both messages.
-        let shared = agree(self.group, &mut self.random, &self.peer_public);
-        let skeyseed = hmac::sign(&prf_key(&SEED[..NONCES_LEN]), &shared);
+        let key_pair = self.host.key_pair(self.group);
+        let shared = key_pair.agree(&self.peer_public).expect("it is of the group");
+        let skeyseed = hmac::sign(&prf_key(&SEED[..NONCES_LEN]), shared.expose());
         expand(skeyseed.as_ref(), &SEED, IKE_KEYS);
         for _ in 0..4 {
             black_box(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &NAT_DETECTION));
@@ -129,67 +125,4 @@ fn open(sealed: &mut [u8]) {
     let aad = Aad::from([0; SK_CLEAR - 8]);
     let opened = aead_key().open_in_place(nonce(), aad, sealed);
     black_box(opened.expect("it was sealed with the same key"));
-}
-
-/// A new public value.
-fn public(group: DhGroup, random: &mut TestRandom) -> Vec<u8> {
-    match group {
-        DhGroup::Curve25519 => x25519_dalek::PublicKey::from(&x25519_key(random))
-            .as_bytes()
-            .to_vec(),
-        DhGroup::P256 => public_on_curve::<NistP256>(random),
-        DhGroup::P384 => public_on_curve::<NistP384>(random),
-    }
-}
-
-/// A new key pair, and the secret it shares with the peer's public value.
-fn agree(group: DhGroup, random: &mut TestRandom, peer_public: &[u8]) -> Vec<u8> {
-    match group {
-        DhGroup::Curve25519 => {
-            let private = x25519_key(random);
-            black_box(x25519_dalek::PublicKey::from(&private));
-            let peer = <[u8; 32]>::try_from(peer_public).expect("it was made by public()");
-            private.diffie_hellman(&peer.into()).as_bytes().to_vec()
-        }
-        DhGroup::P256 => agree_on_curve::<NistP256>(random, peer_public),
-        DhGroup::P384 => agree_on_curve::<NistP384>(random, peer_public),
-    }
-}
-
-fn x25519_key(random: &mut TestRandom) -> StaticSecret {
-    let mut scalar = [0; 32];
-    random.fill(&mut scalar);
-    StaticSecret::from(scalar)
-}
-
-fn curve_key<C: CurveArithmetic>(random: &mut TestRandom) -> SecretKey<C> {
-    let mut scalar = FieldBytes::<C>::default();
-    random.fill(&mut scalar);
-    SecretKey::from_bytes(&scalar).expect("a number above the group's order comes once in 2^32 draws")
-}
-
-fn public_on_curve<C>(random: &mut TestRandom) -> Vec<u8>
-where
-    C: CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    curve_key::<C>(random)
-        .public_key()
-        .to_sec1_point(false)
-        .as_bytes()
-        .to_vec()
-}
-
-fn agree_on_curve<C>(random: &mut TestRandom, peer_public: &[u8]) -> Vec<u8>
-where
-    C: CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    let private = curve_key::<C>(random);
-    black_box(private.public_key().to_sec1_point(false));
-    let point = Sec1Point::<C>::from_bytes(peer_public).expect("it was made by public()");
-    let peer = Option::<PublicKey<C>>::from(PublicKey::from_sec1_point(&point)).expect("it is on the curve");
-    private.diffie_hellman(&peer).raw_secret_bytes().to_vec()
 }

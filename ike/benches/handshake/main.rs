@@ -7,8 +7,8 @@ mod bare;
 
 use std::time::Duration;
 
-use ike::testkit::{Customer, Initiator, Status, TestFleet};
-use ike::{Cipher, DhGroup, IkeSuite, Prf, Transmit};
+use ike::testkit::{Customer, Initiator, Status, TestFleet, TestHost};
+use ike::{Cipher, IkePolicy, IkeSuite, Limits, Prf, Transmit};
 use rustix::time::{ClockId, clock_gettime};
 
 use bare::Bare;
@@ -21,7 +21,7 @@ const BATCH: u32 = 200;
 
 fn main() {
     for round in 0..ROUNDS {
-        for dh in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
+        for dh in IkePolicy::default().dh {
             let suite = IkeSuite {
                 cipher: Cipher::Aes256Gcm16,
                 prf: Prf::HmacSha256,
@@ -39,6 +39,11 @@ fn main() {
     }
 }
 
+/// Makes key pairs as an edge does.
+fn host(seed: u64) -> TestHost {
+    TestHost::new(seed).with_key_pairs_of_system()
+}
+
 fn us_each(batch: Duration) -> f64 {
     batch.as_secs_f64() * 1e6 / f64::from(BATCH)
 }
@@ -53,7 +58,7 @@ fn responder_turn(suite: IkeSuite, round: u32) -> (Duration, Sizes) {
         ike: vec![suite],
         ..Customer::new(1)
     };
-    let mut fleet = TestFleet::new(1);
+    let mut fleet = TestFleet::with_host(1, host(1), Limits::default());
     fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
     let seeds = (0..BATCH).map(|number| u64::from(round * BATCH + number));
     let mut customers: Vec<_> = seeds.map(|seed| Initiator::new(customer.clone(), seed)).collect();

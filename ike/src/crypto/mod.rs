@@ -16,8 +16,7 @@ mod suite;
 pub(crate) use hex::unhex;
 
 pub use cipher::{Cipher, Integrity};
-pub use dh::DhGroup;
-pub(crate) use dh::DhKeyPair;
+pub use dh::{DhError, DhGroup, DhKeyPair};
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;

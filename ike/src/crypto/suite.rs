@@ -29,8 +29,8 @@ pub struct IkePolicy {
     pub prfs: Vec<Prf>,
 }
 
-/// All there is, which is stronger than anything that RFC 8247 advises against: groups of 128 bits of strength from the
-/// cheapest on; ciphers with integrity of their own first, of these the ones with hardware's help; the shortest PRF,
+/// All there is, which is stronger than anything that RFC 8247 advises against: groups of 128 bits of strength and
+/// more from the cheapest on, then the one of less; ciphers with integrity of their own first, of these the ones with hardware's help; the shortest PRF,
 /// since the others cost more and none is weak.
 impl Default for IkePolicy {
     fn default() -> Self {
@@ -39,7 +39,14 @@ impl Default for IkePolicy {
             ciphers.extend(Integrity::ALL.map(cbc));
         }
         Self {
-            dh: vec![DhGroup::Curve25519, DhGroup::P256, DhGroup::P384],
+            dh: vec![
+                DhGroup::Curve25519,
+                DhGroup::P256,
+                DhGroup::P384,
+                DhGroup::Modp3072,
+                DhGroup::Modp4096,
+                DhGroup::Modp2048,
+            ],
             ciphers,
             prfs: vec![Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512],
         }

@@ -7,7 +7,7 @@ use crate::child::{ChildRequest, Fresh};
 use crate::children::{self, Child};
 use crate::context::Context;
 use crate::create_child::CreateChild;
-use crate::crypto::{DhKeyPair, IkeKeys};
+use crate::crypto::IkeKeys;
 use crate::exchange::{NONCE_LEN, Rival, RivalSa, lowest};
 use crate::requests::{Old, Request};
 use crate::select::ike_suite_and_spi;
@@ -262,7 +262,7 @@ fn exchange_keys(
 ) -> Result<Answered, Failure> {
     let ke = ke.filter(|ke| ke.group == group.id());
     let ke = ke.ok_or(ChildRefusal::WrongGroup(group))?;
-    let key_pair = DhKeyPair::generate(group, &mut |buffer| cx.host.fill_random(buffer));
+    let key_pair = cx.host.key_pair(group);
     let public = key_pair.public().to_vec();
     let shared = key_pair
         .agree(ke.public)

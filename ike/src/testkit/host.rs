@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::Host;
+use ring::rand::SystemRandom;
+
+use crate::{DhGroup, DhKeyPair, Host};
 
 /// SplitMix64: well spread, and the same at each run.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct TestHost {
     random: TestRandom,
     taken: Arc<Mutex<HashSet<u32>>>,
     clock: Arc<AtomicU64>,
+    /// Of key pairs, where they need not repeat.
+    system: Option<SystemRandom>,
 }
 
 impl TestHost {
@@ -49,6 +53,15 @@ impl TestHost {
             random: TestRandom::new(seed),
             taken: Arc::default(),
             clock: Arc::default(),
+            system: None,
+        }
+    }
+
+    /// The same with key pairs of the system's randomness, as an edge makes them: faster, and others at each run.
+    pub fn with_key_pairs_of_system(self) -> Self {
+        Self {
+            system: Some(SystemRandom::new()),
+            ..self
         }
     }
 
@@ -66,6 +79,13 @@ impl TestHost {
 impl Host for TestHost {
     fn fill_random(&mut self, buffer: &mut [u8]) {
         self.random.fill(buffer);
+    }
+
+    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
+        let system = self.system.as_ref();
+        system
+            .and_then(|random| DhKeyPair::of_system(group, random))
+            .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.random.fill(buffer)))
     }
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {

@@ -1,20 +1,24 @@
-//! Key exchange: Curve25519 (RFC 8031) and the P-256 and P-384 curves (RFC 5903).
+//! Key exchange: Curve25519 (RFC 8031), P-256 and P-384 (RFC 5903), and modular exponential groups (RFC 3526).
+
+mod curve25519;
+mod ecp;
+mod modp;
+mod system;
 
 use std::fmt;
 
 use p256::NistP256;
-use p256::elliptic_curve::sec1::{FromSec1Point, ModulusSize, Sec1Point, ToSec1Point};
-use p256::elliptic_curve::{
-    AffinePoint, Curve, CurveArithmetic, FieldBytes, FieldBytesSize, PublicKey, SecretKey,
-};
+use p256::elliptic_curve::SecretKey;
 use p384::NistP384;
+use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
-use zeroize::Zeroizing;
 
+use self::modp::Modp;
+use self::system::SystemKey;
 use crate::Secret;
 
-/// A key exchange group (transform type 4).
+/// A key exchange group (transform type 4). `Display` writes it the way strongSwan's configuration does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum DhGroup {
     /// Group 31 (RFC 8031).
@@ -23,12 +27,21 @@ pub enum DhGroup {
     P256,
     /// Group 20, the 384-bit random ECP group (RFC 5903).
     P384,
+    /// Group 14, the 2048-bit MODP group (RFC 3526).
+    Modp2048,
+    /// Group 15, the 3072-bit MODP group (RFC 3526).
+    Modp3072,
+    /// Group 16, the 4096-bit MODP group (RFC 3526).
+    Modp4096,
 }
 
 impl DhGroup {
     /// Transform ID of transform type 4.
     pub(crate) fn id(self) -> u16 {
         match self {
+            Self::Modp2048 => 14,
+            Self::Modp3072 => 15,
+            Self::Modp4096 => 16,
             Self::P256 => 19,
             Self::P384 => 20,
             Self::Curve25519 => 31,
@@ -42,12 +55,15 @@ impl fmt::Display for DhGroup {
             Self::Curve25519 => "curve25519",
             Self::P256 => "ecp256",
             Self::P384 => "ecp384",
+            Self::Modp2048 => "modp2048",
+            Self::Modp3072 => "modp3072",
+            Self::Modp4096 => "modp4096",
         })
     }
 }
 
 /// A private key that is used once, and its public value.
-pub(crate) struct DhKeyPair {
+pub struct DhKeyPair {
     private: Private,
     public: Vec<u8>,
 }
@@ -57,106 +73,73 @@ enum Private {
     Curve25519(StaticSecret),
     P256(SecretKey<NistP256>),
     P384(SecretKey<NistP384>),
+    Modp(modp::PrivateKey),
+    System(SystemKey),
 }
 
 impl DhKeyPair {
-    /// `fill_random` must fill its argument with unpredictable octets.
-    pub(crate) fn generate(group: DhGroup, fill_random: &mut dyn FnMut(&mut [u8])) -> Self {
-        match group {
+    /// One made of what `fill_random` gives, which must fill its argument with unpredictable octets.
+    pub fn generate(group: DhGroup, fill_random: &mut dyn FnMut(&mut [u8])) -> Self {
+        let (private, public) = match group {
             DhGroup::Curve25519 => {
-                let mut scalar = Zeroizing::new([0; 32]);
-                fill_random(&mut *scalar);
-                let private = StaticSecret::from(*scalar);
+                let private = curve25519::generate(fill_random);
                 let public = x25519_dalek::PublicKey::from(&private).as_bytes().to_vec();
-                Self {
-                    private: Private::Curve25519(private),
-                    public,
-                }
+                (Private::Curve25519(private), public)
             }
             DhGroup::P256 => {
-                let private = random_scalar(fill_random);
-                Self {
-                    public: encode_point(&private.public_key()),
-                    private: Private::P256(private),
-                }
+                let private = ecp::generate(fill_random);
+                let public = ecp::encode(&private.public_key());
+                (Private::P256(private), public)
             }
             DhGroup::P384 => {
-                let private = random_scalar(fill_random);
-                Self {
-                    public: encode_point(&private.public_key()),
-                    private: Private::P384(private),
-                }
+                let private = ecp::generate(fill_random);
+                let public = ecp::encode(&private.public_key());
+                (Private::P384(private), public)
             }
-        }
+            DhGroup::Modp2048 => modp_pair(Modp::Bits2048, fill_random),
+            DhGroup::Modp3072 => modp_pair(Modp::Bits3072, fill_random),
+            DhGroup::Modp4096 => modp_pair(Modp::Bits4096, fill_random),
+        };
+        Self { private, public }
+    }
+
+    /// One of the system's own randomness, with ring, which takes no other and is several times as fast. `None` for
+    /// groups that ring has not, and when the system gives no randomness.
+    pub fn of_system(group: DhGroup, random: &SystemRandom) -> Option<Self> {
+        let (private, public) = SystemKey::generate(group, random)?;
+        Some(Self {
+            private: Private::System(private),
+            public,
+        })
     }
 
     /// As it stands in the KE payload.
-    pub(crate) fn public(&self) -> &[u8] {
+    pub fn public(&self) -> &[u8] {
         &self.public
     }
 
     /// The shared secret g^ir with the peer's public value.
-    pub(crate) fn agree(self, peer_public: &[u8]) -> Result<Secret, DhError> {
+    pub fn agree(self, peer_public: &[u8]) -> Result<Secret, DhError> {
         match self.private {
-            Private::Curve25519(private) => agree_curve25519(&private, peer_public),
-            Private::P256(private) => agree_on_curve(&private, peer_public),
-            Private::P384(private) => agree_on_curve(&private, peer_public),
+            Private::Curve25519(private) => curve25519::agree(&private, peer_public),
+            Private::P256(private) => ecp::agree(&private, peer_public),
+            Private::P384(private) => ecp::agree(&private, peer_public),
+            Private::Modp(private) => private.agree(peer_public),
+            Private::System(private) => private.agree(peer_public),
         }
     }
+}
+
+fn modp_pair(group: Modp, fill_random: &mut dyn FnMut(&mut [u8])) -> (Private, Vec<u8>) {
+    let private = modp::PrivateKey::generate(group, fill_random);
+    let public = private.public();
+    (Private::Modp(private), public)
 }
 
 /// The peer's public value is not one of the group: INVALID_SYNTAX, since the group itself was agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the peer's public value is not valid in its group")]
-pub(crate) struct DhError;
-
-/// RFC 8031 section 3, and RFC 7748 section 6.1 for the value to refuse: an all-zero secret comes of a peer's value
-/// of small order, which would make the secret known to everyone.
-fn agree_curve25519(private: &StaticSecret, peer_public: &[u8]) -> Result<Secret, DhError> {
-    let peer_public = <[u8; 32]>::try_from(peer_public).map_err(|_| DhError)?;
-    let shared = private.diffie_hellman(&x25519_dalek::PublicKey::from(peer_public));
-    if !shared.was_contributory() {
-        return Err(DhError);
-    }
-    Ok(Secret::new(shared.as_bytes().to_vec()))
-}
-
-/// A private key by rejection: draws until the number lies in [1, n), which nearly every first draw does.
-fn random_scalar<C: Curve>(fill_random: &mut dyn FnMut(&mut [u8])) -> SecretKey<C> {
-    let mut candidate = Zeroizing::new(FieldBytes::<C>::default());
-    loop {
-        fill_random(&mut candidate);
-        if let Ok(private) = SecretKey::from_bytes(&candidate) {
-            return private;
-        }
-    }
-}
-
-/// x and y, without the octet that would name the form (RFC 5903 section 7).
-fn encode_point<C>(public: &PublicKey<C>) -> Vec<u8>
-where
-    C: CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    public.to_sec1_point(false).as_bytes()[1..].to_vec()
-}
-
-/// The x coordinate of the common point (RFC 5903 section 7). The peer's point must lie on the curve (RFC 6989
-/// section 2.3); the curves' order is prime, so that is all.
-fn agree_on_curve<C>(private: &SecretKey<C>, peer_public: &[u8]) -> Result<Secret, DhError>
-where
-    C: CurveArithmetic,
-    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
-    FieldBytesSize<C>: ModulusSize,
-{
-    let untagged = peer_public.try_into().map_err(|_| DhError)?;
-    let point = Sec1Point::<C>::from_untagged_bytes(untagged);
-    let peer = Option::<PublicKey<C>>::from(PublicKey::from_sec1_point(&point)).ok_or(DhError)?;
-    Ok(Secret::new(
-        private.diffie_hellman(&peer).raw_secret_bytes().to_vec(),
-    ))
-}
+pub struct DhError;
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +208,12 @@ mod tests {
 
     #[test]
     fn public_values_that_are_none_are_refused() {
-        for group in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
+        for group in [
+            DhGroup::Curve25519,
+            DhGroup::P256,
+            DhGroup::P384,
+            DhGroup::Modp2048,
+        ] {
             let fresh = || DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
             let good = fresh().public().to_vec();
             assert!(fresh().agree(&good).is_ok());
@@ -243,9 +231,30 @@ mod tests {
                     wrong.len()
                 );
             }
-            // Zero is of small order on Curve25519 and not on the other curves.
+            // Zero is of small order on Curve25519, not on the other curves, and no power of 2.
             assert_eq!(fresh().agree(&vec![0; good.len()]), Err(DhError), "{group}, zero");
         }
+    }
+
+    /// Both arithmetics agree with each other and refuse the same.
+    #[test]
+    fn the_systems_key_pairs_are_like_others() {
+        let of_system = |group| DhKeyPair::of_system(group, &SystemRandom::new()).unwrap();
+        for group in [DhGroup::P256, DhGroup::P384] {
+            let ours = of_system(group);
+            let theirs = DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
+            let (our_public, their_public) = (ours.public().to_vec(), theirs.public().to_vec());
+            let secret = ours.agree(&their_public).unwrap();
+            assert_eq!(theirs.agree(&our_public), Ok(secret), "{group}");
+
+            let mut off_the_curve = their_public.clone();
+            off_the_curve[0] ^= 1;
+            let with_form = [&[4], &their_public[..]].concat();
+            for bad in [&[][..], &off_the_curve, &with_form, &their_public[1..]] {
+                assert_eq!(of_system(group).agree(bad), Err(DhError), "{group}");
+            }
+        }
+        assert!(DhKeyPair::of_system(DhGroup::Modp2048, &SystemRandom::new()).is_none());
     }
 
     #[test]

@@ -233,16 +233,16 @@ fn perfect_forward_secrecy_is_the_peers_choice() {
         (vec![esp(1, &[19])], Some(P256), Some((1, Some(19)))),
         (vec![esp(1, &[19, 31])], Some(Curve25519), Some((1, Some(31)))),
         (vec![esp(1, &[31, NONE])], Some(Curve25519), Some((1, Some(31)))),
-        (vec![esp(1, &[14, NONE])], None, Some((1, Some(NONE)))),
+        (vec![esp(1, &[21, NONE])], None, Some((1, Some(NONE)))),
         (
             vec![esp(1, &[]), esp(2, &[31])],
             Some(Curve25519),
             Some((2, Some(31))),
         ),
-        (vec![esp(1, &[14]), esp(2, &[])], None, Some((2, None))),
+        (vec![esp(1, &[21]), esp(2, &[])], None, Some((2, None))),
         // A KE payload that no proposal asks for.
         (vec![esp(1, &[])], Some(P256), Some((1, None))),
-        (vec![esp(1, &[14])], None, None),
+        (vec![esp(1, &[21])], None, None),
     ] {
         let (mut fleet, mut initiator) = connected(Customer::new(1));
         let mut payloads = wish(proposals.clone());
