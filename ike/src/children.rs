@@ -9,8 +9,9 @@ use crate::narrow::Selectors;
 use crate::{ChildSa, EspSuite, Side};
 
 /// How long a child SA that the peer has made in place of another waits for the peer's first packet or its DELETE of
-/// the other before it sends all the same.
-const STANDBY: Duration = Duration::from_secs(10);
+/// the other before it sends all the same: longer than peers wait until they repeat a request, since one that lacks our
+/// response does not know the new child SA, and receives on the old one all the while.
+const STANDBY: Duration = Duration::from_secs(90);
 
 /// How long packets that are under way find a child SA installed that both sides have deleted.
 const GRACE: Duration = Duration::from_secs(5);
@@ -163,6 +164,18 @@ impl Children {
                 Side::Us => Phase::Closing,
                 Side::Peer => Phase::Replaced,
             });
+        }
+    }
+
+    /// The peer has not got our response, so that what it has made is not ready for use.
+    pub(crate) fn prolong_standby(&mut self) {
+        for child in &mut self.0 {
+            if let Phase::Standby {
+                made_by: Side::Peer, ..
+            } = child.phase
+            {
+                child.until = None;
+            }
         }
     }
 

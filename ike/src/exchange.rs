@@ -77,6 +77,16 @@ pub(crate) enum RivalSa {
     Ike(Box<State>),
 }
 
+impl Rival {
+    /// Inbound SPI of a child SA.
+    pub(crate) fn child(&self) -> Option<u32> {
+        match self.sa {
+            RivalSa::Child(spi) => Some(spi),
+            RivalSa::Ike(_) => None,
+        }
+    }
+}
+
 /// "Octet-by-octet comparison. If you reach the end of one nonce, that nonce is the lower one" (RFC 7296 section 2.8.1).
 pub(crate) fn lowest(ni: &[u8], nr: &[u8]) -> Vec<u8> {
     ni.min(nr).to_vec()

@@ -175,10 +175,13 @@ impl Established {
             ni: &ni,
             nr: response.nonce,
         };
-        let replaces = self.state.children.get_mut(*replaces).map(|_| *replaces);
-        let sa = agreed.into_sa(*with, &self.state.parent(), &fresh, replaces.is_some());
-
-        let survives = rival.is_none_or(|rival| self.survives(&lowest(&ni, response.nonce), &rival));
+        let rival = rival.as_ref();
+        let survives = rival.is_none_or(|rival| self.survives(&lowest(&ni, response.nonce), rival));
+        // The peer may have deleted the old one meanwhile, having made another itself.
+        let mut senders = [Some(*replaces), rival.and_then(Rival::child)]
+            .into_iter()
+            .flatten();
+        let replaces = senders.find(|spi| self.state.children.get_mut(*spi).is_some());
         let phase = match replaces {
             _ if !survives => children::Phase::Closing,
             Some(replaces) => children::Phase::Standby {
@@ -187,6 +190,8 @@ impl Established {
             },
             None => children::Phase::Active,
         };
+        let standby = phase != children::Phase::Active;
+        let sa = agreed.into_sa(*with, &self.state.parent(), &fresh, standby);
         self.state.children.push(Child::new(&sa, phase));
         self.report_child(*with, replaces, Side::Us, cx.out);
         let changes = vec![Change::PutChild(Box::new(sa)), self.put()];
@@ -198,8 +203,8 @@ impl Established {
     /// 7296 section 2.8.1).
     fn survives(&mut self, ours: &[u8], rival: &Rival) -> bool {
         let survives = ours > rival.lowest.as_slice();
-        if let (true, RivalSa::Child(spi)) = (survives, &rival.sa)
-            && let Some(child) = self.state.children.get_mut(*spi)
+        if let (true, Some(spi)) = (survives, rival.child())
+            && let Some(child) = self.state.children.get_mut(spi)
             && matches!(
                 child.phase,
                 children::Phase::Standby { .. } | children::Phase::Active

@@ -25,6 +25,7 @@ impl Established {
             Arrival::Repeated(_) if holds_reply => Ok(Fate::Stays),
             Arrival::Repeated(reply) => {
                 cx.out.send(arrived.path, reply);
+                self.state.children.prolong_standby();
                 Ok(Fate::Stays)
             }
             // "An endpoint MUST wait for a response to each of its messages before sending a subsequent message" (RFC

@@ -7,6 +7,7 @@ mod fragments;
 mod handshake;
 mod hostile;
 mod informational;
+mod interleavings;
 mod liveness;
 mod mobike;
 mod nat;

@@ -2,6 +2,7 @@
 //! time. After each step it is checked that what one side sends, the other receives.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
 use std::time::Instant;
 
@@ -20,12 +21,13 @@ pub(super) struct Pair {
     under_way: BTreeMap<(Instant, u64), (usize, UnderWay)>,
     scheduled: u64,
     random: TestRandom,
-    /// The message that each IV was used for, by sender and SPIs.
-    ivs: HashMap<(usize, Vec<u8>), Vec<u8>>,
+    /// A hash of the message that each IV was used for, by sender, SPIs and IV.
+    ivs: HashMap<(usize, [u8; 24]), u64>,
     blind: bool,
 }
 
 /// How datagrams fare, and how long commits take. Times are in milliseconds.
+#[derive(Clone, Debug)]
 pub(super) struct Network {
     pub(super) delay: Range<u64>,
     pub(super) commit: Range<u64>,
@@ -68,6 +70,9 @@ pub(super) struct Installed {
     pub(super) ike_sas: BTreeMap<u64, IkeSa>,
     pub(super) children: BTreeMap<u32, (ChildSa, u64)>,
     precedence: u64,
+    /// How many there were in all.
+    pub(super) ike_sas_made: usize,
+    pub(super) children_made: usize,
 }
 
 impl Pair {
@@ -249,9 +254,12 @@ impl Pair {
 
     /// No nonce twice: an IV stands for one message under one key.
     fn note_iv(&mut self, from: usize, message: &[u8]) {
-        let (spis, iv) = (&message[..16], &message[32..40]);
-        let known = self.ivs.insert((from, [spis, iv].concat()), message.to_vec());
-        assert!(known.is_none_or(|known| known == message), "an IV came twice");
+        let mut name = [0; 24];
+        name[..16].copy_from_slice(&message[..16]);
+        name[16..].copy_from_slice(&message[32..40]);
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(message);
+        let known = self.ivs.insert((from, name), hash);
+        assert!(known.is_none_or(|known| known == hash), "an IV came twice");
     }
 
     fn schedule(&mut self, delay: u64, to: usize, what: UnderWay) {
@@ -318,9 +326,11 @@ impl Pair {
 
     /// Some kernel of an end may soon send no more on its child SA.
     pub(super) fn wear(&mut self, end: usize) {
-        let spi = self.sender(end);
-        self.ends[end].edge.responder.handle_child_worn(self.now, spi);
-        self.collect_all();
+        if let Some(child) = self.ends[end].installed.sender() {
+            let spi = child.inbound_spi;
+            self.ends[end].edge.responder.handle_child_worn(self.now, spi);
+            self.collect_all();
+        }
     }
 
     /// True while a request of an end's own for a new SA has no answer.
@@ -360,7 +370,8 @@ impl End {
 
     /// Every edge has carried the commit out: only then the answer comes.
     fn finish(&mut self, id: CommitId) -> Vec<Transmit> {
-        let commit = self.edge.commits.iter().find(|commit| commit.id == id);
+        let mut commits = self.edge.commits.iter().rev();
+        let commit = commits.find(|commit| commit.id == id);
         let changes = &commit.expect("a commit that was asked for").changes;
         changes.iter().for_each(|change| self.installed.apply(change));
         self.edge.finish(id, CommitOutcome::Done)
@@ -371,13 +382,15 @@ impl Installed {
     fn apply(&mut self, change: &Change) {
         match change {
             Change::PutIke(sa) => {
-                self.ike_sas.insert(sa.spis.responder, sa.clone());
+                let known = self.ike_sas.insert(sa.spis.responder, sa.clone());
+                self.ike_sas_made += usize::from(known.is_none());
             }
             Change::RemoveIke(spis) => {
                 self.ike_sas.remove(&spis.responder);
                 self.children.retain(|_, (child, _)| child.ike != *spis);
             }
             Change::PutChild(child) => {
+                self.children_made += 1;
                 let precedence = if child.standby { 0 } else { self.next_precedence() };
                 self.children
                     .insert(child.inbound_spi, ((**child).clone(), precedence));
