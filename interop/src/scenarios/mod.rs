@@ -13,6 +13,7 @@ mod nat;
 mod no_proposal;
 mod port_move;
 mod readme;
+mod rekey;
 mod repair;
 mod same_prefix;
 mod spray;
@@ -55,6 +56,9 @@ pub const ALL: &[Scenario] = &[
     distributor_restart::SCENARIO,
     daemon_restart::PLAIN,
     daemon_restart::BEHIND_NAT,
+    rekey::BY_CUSTOMER,
+    rekey::WITH_PFS,
+    rekey::BY_FLEET,
     repair::SCENARIO,
     same_prefix::SCENARIO,
     crowd::SCENARIO,
