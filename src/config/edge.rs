@@ -59,6 +59,12 @@ pub(crate) struct EdgeLimits {
     /// IKE SAs that may be half open at once.
     #[serde(deserialize_with = "values::count")]
     pub(crate) half_open_max: usize,
+    /// Of those, the ones that an IPv4 address or an IPv6 /64 may begin while cookies are asked for.
+    #[serde(deserialize_with = "values::count")]
+    pub(crate) half_open_per_source: usize,
+    /// From so many half-open IKE SAs on, new customers have to bring a cookie.
+    #[serde(deserialize_with = "values::count")]
+    pub(crate) cookie_threshold: usize,
     /// Silence after which a customer's router is asked whether it lives.
     #[serde(rename = "dpd_seconds", deserialize_with = "values::seconds")]
     pub(crate) dpd: Duration,
@@ -75,6 +81,8 @@ impl Default for EdgeLimits {
             reconcile: Duration::from_secs(5),
             half_open_lifetime: Duration::from_secs(30),
             half_open_max: 10_000,
+            half_open_per_source: 100,
+            cookie_threshold: 500,
             dpd: Duration::from_secs(60),
         }
     }

@@ -194,6 +194,8 @@ impl Edge {
             limits: ike::Limits {
                 half_open_lifetime: limits.half_open_lifetime,
                 half_open_max: limits.half_open_max,
+                half_open_per_source: limits.half_open_per_source,
+                cookie_threshold: limits.cookie_threshold,
                 dpd_interval: limits.dpd,
                 child_lifetime: Some(limits.rekey_child),
                 ike_lifetime: Some(limits.rekey_ike),
