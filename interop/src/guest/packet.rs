@@ -56,7 +56,7 @@ pub struct Ike {
     pub is_response: bool,
     /// Counts the sender's requests.
     pub message_id: u32,
-    /// First payload's type; 41 is a notify in the clear, 46 an encrypted payload.
+    /// First payload's type; 41 is a notify in the clear, 46 an encrypted payload, [`Ike::FRAGMENT`] a part of one.
     pub next_payload: u8,
     /// Octets of the message.
     pub length: u32,
@@ -71,6 +71,9 @@ impl Ike {
     pub const CREATE_CHILD_SA: u8 = 36;
     /// See [`Ike::SA_INIT`].
     pub const INFORMATIONAL: u8 = 37;
+
+    /// Payload type of a fragment (RFC 7383).
+    pub const FRAGMENT: u8 = 53;
 }
 
 impl Packet {

@@ -202,6 +202,42 @@ impl Network {
         ))
     }
 
+    /// The NAT in front of this customer restarts: it forgets its mappings, and gives other ports than before.
+    ///
+    /// # Errors
+    /// There is none, or its kernel refuses something.
+    pub fn restart_nat(&self, customer: usize) -> Result<()> {
+        let nat = self.customers[customer].nat.as_ref().context("no NAT")?;
+        nat.nft("delete table ip nat")?;
+        nat.nft(&masquerade("30000-39999"))?;
+        // Mappings of an interface that goes down are forgotten, and so are its routes.
+        nat.ip(&format!(
+            "link set up down
+             link set up up
+             route add default via {}",
+            gateway(customer + 1)?
+        ))
+    }
+
+    /// This customer loses its outer IPv4 address and gets another one.
+    ///
+    /// # Errors
+    /// A kernel refuses something.
+    pub fn move_customer(&self, customer: usize) -> Result<()> {
+        let (n, gateway) = (customer + 1, gateway(customer + 1)?);
+        let Customer {
+            namespace, public, ..
+        } = &self.customers[customer];
+        let other = Ipv4Addr::new(198, 51, 100, 200 + u8::try_from(n)?);
+        self.net.ip(&format!("route add {other}/32 dev c{n}"))?;
+        namespace.ip(&format!(
+            "address add {other}/32 dev up
+             address del {public}/30 dev up
+             route replace {gateway}/32 dev up src {other}
+             route replace default via {gateway} src {other}"
+        ))
+    }
+
     /// Packets are marked with an edge's number before they are routed, and every mark has a table of its own.
     fn mark(&self, rule: &str) -> Result<()> {
         self.net.nft(&format!(
@@ -279,11 +315,8 @@ impl Network {
     fn add_customer(mut self, n: usize, behind_nat: bool) -> Result<Self> {
         let name = format!("c{n}");
         let namespace = router(&name)?;
-        let low = u8::try_from(4 * n).context("too many customers")?;
-        let (gateway, public) = (
-            Ipv4Addr::new(198, 51, 100, low + 1),
-            Ipv4Addr::new(198, 51, 100, low + 2),
-        );
+        let gateway = gateway(n)?;
+        let public = Ipv4Addr::from_bits(gateway.to_bits() + 1);
         let outside = if behind_nat {
             router(&format!("nat{n}"))?
         } else {
@@ -333,6 +366,12 @@ pub fn management(n: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, n as u8)
 }
 
+/// The network's address towards customer number `n`, in a /30 whose other one is the customer's.
+fn gateway(n: usize) -> Result<Ipv4Addr> {
+    let low = u8::try_from(4 * n).context("too many customers")?;
+    Ok(Ipv4Addr::new(198, 51, 100, low + 1))
+}
+
 /// A host that forwards.
 fn router(name: &str) -> Result<Namespace> {
     let namespace = Namespace::new(name)?;
@@ -347,13 +386,18 @@ fn put_behind(customer: &Namespace, nat: &Namespace) -> Result<()> {
     nat.ip("address add 192.168.0.1/24 dev down")?;
     customer.ip("address add 192.168.0.2/24 dev up
          route add default via 192.168.0.1")?;
-    nat.nft(
-        "table ip nat {
-           chain postrouting {
+    nat.nft(&masquerade("20000-29999"))
+}
+
+/// Rules that give every mapping one of these ports.
+fn masquerade(ports: &str) -> String {
+    format!(
+        "table ip nat {{
+           chain postrouting {{
              type nat hook postrouting priority srcnat
-             oifname up meta l4proto udp masquerade to :20000-29999
+             oifname up meta l4proto udp masquerade to :{ports}
              oifname up masquerade
-           }
-         }",
+           }}
+         }}"
     )
 }

@@ -5,10 +5,12 @@ mod crowd;
 mod customer_delete;
 mod daemon_restart;
 mod distributor_restart;
+mod fragments;
 mod garbage;
 mod ipv6;
 mod kernel_refusal;
 mod lone_charon;
+mod moves;
 mod nat;
 mod no_proposal;
 mod port_move;
@@ -48,6 +50,9 @@ pub const ALL: &[Scenario] = &[
     ipv6::SCENARIO,
     nat::SCENARIO,
     port_move::SCENARIO,
+    moves::OF_THE_NAT,
+    moves::OF_THE_CUSTOMER,
+    fragments::SCENARIO,
     spray::SCENARIO,
     twice::SCENARIO,
     customer_delete::SCENARIO,

@@ -1,0 +1,108 @@
+//! A customer whose address or port changes under a flow.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::Scenario;
+use crate::guest::flow::{Echo, Flow};
+use crate::guest::kernel;
+use crate::guest::packet::Ike;
+use crate::guest::stage::{LIMIT, Stage};
+use crate::guest::topology::{ORIGIN, Outer, Plan};
+use crate::report::Reporter;
+
+pub(super) const OF_THE_NAT: Scenario = Scenario {
+    name: "nat-restart",
+    claim: "the customer's NAT restarts and gives it another port: the kernels notice, every edge follows, the flow goes on",
+    limit: Duration::from_secs(300),
+    run: |reporter| {
+        let plan = Plan {
+            nat: true,
+            ..Plan::default()
+        };
+        run(reporter, plan, |stage| stage.network.restart_nat(0))
+    },
+};
+
+pub(super) const OF_THE_CUSTOMER: Scenario = Scenario {
+    name: "mobike",
+    claim: "the customer changes its address (MOBIKE): every edge follows, the flow goes on",
+    limit: Duration::from_secs(300),
+    run: |reporter| run(reporter, Plan::default(), |stage| stage.network.move_customer(0)),
+};
+
+/// Datagrams a second.
+const RATE: u32 = 100;
+
+/// Answers to see before and after.
+const ANSWERS: usize = 100;
+
+fn run(reporter: &mut Reporter, plan: Plan, change: impl FnOnce(&Stage) -> Result<()>) -> Result<()> {
+    let stage = Stage::set(plan)?;
+    // Any address of its own will do for charon.
+    let (tunnel, charon) = stage.order_with(0, Outer::V4, |connection| connection.local = None)?;
+    charon.initiate(&tunnel.name, LIMIT)?;
+    let spi = stage.shared_spi(Outer::V4.anycast())?;
+    let customer = &stage.network.customers[0];
+    let before = whereabouts(&stage)?;
+    let echo = Echo::start(&stage.network.origin, ORIGIN.into())?;
+    let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), RATE)?;
+    flow.wait_for_answers(ANSWERS, LIMIT)?;
+
+    change(&stage)?;
+    let after = followed(&stage, before)?;
+    for edge in 0..stage.network.edges.len() {
+        stage.network.return_via(edge)?;
+        flow.wait_for_answers(ANSWERS, LIMIT)?;
+    }
+    drop(echo);
+    let outcome = flow.stop();
+    reporter.measured(format!(
+        "from {before} to {after}: {} of {} datagrams were not answered: {}",
+        outcome.sent - outcome.received(),
+        outcome.sent,
+        outcome.gaps().join(", ")
+    ));
+    let answers = stage.at_edges.iter().flat_map(|capture| capture.packets());
+    let replaced = answers.filter(|packet| packet.ike(Ike::CREATE_CHILD_SA, true).is_some());
+    ensure!(replaced.count() == 0, "the SA was replaced, not moved");
+    charon.terminate(&tunnel.name, LIMIT)?;
+    stage.gone(Outer::V4.anycast(), spi)?;
+    Ok(())
+}
+
+/// Where all edges send to; port 0 for plain ESP.
+fn whereabouts(stage: &Stage) -> Result<SocketAddr> {
+    let anycast: IpAddr = Outer::V4.anycast();
+    let mut found = None;
+    for edge in &stage.network.edges {
+        let sas = kernel::sas(edge)?;
+        let [outbound] = &sas.iter().filter(|sa| sa.source == anycast).collect::<Vec<_>>()[..] else {
+            anyhow::bail!("{} sends on {sas:?}", edge.name());
+        };
+        let port = outbound.encapsulation.map_or(0, |(_, port)| port);
+        let address = SocketAddr::new(outbound.destination, port);
+        ensure!(
+            *found.get_or_insert(address) == address,
+            "{} sends to {address}",
+            edge.name()
+        );
+    }
+    found.context("no edges")
+}
+
+/// Waits until all edges send to the same place, and another one than before.
+fn followed(stage: &Stage, before: SocketAddr) -> Result<SocketAddr> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match whereabouts(stage) {
+            Ok(after) if after != before => return Ok(after),
+            found => ensure!(
+                Instant::now() < deadline,
+                "the fleet does not follow from {before}: {found:?}"
+            ),
+        }
+    }
+}
