@@ -26,6 +26,8 @@ mod crypto;
 mod established;
 mod events;
 mod exchange;
+#[cfg(any(test, fuzzing))]
+mod exercise;
 mod fragments;
 mod half_open;
 mod informational;
@@ -42,7 +44,7 @@ mod select;
 mod snapshot;
 mod source;
 mod spi;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(any(test, fuzzing, feature = "testkit"))]
 pub mod testkit;
 mod timers;
 mod tunnels;
@@ -66,5 +68,10 @@ pub mod fuzzing {
     /// Decodes an arbitrary datagram.
     pub fn decode(datagram: &[u8]) {
         crate::wire::exercise(datagram);
+    }
+
+    /// Plays a script of datagrams, time and news of the fleet, with a peer that has the keys of its IKE SA.
+    pub fn exchange(script: &[u8]) {
+        crate::exercise::exercise(script);
     }
 }

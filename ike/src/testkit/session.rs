@@ -64,17 +64,36 @@ impl Session {
         })
     }
 
-    #[cfg(test)]
-    /// An INFORMATIONAL request with any octets for payloads.
-    pub(super) fn raw_request(&mut self, first: u8, chain: &[u8]) -> Vec<u8> {
+    /// A request with any octets for payloads.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn raw_request(&mut self, exchange: ExchangeType, first: u8, chain: &[u8]) -> Vec<u8> {
         let id = self.next_id();
-        self.seal(
-            ExchangeType::Informational,
-            id,
-            false,
-            PayloadType(first),
-            |out| out.extend_from_slice(chain),
-        )
+        self.seal(exchange, id, false, PayloadType(first), |out| {
+            out.extend_from_slice(chain)
+        })
+    }
+
+    /// A fragment of the next request, with any octets in it.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn raw_fragment(
+        &mut self,
+        exchange: ExchangeType,
+        fragment: wire::Fragment,
+        first: u8,
+        chunk: &[u8],
+    ) -> Option<Vec<u8>> {
+        self.next_iv += 1;
+        let head = Head {
+            spis: self.spis,
+            exchange,
+            flags: Flags {
+                initiator: true,
+                response: false,
+            },
+            message_id: self.next_request,
+        };
+        let key = self.key(&self.keys.sk_ei)?;
+        Some(key.seal_fragment(&head, PayloadType(first), fragment, chunk, self.next_iv))
     }
 
     fn next_id(&mut self) -> u32 {
@@ -150,7 +169,7 @@ impl Session {
         Some(Opened { first, plaintext })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     /// A whole message of ours in fragments of at most `longest` octets (RFC 7383 section 2.5).
     pub(super) fn cut(
         &mut self,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::Secret;
+use crate::wire::ExchangeType;
 
 /// What becomes of the oldest datagram under way.
 #[derive(Clone, Debug)]
@@ -184,7 +185,7 @@ proptest! {
         let mut attacker = Initiator::new(customer, 2);
         fleet.connect(&mut attacker);
         for (first, chain) in requests {
-            let sent = attacker.raw_request(first, &chain).unwrap();
+            let sent = attacker.raw_request(ExchangeType::Informational, first, &chain).unwrap();
             fleet.deliver(&sent);
         }
         let probe = victim.probe().unwrap();

@@ -116,7 +116,9 @@ fn an_unknown_critical_payload_refuses_the_request_only() {
     let (mut fleet, mut initiator) = connected(Customer::new(1));
     // The unknown payload, and a DELETE of the IKE SA behind it.
     let unknown = |critical: u8| [42, critical, 0, 4, 0, 0, 0, 8, 1, 0, 0, 0];
-    let sent = initiator.raw_request(200, &unknown(0x80)).unwrap();
+    let sent = initiator
+        .raw_request(ExchangeType::Informational, 200, &unknown(0x80))
+        .unwrap();
     let answer = answer_to(&mut fleet, &initiator, &sent);
     assert_eq!(
         answer,
@@ -124,7 +126,9 @@ fn an_unknown_critical_payload_refuses_the_request_only() {
     );
     assert_eq!(fleet.commits.len(), 1);
     // Not critical: passed over, and the DELETE counts.
-    let sent = initiator.raw_request(200, &unknown(0)).unwrap();
+    let sent = initiator
+        .raw_request(ExchangeType::Informational, 200, &unknown(0))
+        .unwrap();
     assert_eq!(answer_to(&mut fleet, &initiator, &sent), [] as [String; 0]);
     assert_eq!(fleet.commits.len(), 2);
 }
@@ -135,7 +139,11 @@ fn an_authentic_but_malformed_request_ends_the_ike_sa() {
     let (mut fleet, mut initiator) = connected(Customer::new(1));
     // A Notify payload without its fixed part.
     let sent = initiator
-        .raw_request(PayloadType::NOTIFY.0, &[0, 0, 0, 5, 0])
+        .raw_request(
+            ExchangeType::Informational,
+            PayloadType::NOTIFY.0,
+            &[0, 0, 0, 5, 0],
+        )
         .unwrap();
     let answer = answer_to(&mut fleet, &initiator, &sent);
     assert_eq!(answer, [notification(NotifyType::INVALID_SYNTAX, &[])]);

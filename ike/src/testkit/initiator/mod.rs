@@ -7,6 +7,8 @@ mod init;
 #[cfg(test)]
 mod peek;
 mod protected;
+#[cfg(any(test, fuzzing))]
+mod raw;
 
 use self::init::Init;
 use super::customer::Customer;

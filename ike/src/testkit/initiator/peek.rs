@@ -1,4 +1,4 @@
-//! What only the responder's own tests look at, or would send.
+//! What only the responder's own tests look at, or would do.
 
 use super::Initiator;
 use crate::Transmit;
@@ -6,12 +6,6 @@ use crate::udp;
 use crate::wire::{Header, Message};
 
 impl Initiator {
-    /// An INFORMATIONAL request with any octets for payloads, the first being of type `first`.
-    pub(crate) fn raw_request(&mut self, first: u8, chain: &[u8]) -> Option<Transmit> {
-        let octets = self.session.as_mut()?.raw_request(first, chain);
-        Some(self.request(octets))
-    }
-
     /// An empty response to a request of the responder, which need not have been read.
     pub(crate) fn blind_answer(&mut self, request: &Transmit) -> Option<Transmit> {
         let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
@@ -24,19 +18,6 @@ impl Initiator {
     pub(crate) fn move_to_port_4500(&mut self) {
         self.path.local.set_port(udp::NAT_T_PORT);
         self.path.peer.set_port(udp::NAT_T_PORT);
-    }
-
-    /// A message of ours in fragments of at most `longest` octets, sealed anew at each call.
-    pub(crate) fn cut(&mut self, sent: &Transmit, longest: usize) -> Vec<Transmit> {
-        let port = self.path.peer.port();
-        let octets = udp::unwrap(port, &sent.payload).expect("our own message");
-        let header = Header::decode(octets).expect("our own header");
-        let message = Message::decode_body(header, octets).expect("our own payloads");
-        let session = self.session.as_mut();
-        let fragments = session.and_then(|session| session.cut(&message, octets, longest));
-        let fragments = fragments.unwrap_or_else(|| vec![octets.to_vec()]);
-        let wrapped = fragments.iter().map(|fragment| self.wrap(fragment));
-        wrapped.collect()
     }
 
     /// What a response of the responder holds, each payload in `Debug`'s words.
