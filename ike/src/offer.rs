@@ -18,12 +18,12 @@ pub(crate) fn ike_offer(suite: IkeSuite, spi: &[u8; 8]) -> Vec<Proposal<'_>> {
     }]
 }
 
-/// What we offer for a child SA that receives with `spi`: with a key exchange of this group, or without for peers that
-/// want none, each as a proposal of its own, since some do not know NONE among groups.
-pub(crate) fn esp_offer(suite: EspSuite, group: DhGroup, spi: &[u8; 4]) -> Vec<Proposal<'_>> {
+/// What we offer for a child SA that receives with `spi`: with a key exchange of one of these groups, or without for
+/// peers that want none, each as a proposal of its own, since some do not know NONE among groups.
+pub(crate) fn esp_offer<'a>(suite: EspSuite, groups: &[DhGroup], spi: &'a [u8; 4]) -> Vec<Proposal<'a>> {
     let without = esp_transforms(suite);
     let mut with = without.clone();
-    with.push(key_exchange(group));
+    with.extend(groups.iter().copied().map(key_exchange));
     let proposal = |(number, transforms)| Proposal {
         number,
         protocol: Protocol::Esp,

@@ -2,8 +2,9 @@
 
 use super::{Arrived, Deferred, Established, Fate, LINGER, Phase};
 use crate::channel::{Exhausted, Kind};
+use crate::children;
 use crate::context::Context;
-use crate::requests::Request;
+use crate::requests::{Old, Request};
 use crate::wire::{ExchangeType, Notify, Payload};
 use crate::{Change, ChildRefusal, CommitId, CommitOutcome, Ending, Path};
 
@@ -169,10 +170,15 @@ impl Established {
         match made {
             Made::Nothing => return Ok(()),
             Made::Child(spi) => {
-                self.state.children.remove(spi);
+                let child = self.state.children.remove(spi);
                 cx.release_esp_spi(spi);
                 if is_ours {
                     self.requests.push(Request::DeleteChild(spi));
+                }
+                if is_ours
+                    && let Some(children::Phase::Standby { replaces, .. }) = child.map(|child| child.phase)
+                {
+                    self.postpone(Old::Child(replaces), cx);
                 }
             }
             Made::Heirs(mut heirs) => {
@@ -182,11 +188,11 @@ impl Established {
                         .iter_mut()
                         .for_each(|heir| heir.leave(Ending::Removed, cx.out));
                     cx.heirs.extend(heirs);
+                    self.postpone(Old::Ike, cx);
                 }
             }
         }
         if is_ours {
-            self.postpone(cx);
             return Ok(());
         }
         let (kind, data) = ChildRefusal::Fleet.notification();

@@ -33,7 +33,7 @@ impl Established {
             return Ok(());
         };
         let mut exchange = Exchange::new(subject, group, cx.seed());
-        let (message_id, octets) = self.seal_rekey(&exchange)?;
+        let (message_id, octets) = self.seal_rekey(&exchange, cx.groups())?;
         (exchange.message_id, exchange.octets) = (message_id, octets);
         self.state.exchange = Some(Box::new(exchange));
         self.commit(vec![self.put()], Then::Ask, Made::Nothing, cx);
@@ -66,7 +66,11 @@ impl Established {
         }
     }
 
-    fn seal_rekey(&mut self, exchange: &Exchange) -> Result<(u32, Vec<u8>), Exhausted> {
+    /// `groups` are those that a peer may choose from for a child SA; a wrong guess costs another exchange.
+    fn seal_rekey(&mut self, exchange: &Exchange, groups: &[DhGroup]) -> Result<(u32, Vec<u8>), Exhausted> {
+        let mut groups = groups.to_vec();
+        groups.retain(|group| *group != exchange.group);
+        groups.insert(0, exchange.group);
         let (nonce, key_pair) = exchange.material();
         let nonce = Payload::Nonce(&nonce);
         let ke = Payload::KeyExchange(KeyExchange {
@@ -83,7 +87,7 @@ impl Established {
                 let (replaces, with) = (replaces.to_be_bytes(), with.to_be_bytes());
                 let payloads = [
                     Payload::Notify(Notify::about_child(NotifyType::REKEY_SA, &replaces)),
-                    Payload::Sa(esp_offer(*suite, exchange.group, &with)),
+                    Payload::Sa(esp_offer(*suite, &groups, &with)),
                     nonce,
                     ke,
                     Payload::TsI(selectors.local.clone()),
@@ -113,7 +117,7 @@ impl Established {
         if let Some(exchange) = self.state.exchange.take() {
             self.state.next_request = exchange.message_id;
             release_spi(&exchange.subject, cx);
-            self.postpone(cx);
+            self.postpone(exchange.subject.old(), cx);
         }
     }
 
@@ -157,7 +161,8 @@ impl Established {
         };
         let response = CreateChild::read(payloads)?;
         let spi = with.to_be_bytes();
-        let offer = esp_offer(*suite, exchange.group, &spi);
+        // With another group it would have been INVALID_KE_PAYLOAD.
+        let offer = esp_offer(*suite, &[exchange.group], &spi);
         let answer = taken(&offer, response.proposals).ok_or(NOT_OFFERED)?;
         let outbound_spi = response.proposals.first().and_then(esp_spi).ok_or(NOT_OFFERED)?;
         let with_group = answer.transforms.len() > offer[1].transforms.len();
@@ -314,7 +319,7 @@ impl Established {
             Some(group) => self
                 .requests
                 .push_front(Request::Rekey(exchange.subject.old(), group)),
-            None => self.postpone(cx),
+            None => self.postpone(exchange.subject.old(), cx),
         }
         Fate::Stays
     }

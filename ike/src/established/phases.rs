@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::commits::{Made, Then};
-use super::{Established, Phase};
+use super::Established;
 use crate::children;
 use crate::context::Context;
 use crate::requests::{Old, Request};
@@ -133,14 +133,19 @@ impl Established {
         }
     }
 
-    /// Another rekey is tried later, of whatever has none under way.
-    pub(super) fn postpone(&mut self, cx: &mut Context<'_>) {
-        let later = cx.now + RETRY / 2 + cx.part_of(RETRY / 2);
-        let due = self.state.children.iter_mut();
-        due.filter(|child| child.phase == children::Phase::Active && child.is_due(later))
-            .for_each(|child| child.until = Some(later));
-        if self.phase == Phase::Up && self.until.is_some_and(|until| until <= later) {
-            self.until = Some(later);
+    /// Another rekey of the same is tried later; both sides may have refused each other's, and shall not do so again at
+    /// once.
+    pub(super) fn postpone(&mut self, old: Old, cx: &mut Context<'_>) {
+        let later = Some(cx.now + RETRY / 2 + cx.part_of(RETRY / 2));
+        match old {
+            Old::Ike => self.until = later,
+            Old::Child(spi) => {
+                if let Some(child) = self.state.children.get_mut(spi)
+                    && child.phase == children::Phase::Active
+                {
+                    child.until = later;
+                }
+            }
         }
     }
 

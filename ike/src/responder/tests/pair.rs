@@ -368,12 +368,26 @@ impl End {
             .handle_child_removed(self.edge.now, inbound_spi);
     }
 
+    /// The operator revokes the IKE SA, whichever it is now.
+    pub(super) fn revoke_all(&mut self) {
+        self.installed.children.clear();
+        for sa in std::mem::take(&mut self.installed.ike_sas).into_values() {
+            self.edge.responder.handle_ike_removed(self.edge.now, sa.spis);
+        }
+    }
+
     /// Every edge has carried the commit out: only then the answer comes.
     fn finish(&mut self, id: CommitId) -> Vec<Transmit> {
         let mut commits = self.edge.commits.iter().rev();
         let commit = commits.find(|commit| commit.id == id);
-        let changes = &commit.expect("a commit that was asked for").changes;
-        changes.iter().for_each(|change| self.installed.apply(change));
+        let commit = commit.expect("a commit that was asked for");
+        if !self.installed.ike_sas.contains_key(&commit.ike.responder) {
+            return self.edge.finish(id, CommitOutcome::Refused);
+        }
+        commit
+            .changes
+            .iter()
+            .for_each(|change| self.installed.apply(change));
         self.edge.finish(id, CommitOutcome::Done)
     }
 }

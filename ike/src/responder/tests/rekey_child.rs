@@ -161,6 +161,40 @@ fn a_peer_that_refuses_for_minutes_is_let_go() {
     assert_nothing_left(&pair.ends[FLEET].edge);
 }
 
+/// What a peer's policy says of a key exchange of the child SA's own shows at the first rekey only, since IKE_AUTH's child
+/// SA has none: we offer whatever it may want, and a wrong guess of the group is put right.
+#[test]
+fn the_peer_decides_on_a_key_exchange() {
+    use crate::DhGroup::{Curve25519, P256};
+    for (groups, refusals) in [(vec![], 0), (vec![Curve25519], 0), (vec![P256], 1)] {
+        let mut pair = Pair::new(1, [patient(); 2]);
+        pair.ends[ROUTER].edge.responder.config.ike.dh = groups;
+        pair.wear(FLEET);
+        pair.run(10 * SECOND);
+        pair.assert_agreed();
+        assert_eq!(pair.count(FLEET, was_added), 1, "{:?}", pair.story());
+        let refused = |what: &What| *what == What::RekeyRefused(NotifyType::INVALID_KE_PAYLOAD.0);
+        assert_eq!(pair.count(FLEET, refused), refusals);
+    }
+}
+
+/// "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA" (RFC 7296 section 2.25).
+#[test]
+fn a_child_sa_that_the_peer_does_not_know_is_let_go() {
+    let mut pair = Pair::new(1, [patient(); 2]);
+    let spi = pair.sender(ROUTER);
+    pair.network.doomed[ROUTER] = 1;
+    pair.ends[ROUTER].revoke(spi);
+    // Its DELETE is lost, and comes again too late.
+    pair.wear(FLEET);
+    pair.run_blind(SECOND);
+    let lost = |what: &What| matches!(what, What::ChildrenDeleted(_));
+    assert_eq!(pair.count(FLEET, lost), 1, "{:?}", pair.story());
+    pair.run_blind(10 * SECOND);
+    pair.assert_agreed();
+    assert_eq!(pair.count(FLEET, was_added), 0);
+}
+
 /// The owner dies with its request under way, and the next one makes the same SA of the response.
 #[test]
 fn the_next_owner_finishes_our_exchange() {

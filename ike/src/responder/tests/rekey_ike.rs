@@ -291,3 +291,51 @@ fn one_side_has_finished_when_the_others_request_comes() {
         }
     }
 }
+
+/// RFC 7296 section 2.25: "If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or
+/// closing a Child SA of that IKE SA, it SHOULD reply with TEMPORARY_FAILURE", and the other way round.
+#[test]
+fn the_ike_sa_and_a_child_sa_are_rekeyed_at_once() {
+    for end in [FLEET, ROUTER] {
+        for after in [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 40] {
+            let mut limits = [patient(); 2];
+            limits[end] = aging(100);
+            let mut pair = of_one_age(1, limits);
+            while !pair.is_asking(end) {
+                pair.run(Duration::from_millis(1));
+            }
+            pair.stop_aging();
+            let old = pair.sender(FLEET);
+            pair.run(Duration::from_millis(after));
+            pair.wear(1 - end);
+            pair.run(200 * SECOND);
+            pair.assert_agreed();
+            assert_ne!(pair.sender(FLEET), old, "{:?}", pair.story());
+            assert_eq!(pair.count(FLEET, was_rekeyed), 2, "{:?}", pair.story());
+        }
+    }
+}
+
+/// "If a peer receives a request to close an IKE SA that it is currently rekeying, it SHOULD reply as usual, and forget
+/// about its own rekeying request" (RFC 7296 section 2.25.2).
+#[test]
+fn the_ike_sa_is_deleted_while_it_is_rekeyed() {
+    for end in [FLEET, ROUTER] {
+        for after in [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 40] {
+            let mut limits = [patient(); 2];
+            limits[end] = aging(100);
+            let mut pair = of_one_age(1, limits);
+            while !pair.is_asking(end) {
+                pair.run(Duration::from_millis(1));
+            }
+            pair.stop_aging();
+            pair.run(Duration::from_millis(after));
+            pair.ends[1 - end].revoke_all();
+            pair.collect_all();
+            pair.run(300 * SECOND);
+            pair.assert_agreed();
+            assert!(pair.ends.iter().all(|end| end.installed.ike_sas.is_empty()));
+            pair.ends.iter().for_each(|end| assert_nothing_left(&end.edge));
+        }
+    }
+}
