@@ -8,6 +8,7 @@ mod config;
 mod edge;
 mod files;
 mod fleet_key;
+mod identity;
 mod log;
 mod pki;
 mod seal;

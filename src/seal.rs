@@ -272,6 +272,7 @@ mod tests {
             netns: None,
             interface: "swan1".parse().unwrap(),
             mtu: None,
+            auth: proto::AuthMethod::Psk,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::{Certificates, name_words};
 use crate::{DhGroup, DhKeyPair, EspSuite, IkePolicy, Secret};
 
 /// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
@@ -45,8 +47,8 @@ pub trait Host {
     /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
     fn is_esp_spi_taken(&self, spi: u32) -> bool;
 
-    /// Time since the beginning of 1970. Edges whose clocks differ by more than a minute refuse each other's cookies
-    /// (RFC 7296 section 2.6); nothing else depends on it.
+    /// Time since the beginning of 1970, by which certificates are valid or not. Edges whose clocks differ by more than a
+    /// minute refuse each other's cookies (RFC 7296 section 2.6).
     fn unix_time(&self) -> Duration;
 }
 
@@ -90,6 +92,8 @@ pub enum Identity {
     Rfc822(String),
     /// ID_KEY_ID, opaque bytes.
     KeyId(Vec<u8>),
+    /// ID_DER_ASN1_DN, in DER.
+    DistinguishedName(Vec<u8>),
 }
 
 /// For logs: what a peer chose freely is escaped, opaque bytes are written in hex.
@@ -98,12 +102,18 @@ impl fmt::Display for Identity {
         match self {
             Self::Address(address) => write!(f, "{address}"),
             Self::Fqdn(name) | Self::Rfc822(name) => write!(f, "{}", name.escape_debug()),
-            Self::KeyId(octets) => {
-                f.write_str("key-id:")?;
-                octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
-            }
+            Self::KeyId(octets) => write_hex(f, "key-id:", octets),
+            Self::DistinguishedName(der) => match name_words(der) {
+                Some(words) => f.write_str(&words),
+                None => write_hex(f, "no-name:", der),
+            },
         }
     }
+}
+
+fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, octets: &[u8]) -> fmt::Result {
+    f.write_str(prefix)?;
+    octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
 }
 
 /// One range of addresses, protocol and ports (RFC 7296 section 3.13.1).
@@ -128,14 +138,23 @@ pub struct Tunnel {
     pub remote_id: Identity,
     /// What we prove to be; `None` for the anycast address the customer reached.
     pub local_id: Option<Identity>,
-    /// The pre-shared key.
-    pub psk: Secret,
+    /// How each side proves to be who it is.
+    pub credentials: Credentials,
     /// ESP suites the customer may use, most wanted first; NULL only if it stands here.
     pub esp: Vec<EspSuite>,
     /// What lies behind the fleet.
     pub local_ts: Vec<TrafficSelector>,
     /// What lies behind the customer.
     pub remote_ts: Vec<TrafficSelector>,
+}
+
+/// What the two sides of a tunnel prove with who they are.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A pre-shared key, the same for both (RFC 7296 section 2.15).
+    Psk(Secret),
+    /// A certificate for each, and their private keys (RFC 7427, RFC 4945).
+    Certificates(Arc<Certificates>),
 }
 
 /// Names a commit until its end is known.

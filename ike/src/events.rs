@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::wire::{NotifyType, WireError};
-use crate::{DhGroup, Identity, IkeSpis, Path, Weak};
+use crate::{CertificateFault, DhGroup, Identity, IkeSpis, Path, Weak};
 
 /// Something that happened, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,6 +224,12 @@ pub enum AuthRefusal {
     /// An authentication method that is not supported.
     #[error("authentication method {0} is not supported")]
     Method(u8),
+    /// The tunnel has a pre-shared key where the peer brings a certificate, or the other way round.
+    #[error("authentication method {0} is not the one of the tunnel")]
+    OtherMethod(u8),
+    /// The peer's certificate or signature is not good enough.
+    #[error(transparent)]
+    Certificate(#[from] CertificateFault),
     /// The peer, which claims to be this one, has another pre-shared key.
     #[error("wrong pre-shared key for {0}")]
     WrongKey(Identity),
@@ -335,6 +341,8 @@ impl AuthRefusal {
             | Self::NotOurIdentity(_)
             | Self::Eap
             | Self::Method(_)
+            | Self::OtherMethod(_)
+            | Self::Certificate(_)
             | Self::WrongKey(_)
             | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
         }

@@ -1,5 +1,6 @@
 //! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
 
+use crate::auth::Hashes;
 use crate::channel::{Channel, Role};
 use crate::cookie::Cookie;
 use crate::crypto::{IkeKeys, SignedOctets};
@@ -9,7 +10,8 @@ use crate::fragments::{Assembly, longest_message};
 use crate::nat::{Nat, NatDetection};
 use crate::select::{ike_suite, weakness_of_ike};
 use crate::wire::{
-    self, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal, WireError,
+    self, Certificate, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal,
+    WireError,
 };
 use crate::{Dropped, Host, IkePolicy, IkeSpis, IkeSuite, InitRefusal};
 
@@ -26,6 +28,8 @@ pub(crate) struct Initiated {
     longest_message: Option<u16>,
     /// Of IKE_AUTH.
     pub(crate) assembly: Assembly,
+    /// What the peer can check signatures by; `None` when it does not know RFC 7427.
+    pub(crate) hashes: Option<Hashes>,
     /// Both messages are kept whole, since AUTH covers them.
     request: Vec<u8>,
     response: Vec<u8>,
@@ -93,12 +97,14 @@ impl<'a> InitPayloads<'a> {
 
 impl Initiated {
     /// Answers the request that has `arrived`, whose payloads are those of `request`, in the name of `responder_spi`.
+    /// `authorities` is what a certificate request holds, for a fleet that has use for certificates.
     pub(crate) fn respond(
         policy: &IkePolicy,
         host: &mut dyn Host,
         arrived: Arrived<'_>,
         request: &InitPayloads<'_>,
         responder_spi: u64,
+        authorities: Option<&[u8]>,
     ) -> Result<Self, Failure> {
         let (path, message) = (arrived.path, arrived.message);
         let chosen = ike_suite(policy, request.proposals).ok_or_else(|| {
@@ -141,6 +147,20 @@ impl Initiated {
             let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);
             payloads.push(Payload::Notify(support));
         }
+        let hashes = Hashes::read(&message.payloads);
+        let our_hashes = Hashes::ours();
+        if let Some(authorities) = authorities {
+            payloads.push(Payload::CertificateRequest(Certificate {
+                encoding: Certificate::X509,
+                data: authorities,
+            }));
+            if hashes.is_some() {
+                payloads.push(Payload::Notify(Notify::new(
+                    NotifyType::SIGNATURE_HASH_ALGORITHMS,
+                    &our_hashes,
+                )));
+            }
+        }
         let response = wire::encode(&response_head(spis), &payloads);
 
         Ok(Self {
@@ -152,6 +172,7 @@ impl Initiated {
             nat: Nat::detect(path, message.header.spis, &message.payloads),
             longest_message: takes_fragments.then(|| longest_message(path.peer)),
             assembly: Assembly::default(),
+            hashes,
             request: arrived.octets.to_vec(),
             response,
         })

@@ -2,7 +2,8 @@
 //!
 //! Nothing here opens a socket, reads a clock, starts a task or draws a random number of its own. The caller
 //! puts datagrams, time-outs and the ends of commits into a [`Responder`] with its `handle_*` methods, and
-//! takes datagrams, commits, events and the next time-out out of it with its `poll_*` methods.
+//! takes datagrams, commits, events and the next time-out out of it with its `poll_*` methods. The one exception is the
+//! randomness inside of signatures, which the library that makes them draws itself.
 //!
 //! What sets it apart from a responder with two fixed ends is the [`Commit`]: a reply that would make the peer
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.
@@ -16,6 +17,7 @@
 
 mod api;
 mod auth;
+mod certificate;
 mod channel;
 mod child;
 mod children;
@@ -23,6 +25,7 @@ mod context;
 mod cookie;
 mod create_child;
 mod crypto;
+mod der;
 mod established;
 mod events;
 mod exchange;
@@ -54,6 +57,7 @@ mod window;
 mod wire;
 
 pub use api::*;
+pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Prf};
 pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, Side, What};
 pub use responder::Responder;

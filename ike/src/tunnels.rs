@@ -2,18 +2,23 @@
 
 use std::collections::HashMap;
 
-use crate::{Identity, Tunnel};
+use crate::certificate::{Authorities, folded_name};
+use crate::{Credentials, Identity, Tunnel};
 
 /// The distributor lets no two tunnels have one remote identity; should it happen, the later one is found.
 #[derive(Default)]
 pub(crate) struct Tunnels {
     by_name: HashMap<String, Tunnel>,
     name_by_remote_id: HashMap<Identity, String>,
+    authorities: Authorities,
 }
 
 impl Tunnels {
     pub(crate) fn put(&mut self, tunnel: Tunnel) {
         self.remove(&tunnel.name);
+        if let Credentials::Certificates(certificates) = &tunnel.credentials {
+            self.authorities.add(certificates);
+        }
         self.name_by_remote_id
             .insert(folded(&tunnel.remote_id), tunnel.name.clone());
         self.by_name.insert(tunnel.name.clone(), tunnel);
@@ -21,6 +26,9 @@ impl Tunnels {
 
     pub(crate) fn remove(&mut self, name: &str) {
         if let Some(tunnel) = self.by_name.remove(name) {
+            if let Credentials::Certificates(certificates) = &tunnel.credentials {
+                self.authorities.remove(certificates);
+            }
             let id = folded(&tunnel.remote_id);
             if self.name_by_remote_id.get(&id).is_some_and(|other| other == name) {
                 self.name_by_remote_id.remove(&id);
@@ -30,6 +38,11 @@ impl Tunnels {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Tunnel> {
         self.by_name.get(name)
+    }
+
+    /// The authorities that they trust.
+    pub(crate) fn authorities(&self) -> &Authorities {
+        &self.authorities
     }
 
     pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {
@@ -50,6 +63,10 @@ fn folded(id: &Identity) -> Identity {
             Some((user, domain)) => format!("{user}@{}", domain.to_ascii_lowercase()),
             None => mail.clone(),
         }),
+        // Another kind of string than in the peer's own name would be hard to see. What is no name is equal to itself.
+        Identity::DistinguishedName(der) => {
+            Identity::DistinguishedName(folded_name(der).unwrap_or_else(|| der.clone()))
+        }
         Identity::Address(_) | Identity::KeyId(_) => id.clone(),
     }
 }
@@ -64,7 +81,7 @@ mod tests {
             name: name.into(),
             remote_id,
             local_id: None,
-            psk: Secret::new(b"key".to_vec()),
+            credentials: Credentials::Psk(Secret::new(b"key".to_vec())),
             esp: vec![EspSuite::Encrypted(Cipher::Aes256Gcm16)],
             local_ts: vec![],
             remote_ts: vec![],

@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use crate::endpoint::{address_octets, parse_address};
 use crate::invalid::required;
-use crate::{Invalid, limits, v1};
+use crate::{Invalid, distinguished_name, limits, v1};
 
 /// A name one side of a tunnel proves to be its own. As text: an address, `user@domain`, `keyid:` with hexadecimal
-/// octets, or a domain name.
+/// octets, a distinguished name such as `C=CH, O=Acme, CN=cpe.example`, or a domain name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
     /// ID_IPV4_ADDR or ID_IPV6_ADDR.
@@ -20,6 +20,8 @@ pub enum Identity {
     Rfc822(String),
     /// ID_KEY_ID: opaque octets.
     KeyId(Vec<u8>),
+    /// ID_DER_ASN1_DN, in DER: the subject of a certificate.
+    DistinguishedName(Vec<u8>),
 }
 
 const KEY_ID_PREFIX: &str = "keyid:";
@@ -63,6 +65,9 @@ impl FromStr for Identity {
                 from_hex(digits).ok_or_else(|| Invalid::new("key_id", digits, "is not hexadecimal"))?;
             return Self::key_id(octets);
         }
+        if distinguished_name::is_like(text) {
+            return distinguished_name::parse(text).map(Self::DistinguishedName);
+        }
         if text.contains('@') {
             Self::rfc822(text)
         } else {
@@ -80,6 +85,7 @@ impl fmt::Display for Identity {
                 f.write_str(KEY_ID_PREFIX)?;
                 octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
             }
+            Self::DistinguishedName(der) => distinguished_name::write(der, f),
         }
     }
 }
@@ -94,6 +100,7 @@ impl TryFrom<v1::Identity> for Identity {
             Kind::Fqdn(text) => Self::fqdn(&text),
             Kind::Rfc822(text) => Self::rfc822(&text),
             Kind::KeyId(octets) => Self::key_id(octets),
+            Kind::DistinguishedName(der) => distinguished_name::check(der).map(Self::DistinguishedName),
         }
     }
 }
@@ -106,6 +113,7 @@ impl From<&Identity> for v1::Identity {
             Identity::Fqdn(text) => Kind::Fqdn(text.clone()),
             Identity::Rfc822(text) => Kind::Rfc822(text.clone()),
             Identity::KeyId(octets) => Kind::KeyId(octets.clone()),
+            Identity::DistinguishedName(der) => Kind::DistinguishedName(der.clone()),
         };
         Self { kind: Some(kind) }
     }

@@ -8,6 +8,8 @@
 
 mod change;
 mod child_sa;
+mod credentials;
+mod distinguished_name;
 mod edge;
 mod endpoint;
 mod identity;
@@ -29,6 +31,7 @@ mod tunnel;
 
 pub use change::{Change, Commit};
 pub use child_sa::{ChildSa, IkeSpis};
+pub use credentials::{AuthMethod, TunnelCertificates};
 pub use edge::Edge;
 pub use identity::Identity;
 pub use ike_sa::IkeSa;

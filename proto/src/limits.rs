@@ -12,6 +12,9 @@ pub const NETNS_NAME: usize = 255;
 /// Octets of an identity: of a DNS name or a mail address, and of an opaque key id.
 pub const IDENTITY: usize = 255;
 
+/// Octets of a distinguished name in DER.
+pub const DISTINGUISHED_NAME: usize = 1024;
+
 /// Prefixes of a tunnel, on either side.
 pub const PREFIXES: usize = 64;
 
@@ -24,8 +27,9 @@ pub const SELECTORS: usize = 255;
 /// Octets of a record's header: two full lists of selectors fit.
 pub const HEADER: usize = 32 * 1024;
 
-/// Octets of a record's sealed secret: an IKE SA's snapshot with the reply it has cached.
-pub const SECRET: usize = 32 * 1024;
+/// Octets of a record's sealed secret: an IKE SA's snapshot with the reply it has cached, or the certificates and CRLs of
+/// a tunnel.
+pub const SECRET: usize = 64 * 1024;
 
 /// Changes in one commit.
 pub const CHANGES: usize = 32;

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use ipnet::IpNet;
 
 use crate::invalid::{list, required};
-use crate::{EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, limits, v1};
+use crate::{AuthMethod, EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, limits, v1};
 
 /// A tunnel's number, 1 to 65535, unique in the fleet: the low bits of the kernel's `if_id` and `reqid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +39,7 @@ impl fmt::Display for TunnelId {
     }
 }
 
-/// A customer's configuration, its pre-shared key apart.
+/// A customer's configuration, its credentials apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tunnel {
     /// The operator's name for it, unique in the fleet.
@@ -62,6 +62,8 @@ pub struct Tunnel {
     pub interface: InterfaceName,
     /// Of the xfrm interface, in octets; `None`: the kernel's default.
     pub mtu: Option<u32>,
+    /// How the two sides prove who they are.
+    pub auth: AuthMethod,
 }
 
 /// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
@@ -96,6 +98,7 @@ impl TryFrom<v1::Tunnel> for Tunnel {
             },
             interface: wire.interface.parse()?,
             mtu: parse_mtu(wire.mtu)?,
+            auth: wire.auth.try_into()?,
         })
     }
 }
@@ -113,6 +116,7 @@ impl From<&Tunnel> for v1::Tunnel {
             netns: tunnel.netns.as_ref().map(String::from).unwrap_or_default(),
             interface: String::from(&tunnel.interface),
             mtu: tunnel.mtu.unwrap_or_default(),
+            auth: v1::AuthMethod::from(tunnel.auth).into(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `anyswan tunnel`: the customers' tunnels.
 
 mod add;
+mod certificates;
+mod credentials;
 mod psk;
 
 use clap::Subcommand;
@@ -39,7 +41,7 @@ pub(super) fn run(command: TunnelCommand) -> Result<(), Failure> {
     }
 }
 
-/// A tunnel, as `--json` shows it. The pre-shared key stays sealed.
+/// A tunnel, as `--json` shows it. Its credentials stay sealed.
 #[derive(Debug, Serialize)]
 struct TunnelView {
     name: String,
@@ -47,6 +49,8 @@ struct TunnelView {
     remote_id: String,
     /// `null`: the anycast address that the customer reached.
     local_id: Option<String>,
+    /// `psk` or `certificate`.
+    auth: String,
     local_ts: Vec<String>,
     remote_ts: Vec<String>,
     esp: Vec<String>,
@@ -63,6 +67,7 @@ impl From<&Tunnel> for TunnelView {
             id: tunnel.id.get(),
             remote_id: tunnel.remote_id.to_string(),
             local_id: tunnel.local_id.as_ref().map(ToString::to_string),
+            auth: tunnel.auth.to_string(),
             local_ts: texts(&tunnel.local_ts),
             remote_ts: texts(&tunnel.remote_ts),
             esp: tunnel.esp.iter().map(ToString::to_string).collect(),
@@ -85,6 +90,7 @@ fn list(args: &OperatorArgs) -> Result<(), Failure> {
             "NAME",
             "ID",
             "REMOTE ID",
+            "AUTH",
             "LOCAL TS",
             "REMOTE TS",
             "ESP",
@@ -96,6 +102,7 @@ fn list(args: &OperatorArgs) -> Result<(), Failure> {
                 view.name,
                 view.id.to_string(),
                 view.remote_id,
+                view.auth,
                 view.local_ts.join("\n"),
                 view.remote_ts.join("\n"),
                 view.esp.join("\n"),

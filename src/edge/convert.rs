@@ -1,15 +1,17 @@
 //! Between the words of `ike` and those of the fleet's schema. Keys are sealed on the way out and opened on the way in.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ike::{ChildUpdate, Secret};
-use proto::{ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp};
+use proto::{AuthMethod, ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp, TunnelCertificates};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::lease::Tenure;
 use super::replica::Replica;
 use crate::fleet_key::FleetKey;
+use crate::identity;
 use crate::seal::{self, NoRandomness, OpenError};
 
 /// Why something the responder wants cannot be put into the fleet's words.
@@ -74,7 +76,7 @@ impl Author<'_> {
             slot: self.tenure.slot,
             epoch: known.map_or(1, |known| known.epoch),
             tunnel: sa.tunnel.parse::<Name>()?,
-            remote_id: identity(&sa.remote_id)?,
+            remote_id: identity::from_ike(&sa.remote_id)?,
             local: sa.path.local,
             peer: sa.path.peer,
             initial_contact: sa.initial_contact,
@@ -149,14 +151,31 @@ fn next_precedence(replica: &Replica) -> u64 {
     replica.position().map_or(0, |position| position.revision) + 1
 }
 
-/// A tunnel for the responder, its pre-shared key opened.
-pub(crate) fn tunnel(fleet_key: &FleetKey, sealed: &Sealed<proto::Tunnel>) -> Result<ike::Tunnel, OpenError> {
+/// Why a tunnel's credentials are of no use.
+#[derive(Debug, Error)]
+pub(crate) enum CredentialsError {
+    /// They do not open.
+    #[error(transparent)]
+    Sealed(#[from] OpenError),
+    /// What was sealed is not what the record's header says.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// The certificates are none for a tunnel.
+    #[error(transparent)]
+    Certificates(#[from] ike::CredentialError),
+}
+
+/// A tunnel for the responder, its credentials opened.
+pub(crate) fn tunnel(
+    fleet_key: &FleetKey,
+    sealed: &Sealed<proto::Tunnel>,
+) -> Result<ike::Tunnel, CredentialsError> {
     let header = sealed.header();
     Ok(ike::Tunnel {
         name: String::from(&header.name),
-        remote_id: identity_to_ike(&header.remote_id),
-        local_id: header.local_id.as_ref().map(identity_to_ike),
-        psk: seal::open_record(fleet_key, sealed)?,
+        remote_id: identity::to_ike(&header.remote_id),
+        local_id: header.local_id.as_ref().map(identity::to_ike),
+        credentials: credentials(header.auth, seal::open_record(fleet_key, sealed)?)?,
         esp: header.esp.iter().copied().map(esp_to_ike).collect(),
         local_ts: header.local_ts.iter().map(prefix_to_ike).collect(),
         remote_ts: header.remote_ts.iter().map(prefix_to_ike).collect(),
@@ -165,6 +184,22 @@ pub(crate) fn tunnel(fleet_key: &FleetKey, sealed: &Sealed<proto::Tunnel>) -> Re
 
 pub(crate) fn slot_to_fleet(slot: ike::Slot) -> proto::Slot {
     proto::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
+}
+
+fn credentials(method: AuthMethod, secret: Secret) -> Result<ike::Credentials, CredentialsError> {
+    Ok(match method {
+        AuthMethod::Psk => ike::Credentials::Psk(secret),
+        AuthMethod::Certificates => {
+            let TunnelCertificates {
+                anchors,
+                crls,
+                chain,
+                key,
+            } = TunnelCertificates::decode(secret.expose())?;
+            let certificates = ike::Certificates::new(&anchors, &crls, &chain, &Secret::new(key.to_vec()))?;
+            ike::Credentials::Certificates(Arc::new(certificates))
+        }
+    })
 }
 
 pub(crate) fn spis_to_ike(spis: proto::IkeSpis) -> ike::IkeSpis {
@@ -178,26 +213,6 @@ fn ike_spis(spis: ike::IkeSpis) -> proto::IkeSpis {
     proto::IkeSpis {
         initiator: spis.initiator,
         responder: spis.responder,
-    }
-}
-
-fn identity(identity: &ike::Identity) -> Result<proto::Identity, Invalid> {
-    // The schema's own parser decides what is a name; a customer's certificate or key may hold any octets.
-    let kind = match identity {
-        ike::Identity::Address(address) => return Ok(proto::Identity::Address(*address)),
-        ike::Identity::Fqdn(name) => proto::v1::identity::Kind::Fqdn(name.clone()),
-        ike::Identity::Rfc822(mail) => proto::v1::identity::Kind::Rfc822(mail.clone()),
-        ike::Identity::KeyId(octets) => proto::v1::identity::Kind::KeyId(octets.clone()),
-    };
-    proto::v1::Identity { kind: Some(kind) }.try_into()
-}
-
-fn identity_to_ike(identity: &proto::Identity) -> ike::Identity {
-    match identity {
-        proto::Identity::Address(address) => ike::Identity::Address(*address),
-        proto::Identity::Fqdn(name) => ike::Identity::Fqdn(name.clone()),
-        proto::Identity::Rfc822(mail) => ike::Identity::Rfc822(mail.clone()),
-        proto::Identity::KeyId(octets) => ike::Identity::KeyId(octets.clone()),
     }
 }
 
@@ -419,7 +434,10 @@ mod tests {
             panic!("{record:?}");
         };
         let tunnel = tunnel(&fixtures::fleet_key(), sealed).unwrap();
-        assert_eq!(tunnel.psk.expose(), b"a pre-shared key");
+        let ike::Credentials::Psk(psk) = &tunnel.credentials else {
+            panic!("{tunnel:?}");
+        };
+        assert_eq!(psk.expose(), b"a pre-shared key");
         assert_eq!(tunnel.remote_id, ike::Identity::Fqdn("acme.example".into()));
         assert_eq!(tunnel.remote_ts[0].last.to_string(), "10.1.255.255");
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ike::Secret;
 use prost::bytes::Bytes;
 use proto::{
-    Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSpis, InboundSpi, Key, Record, Sealed, Slot,
-    Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
+    AuthMethod, Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSpis, InboundSpi, Key, Record, Sealed,
+    Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
 };
 
 use super::replica::Replica;
@@ -90,6 +90,7 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
         netns: None,
         interface: format!("ipsec{id}").parse().unwrap(),
         mtu: None,
+        auth: AuthMethod::Psk,
     }
 }
 

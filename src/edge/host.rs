@@ -38,7 +38,7 @@ impl ike::Host for FleetHost {
         self.replica.read().is_esp_spi_taken(spi)
     }
 
-    /// A clock that stands before 1970 makes cookies that other edges do not know, and does no other harm.
+    /// A clock that stands before 1970 makes cookies that other edges do not know, and no certificate valid.
     fn unix_time(&self) -> Duration {
         let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         elapsed.unwrap_or_default()

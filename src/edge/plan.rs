@@ -35,8 +35,8 @@ pub(crate) struct Terms {
 /// Why a record cannot become kernel state.
 #[derive(Debug, Error)]
 enum Refusal {
-    #[error("its pre-shared key does not open: {0}")]
-    Psk(OpenError),
+    #[error("its credentials do not open: {0}")]
+    Credentials(OpenError),
     #[error("its keys do not open: {0}")]
     Sealed(#[from] OpenError),
     #[error("its keys are not what its suite needs: {0}")]
@@ -118,10 +118,10 @@ impl Planner {
                     changes.push(Change::RemoveTunnel(old));
                 }
                 changes.push(Change::PutTunnel(id, kernel_tunnel(tunnel)));
-                // The kernel does not need the pre-shared key, but nobody can authenticate without.
+                // The kernel does not need the credentials, but nobody can authenticate without.
                 match seal::open_record(&self.fleet_key, sealed) {
                     Ok(_) => self.refused.remove(&record.key()),
-                    Err(error) => self.refused.insert(record.key(), Refusal::Psk(error)),
+                    Err(error) => self.refused.insert(record.key(), Refusal::Credentials(error)),
                 };
             }
             Body::Tombstone(tombstone) => {

@@ -6,6 +6,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::hub::{Hub, PSK};
+use crate::program::Ended;
 
 #[test]
 fn a_tunnel_is_added_shown_and_removed() {
@@ -16,7 +17,7 @@ fn a_tunnel_is_added_shown_and_removed() {
 
     let listed = hub.operator("tunnel list --json").expect(0).json();
     let expected = json!([{
-        "name": "acme", "id": 1, "remote_id": "acme.example", "local_id": null,
+        "name": "acme", "id": 1, "remote_id": "acme.example", "local_id": null, "auth": "psk",
         "local_ts": ["10.0.0.0/8"], "remote_ts": ["192.168.0.0/24"], "esp": [
             "aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes256-sha256", "aes256-sha384", "aes256-sha512",
             "aes128-sha256", "aes128-sha384", "aes128-sha512",
@@ -46,7 +47,7 @@ fn everything_about_a_tunnel_can_be_said() {
                    --netns beta --interface beta0 --mtu 1400 --json";
     let added = hub.operator_with_input(command, PSK).expect(0).json();
     let expected = json!({
-        "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1",
+        "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1", "auth": "psk",
         "local_ts": ["10.0.0.0/8", "2001:db8::/32"], "remote_ts": ["192.168.1.0/24", "2001:db8:1::/48"],
         "esp": ["aes128gcm16", "null-sha256"], "interface": "beta0", "netns": "beta", "mtu": 1400,
     });
@@ -144,5 +145,81 @@ fn a_wrong_tunnel_is_refused_with_the_reason() {
     hub.operator_with_input(&command.replace("-file -", "-file /nowhere"), "")
         .expect(2)
         .complains(&["/nowhere"]);
+    assert_eq!(hub.operator("tunnel list --json").expect(0).json(), json!([]));
+}
+
+/// The fleet's own certificates serve as a customer's.
+fn by_certificates(hub: &Hub, more: &str) -> Ended {
+    let path = |name: &str| hub.path(name).display().to_string();
+    let command = format!(
+        "tunnel add acme --remote-id C=CH,CN=acme --ca-file {} --cert-file {} --key-file {} \
+         --local-ts 10.0.0.0/8 --remote-ts 192.168.0.0/24 {more}",
+        path("ca.pem"),
+        path("hub.pem"),
+        path("hub.key")
+    );
+    hub.operator(command.trim_end())
+}
+
+#[test]
+fn certificates_take_the_place_of_the_key() {
+    let hub = Hub::start(&[]);
+    by_certificates(&hub, "").expect(0);
+    let listed = hub.operator("tunnel list --json").expect(0).json();
+    assert_eq!(listed[0]["auth"], "certificate");
+    assert_eq!(listed[0]["remote_id"], "C=CH, CN=acme");
+    // The subject of the fleet's own certificate.
+    assert_eq!(listed[0]["local_id"], "CN=hub");
+    let table = hub.operator("tunnel list").expect(0).stdout;
+    assert!(table.contains("certificate"), "{table}");
+
+    // Back to a key, and nobody asks how it was before.
+    hub.add_tunnel("acme", "--replace").expect(0);
+    let listed = hub.operator("tunnel list --json").expect(0).json();
+    assert_eq!(
+        (&listed[0]["auth"], &listed[0]["local_id"]),
+        (&json!("psk"), &json!(null))
+    );
+}
+
+#[test]
+fn credentials_that_cannot_work_are_refused_with_the_reason() {
+    let hub = Hub::start(&[]);
+    let path = |name: &str| hub.path(name).display().to_string();
+    let (ca, psk) = (path("ca.pem"), path("psk"));
+    for (more, reason) in [
+        (format!("--psk-file {psk}"), "cannot be used with"),
+        (format!("--crl-file {ca}"), "nothing of what should be in it"),
+        ("--local-id other.example".to_owned(), "not for other.example"),
+    ] {
+        by_certificates(&hub, &more).expect(2).complains(&[reason]);
+    }
+    let files = |certificate: &str, key: &str, more: &str| {
+        format!(
+            "tunnel add acme --remote-id acme.example --local-ts 10.0.0.0/8 --remote-ts 192.168.0.0/24 \
+             --cert-file {} --key-file {} {more}",
+            path(certificate),
+            path(key)
+        )
+    };
+    let with_ca = format!("--ca-file {ca}");
+    for (command, reason) in [
+        (files("hub.pem", "hub.key", "--esp aes128gcm16"), "--ca-file"),
+        (
+            files("hub.pem", "ann.key", &with_ca),
+            "not that of our own certificate",
+        ),
+        (files("hub.pem", "hub.pem", &with_ca), "readable"),
+        (
+            files("hub.key", "hub.key", &with_ca),
+            "nothing of what should be in it",
+        ),
+        (
+            files("hub.pem", "hub.key", &with_ca).replace("acme.example", "keyid:01"),
+            "no certificate can be for keyid:01",
+        ),
+    ] {
+        hub.operator(&command).expect(2).complains(&[reason]);
+    }
     assert_eq!(hub.operator("tunnel list --json").expect(0).json(), json!([]));
 }

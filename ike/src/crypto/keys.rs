@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ring::digest;
+use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -97,9 +97,19 @@ pub(crate) struct SignedOctets<'a> {
 }
 
 impl SignedOctets<'_> {
+    /// The octets themselves, for a signature.
+    pub(crate) fn concat(&self, prf: Prf) -> Vec<u8> {
+        [self.message, self.nonce, self.maced_id(prf).as_ref()].concat()
+    }
+
+    /// prf(SK_p, the body of the ID payload).
+    fn maced_id(&self, prf: Prf) -> hmac::Tag {
+        PrfKey::new(prf, self.sk_p.expose()).compute(&[self.id])
+    }
+
     /// AUTH data by a pre-shared key: prf(prf(psk, "Key Pad for IKEv2"), octets).
     pub(crate) fn psk_auth(&self, prf: Prf, psk: &Secret) -> Vec<u8> {
-        let maced_id = PrfKey::new(prf, self.sk_p.expose()).compute(&[self.id]);
+        let maced_id = self.maced_id(prf);
         let padded = PrfKey::new(prf, psk.expose()).compute(&[b"Key Pad for IKEv2"]);
         PrfKey::new(prf, padded.as_ref())
             .compute(&[self.message, self.nonce, maced_id.as_ref()])

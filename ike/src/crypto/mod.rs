@@ -1,4 +1,4 @@
-//! The cryptography of IKEv2. Randomness is never drawn here: whoever calls brings it.
+//! The cryptography of IKEv2. Randomness is never drawn here, but for signatures: whoever calls brings it.
 
 mod aead;
 mod cbc;
@@ -9,6 +9,7 @@ mod hex;
 mod keys;
 mod prf;
 mod seeded;
+mod signature;
 mod sk;
 mod suite;
 
@@ -21,5 +22,6 @@ pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;
 pub(crate) use seeded::{SEED_LEN, Seeded};
+pub(crate) use signature::{Algorithm, KeyKind, PublicKey, Sha2, Signer, hash_of_curve};
 pub(crate) use sk::SkKey;
 pub use suite::{EspSuite, IkePolicy, IkeSuite};

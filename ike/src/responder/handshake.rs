@@ -82,7 +82,9 @@ impl Responder {
             message: &message,
             octets,
         };
-        match Initiated::respond(&self.config.ike, self.host.as_mut(), arrived, &request, spi) {
+        let authorities = self.tunnels.authorities().request();
+        let (preference, host) = (&self.config.ike, self.host.as_mut());
+        match Initiated::respond(preference, host, arrived, &request, spi, authorities.as_deref()) {
             Ok(initiated) => self.open_half(now, path, key, initiated, proven),
             Err(Failure::Refused(refusal)) if is_proven || self.error_budget.take(now) => {
                 self.send_refusal(path, &header, refusal);
@@ -186,6 +188,7 @@ impl Responder {
             Ok(None) => return,
             Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
         };
+        let unix_time = self.host.unix_time();
         let (slot, children) = (self.config.slot, &self.ike_of_child);
         let issue = || issue_esp_spi(slot, self.host.as_mut(), |spi| children.contains_key(&spi));
         let attempt = Attempt {
@@ -193,6 +196,7 @@ impl Responder {
             initiated,
             tunnels: &self.tunnels,
             decoy: &self.decoy,
+            unix_time,
         };
         match attempt.judge(channel, &opened, issue) {
             Ok(Judged::Accepted(accepted, changes)) => self.await_fleet(spis, accepted, changes),

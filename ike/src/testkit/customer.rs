@@ -1,10 +1,14 @@
 //! How a customer's router is set up.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::offer::{esp_transforms, ike_transforms};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{Cipher, DhGroup, EspSuite, Identity, IkeSuite, Path, Prf, Secret, TrafficSelector, Tunnel};
+use crate::{
+    Certificates, Cipher, Credentials, DhGroup, EspSuite, Identity, IkeSuite, Path, Prf, Secret,
+    TrafficSelector, Tunnel,
+};
 
 /// A customer's configuration, and the ways it may misbehave.
 #[derive(Clone, Debug)]
@@ -17,6 +21,12 @@ pub struct Customer {
     pub peer_id: Option<Identity>,
     /// Its pre-shared key.
     pub psk: Secret,
+    /// What it proves who it is with instead of the key, and whom it believes.
+    pub certificates: Option<Arc<Certificates>>,
+    /// It signs by PKCS#1 version 1.5 where it has the choice, and not by PSS.
+    pub prefers_pkcs1: bool,
+    /// Numbers of the hash algorithms it announces; `None`: it does not know RFC 7427.
+    pub hash_algorithms: Option<Vec<u16>>,
     /// Suites for the IKE SA, each a proposal; the first one's group is its guess for KE.
     pub ike: Vec<IkeSuite>,
     /// Suites for the child SA, each a proposal.
@@ -55,6 +65,9 @@ impl Customer {
             id: Identity::Fqdn(format!("cpe{number}.example")),
             peer_id: None,
             psk: Secret::new(format!("secret {number}").into_bytes()),
+            certificates: None,
+            prefers_pkcs1: false,
+            hash_algorithms: Some(vec![2, 3, 4, 5]),
             ike: usual_suites(),
             esp: [Cipher::Aes256Gcm16, Cipher::Aes128Gcm16]
                 .map(EspSuite::Encrypted)
@@ -73,7 +86,7 @@ impl Customer {
             name: format!("tunnel of {}", self.id),
             remote_id: self.id.clone(),
             local_id: self.peer_id.clone(),
-            psk: self.psk.clone(),
+            credentials: Credentials::Psk(self.psk.clone()),
             esp: self.esp.clone(),
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),

@@ -46,13 +46,16 @@ pub struct TestHost {
     system: Option<SystemRandom>,
 }
 
+/// What the time is, unless a test says otherwise, since 1970: January 2027.
+pub const UNIX_TIME: Duration = Duration::from_secs(1_800_000_000);
+
 impl TestHost {
     /// Different seeds give different SPIs, nonces and key pairs.
     pub fn new(seed: u64) -> Self {
         Self {
             random: TestRandom::new(seed),
             taken: Arc::default(),
-            clock: Arc::default(),
+            clock: Arc::new(AtomicU64::new(UNIX_TIME.as_secs())),
             system: None,
         }
     }
@@ -70,7 +73,7 @@ impl TestHost {
         Arc::clone(&self.taken)
     }
 
-    /// The seconds that it takes for the time since 1970; shared with the host's clones.
+    /// The seconds that it takes for the time since 1970, [`UNIX_TIME`] at first; shared with the host's clones.
     pub fn clock(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.clock)
     }

@@ -10,5 +10,5 @@ mod session;
 
 pub use customer::{Customer, Esn};
 pub use fleet::TestFleet;
-pub use host::{TestHost, TestRandom};
+pub use host::{TestHost, TestRandom, UNIX_TIME};
 pub use initiator::{Initiator, Status};

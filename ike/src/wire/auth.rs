@@ -17,8 +17,20 @@ pub(crate) struct Certificate<'a> {
 }
 
 impl<'a> Auth<'a> {
+    /// "RSA Digital Signature", by PKCS#1 version 1.5.
+    pub(crate) const RSA: u8 = 1;
+
     /// Method of a proof by a pre-shared key, "Shared Key Message Integrity Code".
     pub(crate) const SHARED_KEY: u8 = 2;
+
+    /// "ECDSA with SHA-256 on the P-256 curve" (RFC 4754 section 7).
+    pub(crate) const ECDSA_P256: u8 = 9;
+
+    /// "ECDSA with SHA-384 on the P-384 curve" (RFC 4754 section 7).
+    pub(crate) const ECDSA_P384: u8 = 10;
+
+    /// "Digital Signature" (RFC 7427 section 3): the data names its algorithm.
+    pub(crate) const DIGITAL_SIGNATURE: u8 = 14;
 
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, WireError> {
         let ([method, _, _, _], data) = body
@@ -37,6 +49,9 @@ impl<'a> Auth<'a> {
 }
 
 impl<'a> Certificate<'a> {
+    /// "X.509 Certificate - Signature": a certificate in DER, or in CERTREQ the hashes of authorities' keys.
+    pub(crate) const X509: u8 = 4;
+
     pub(super) fn decode(body: &'a [u8]) -> Result<Self, WireError> {
         let (encoding, data) = body
             .split_first()

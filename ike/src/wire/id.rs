@@ -10,10 +10,14 @@ const ID_IPV4_ADDR: u8 = 1;
 const ID_FQDN: u8 = 2;
 const ID_RFC822_ADDR: u8 = 3;
 const ID_IPV6_ADDR: u8 = 5;
+const ID_DER_ASN1_DN: u8 = 9;
 const ID_KEY_ID: u8 = 11;
 
 /// Octets of the longest name that a tunnel can be for: one of DNS (RFC 1035 section 3.1), and no key ID of more.
 const MAX_NAME_LEN: usize = 255;
+
+/// Octets of the longest distinguished name.
+const MAX_DN_LEN: usize = 1024;
 
 /// Octets in front of the data: the type and three reserved ones.
 const FIXED_LEN: usize = 4;
@@ -47,7 +51,11 @@ impl<'a> IdPayload<'a> {
     /// and what it calls itself is not worth 64 KiB of a log.
     pub(crate) fn identity(&self) -> Option<Identity> {
         let (kind, data) = (*self.0.first()?, self.0.get(FIXED_LEN..)?);
-        if data.len() > MAX_NAME_LEN {
+        let max_len = match kind {
+            ID_DER_ASN1_DN => MAX_DN_LEN,
+            _ => MAX_NAME_LEN,
+        };
+        if data.len() > max_len {
             return None;
         }
         let text = || std::str::from_utf8(data).ok().map(str::to_owned);
@@ -60,6 +68,7 @@ impl<'a> IdPayload<'a> {
                 .map(|octets| Identity::Address(Ipv6Addr::from(octets).into())),
             ID_FQDN => text().map(Identity::Fqdn),
             ID_RFC822_ADDR => text().map(Identity::Rfc822),
+            ID_DER_ASN1_DN => Some(Identity::DistinguishedName(data.to_vec())),
             ID_KEY_ID => Some(Identity::KeyId(data.to_vec())),
             _ => None,
         }
@@ -74,6 +83,7 @@ impl From<&Identity> for IdPayload<'static> {
             Identity::Address(IpAddr::V6(address)) => with_kind(ID_IPV6_ADDR, &address.octets()),
             Identity::Fqdn(name) => with_kind(ID_FQDN, name.as_bytes()),
             Identity::Rfc822(name) => with_kind(ID_RFC822_ADDR, name.as_bytes()),
+            Identity::DistinguishedName(der) => with_kind(ID_DER_ASN1_DN, der),
             Identity::KeyId(octets) => with_kind(ID_KEY_ID, octets),
         }
     }
@@ -85,13 +95,18 @@ mod tests {
 
     #[test]
     fn a_name_that_no_tunnel_can_have_is_none() {
-        for kind in [ID_FQDN, ID_RFC822_ADDR, ID_KEY_ID] {
+        for (kind, max_len) in [
+            (ID_FQDN, MAX_NAME_LEN),
+            (ID_RFC822_ADDR, MAX_NAME_LEN),
+            (ID_KEY_ID, MAX_NAME_LEN),
+            (ID_DER_ASN1_DN, MAX_DN_LEN),
+        ] {
             let named = |length| {
                 let body = [&[kind, 0, 0, 0][..], &vec![b'a'; length]].concat();
                 IdPayload::decode(&body).unwrap().identity().is_some()
             };
-            assert!(named(MAX_NAME_LEN));
-            assert!(!named(MAX_NAME_LEN + 1));
+            assert!(named(max_len));
+            assert!(!named(max_len + 1));
         }
     }
 }

@@ -92,6 +92,8 @@ impl NotifyType {
     pub(crate) const NO_NATS_ALLOWED: Self = Self(16402);
     /// RFC 7383 section 2.3.
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
+    /// RFC 7427 section 4.
+    pub(crate) const SIGNATURE_HASH_ALGORITHMS: Self = Self(16431);
 
     /// True when one of the payloads is a notification of this type.
     pub(crate) fn is_in(self, payloads: &[Payload<'_>]) -> bool {

@@ -54,6 +54,7 @@ pub(crate) fn identity() -> impl Strategy<Value = Identity> {
         "[a-z0-9.-]{1,255}".prop_map(Identity::Fqdn),
         "[!-?A-~]{1,60}@[!-~]{1,60}".prop_map(Identity::Rfc822),
         vec(any::<u8>(), 1..=255).prop_map(Identity::KeyId),
+        "CN=[a-z]{1,300}, O=[A-Za-z.]{1,60}".prop_map(|text| text.parse().unwrap()),
     ]
 }
 
@@ -93,18 +94,22 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     let place = place.prop_filter("a directory's own names", |(_, interface, _)| {
         interface != "." && interface != ".."
     });
-    (who, what, place).prop_map(|(who, (local_ts, remote_ts), (netns, interface, mtu))| Tunnel {
-        name: who.0,
-        id: TunnelId::new(who.1).unwrap(),
-        remote_id: who.2,
-        local_id: who.3,
-        esp: who.4,
-        local_ts,
-        remote_ts,
-        netns: netns.map(|name| name.parse().unwrap()),
-        interface: interface.parse().unwrap(),
-        mtu,
-    })
+    let auth = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
+    (who, what, place, auth).prop_map(
+        |(who, (local_ts, remote_ts), (netns, interface, mtu), auth)| Tunnel {
+            name: who.0,
+            id: TunnelId::new(who.1).unwrap(),
+            remote_id: who.2,
+            local_id: who.3,
+            esp: who.4,
+            local_ts,
+            remote_ts,
+            netns: netns.map(|name| name.parse().unwrap()),
+            interface: interface.parse().unwrap(),
+            mtu,
+            auth,
+        },
+    )
 }
 
 pub(crate) fn spis() -> impl Strategy<Value = IkeSpis> {

@@ -93,5 +93,6 @@ fn tunnel() -> Tunnel {
         netns: None,
         interface: "acme".parse().unwrap(),
         mtu: None,
+        auth: AuthMethod::Psk,
     }
 }

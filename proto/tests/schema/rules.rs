@@ -30,6 +30,7 @@ fn tunnel() -> v1::Tunnel {
         netns: String::new(),
         interface: "acme".into(),
         mtu: 0,
+        auth: 0,
     }
 }
 
@@ -128,6 +129,7 @@ fn of_tunnels() {
         let break_it = |t: &mut v1::Tunnel| t.interface = wrong.into();
         broken::<_, Tunnel>(tunnel(), break_it, &format!("interface: {wrong:?} {interface}"));
     }
+    check(|t| t.auth = 9, "auth: 9 is no method that this program knows");
     check(|t| t.mtu = 67, "mtu: 67 is not an MTU (68 to 65535)");
 }
 
@@ -255,8 +257,8 @@ fn of_sealed_records() {
         "tunnel.secret: nothing where a value is needed",
     );
     check(
-        |s| s.secret = vec![0; 32_769].into(),
-        "tunnel.secret: 32769 octets are more than 32768",
+        |s| s.secret = vec![0; 65_537].into(),
+        "tunnel.secret: 65537 octets are more than 65536",
     );
     check(
         |s| s.header = vec![0; 32_769].into(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use ike::Secret;
 use proto::{EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, v1};
 use serde::Serialize;
 use tonic::Code;
@@ -12,7 +11,8 @@ use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
 use super::super::output;
 use super::super::progress::{self, Progress};
-use super::{TunnelView, all, psk};
+use super::credentials::{CredentialArgs, Credentials};
+use super::{TunnelView, all};
 use crate::fleet_key::FleetKey;
 use crate::seal;
 
@@ -25,15 +25,15 @@ pub(in crate::cli) struct AddArgs {
     /// The operator's name for the tunnel.
     name: Name,
     /// Whom the customer's router must prove to be: an address, a domain name, user@domain, or keyid: with
-    /// hexadecimal digits.
+    /// hexadecimal digits, or a distinguished name like "C=CH, O=Acme, CN=cpe".
     #[arg(long, value_name = "ID")]
     remote_id: Identity,
-    /// Whom the fleet proves to be; by default the address that the customer reached.
+    /// Whom the fleet proves to be; by default the address that the customer reached, and with certificates the subject of
+    /// the fleet's own.
     #[arg(long, value_name = "ID")]
     local_id: Option<Identity>,
-    /// File with the pre-shared key; `-` for standard input.
-    #[arg(long, value_name = "FILE")]
-    psk_file: String,
+    #[command(flatten)]
+    credentials: CredentialArgs,
     /// What lies behind the fleet.
     #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',', required = true)]
     local_ts: Vec<String>,
@@ -70,13 +70,13 @@ struct Added {
 
 pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
     // What can be wrong without the distributor is told before it is asked.
-    tunnel(&args, number(&args.name, &[])?)?;
+    let credentials = args.credentials.read(&args.remote_id, args.local_id.as_ref())?;
+    tunnel(&args, &credentials, number(&args.name, &[])?)?;
     let config = args.operator.load()?;
     let fleet_key = FleetKey::load(&config.fleet_key)?;
-    let psk = psk::read(&args.psk_file)?;
 
     let added = operator::call(&config, async |mut client| {
-        put(&mut client, &args, &fleet_key, &psk).await
+        put(&mut client, &args, &fleet_key, &credentials).await
     })?;
     if args.operator.json {
         output::json(&added)?;
@@ -93,13 +93,18 @@ pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
 }
 
 /// Asks the distributor until the tunnel has a number that nobody took meanwhile.
-async fn put(client: &mut Client, args: &AddArgs, key: &FleetKey, psk: &Secret) -> Result<Added, Failure> {
+async fn put(
+    client: &mut Client,
+    args: &AddArgs,
+    key: &FleetKey,
+    credentials: &Credentials,
+) -> Result<Added, Failure> {
     let mut known = all(client).await?;
     for _ in 0..TRIES {
-        let tunnel = tunnel(args, number(&args.name, &known)?)?;
+        let tunnel = tunnel(args, credentials, number(&args.name, &known)?)?;
         let view = TunnelView::from(&tunnel);
-        let sealed: Sealed<Tunnel> =
-            seal::seal_record(key, tunnel, psk).map_err(|error| Failure::new(Kind::Failed, error))?;
+        let sealed: Sealed<Tunnel> = seal::seal_record(key, tunnel, &credentials.secret)
+            .map_err(|error| Failure::new(Kind::Failed, error))?;
         let request = v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),
             replace: args.replace,
@@ -143,7 +148,7 @@ fn number(name: &Name, tunnels: &[Tunnel]) -> Result<TunnelId, Failure> {
 }
 
 /// The arguments as a tunnel; `proto` knows what may stand in one.
-fn tunnel(args: &AddArgs, id: TunnelId) -> Result<Tunnel, Failure> {
+fn tunnel(args: &AddArgs, credentials: &Credentials, id: TunnelId) -> Result<Tunnel, Failure> {
     let interface = args
         .interface
         .as_ref()
@@ -152,13 +157,14 @@ fn tunnel(args: &AddArgs, id: TunnelId) -> Result<Tunnel, Failure> {
         name: args.name.to_string(),
         id: id.get().into(),
         remote_id: Some((&args.remote_id).into()),
-        local_id: args.local_id.as_ref().map(v1::Identity::from),
+        local_id: credentials.local_id.as_ref().map(v1::Identity::from),
         esp: args.esp.iter().map(ToString::to_string).collect(),
         local_ts: args.local_ts.clone(),
         remote_ts: args.remote_ts.clone(),
         netns: args.netns.as_ref().map(ToString::to_string).unwrap_or_default(),
         interface,
         mtu: args.mtu.unwrap_or_default(),
+        auth: v1::AuthMethod::from(credentials.auth).into(),
     };
     Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use proto::{
-    ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Sealed, Slot, Timestamp, TrafficSelector,
-    Tunnel, TunnelId,
+    AuthMethod, ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Sealed, Slot, Timestamp,
+    TrafficSelector, Tunnel, TunnelId,
 };
 
 pub(crate) fn sealed<H: proto::Header>(header: H) -> Sealed<H> {
@@ -24,6 +24,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         netns: None,
         interface: format!("sw-{id}").parse().unwrap(),
         mtu: None,
+        auth: AuthMethod::Psk,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The responder against the testkit's customers, on virtual time.
 
+mod certificates;
 mod commits;
 mod create_child;
 mod flood;
@@ -12,6 +13,7 @@ mod liveness;
 mod mobike;
 mod nat;
 mod pair;
+mod pki;
 mod refusals;
 mod rekey_child;
 mod rekey_ike;

@@ -5,7 +5,7 @@ use crate::wire::{
     self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType, Transform,
     TransformType,
 };
-use crate::{AuthRefusal, Cipher, Dropped, EspSuite, Identity, InitRefusal, Path, Secret};
+use crate::{AuthRefusal, Cipher, Credentials, Dropped, EspSuite, Identity, InitRefusal, Path, Secret};
 
 /// An IKE_SA_INIT request of the test's own making.
 fn init_with(change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
@@ -283,7 +283,7 @@ fn other_failures_of_ike_auth() {
         }
     };
     let (_, status, refusal) = auth_refusal(customer.clone(), rsa);
-    assert_eq!((status, refusal), (failed, AuthRefusal::Method(1)));
+    assert_eq!((status, refusal), (failed, AuthRefusal::OtherMethod(1)));
 
     let nobody = |payloads: &mut Vec<Payload<'_>>| {
         payloads.retain(|it| !matches!(it, Payload::IdI(_)));
@@ -329,7 +329,7 @@ fn a_changed_tunnel_counts_from_the_next_handshake_on() {
     let (mut fleet, mut first) = connected(Customer::new(1));
     let mut tunnel = Customer::new(1).tunnel();
     tunnel.esp = vec![EspSuite::Encrypted(Cipher::Aes128Gcm16)];
-    tunnel.psk = Secret::new(b"new".to_vec());
+    tunnel.credentials = Credentials::Psk(Secret::new(b"new".to_vec()));
     fleet.responder.handle_tunnel(fleet.now, tunnel);
     let mut second = Initiator::new(
         Customer {

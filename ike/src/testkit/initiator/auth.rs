@@ -1,10 +1,13 @@
 //! IKE_AUTH.
 
 use super::{Initiator, Status, Violation, first_error};
-use crate::crypto::{ChildKeys, SignedOctets};
+use crate::auth::{sign, verify};
+use crate::certificate::PeerChain;
+use crate::crypto::{Algorithm, ChildKeys, PublicKey, Sha2, SignedOctets};
 use crate::offer::esp_transforms;
+use crate::testkit::UNIX_TIME;
 use crate::udp::NAT_T_PORT;
-use crate::wire::{Auth, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal};
+use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal};
 use crate::{ChildSa, EspSuite, Transmit};
 
 impl Initiator {
@@ -18,17 +21,36 @@ impl Initiator {
             sk_p: &session.keys.sk_pi,
             id: id.body(),
         };
-        let proof = signed.psk_auth(self.init.suite.prf, &self.customer.psk);
-        let mut payloads = vec![
-            Payload::IdI(id),
-            Payload::Auth(Auth {
-                method: Auth::SHARED_KEY,
-                data: &proof,
-            }),
+        let prf = self.init.suite.prf;
+        let chain = self
+            .customer
+            .certificates
+            .iter()
+            .flat_map(|certificates| certificates.chain());
+        let (method, proof) = match &self.customer.certificates {
+            Some(certificates) => {
+                let padding = match self.customer.prefers_pkcs1 {
+                    true => Algorithm::RsaPkcs1(Sha2::Sha256),
+                    false => Algorithm::RsaPss(Sha2::Sha256),
+                };
+                let hashes = self.init.hashes.as_ref();
+                sign(certificates.signer(), hashes, padding, &signed.concat(prf)).ok()?
+            }
+            None => (Auth::SHARED_KEY, signed.psk_auth(prf, &self.customer.psk)),
+        };
+        let mut payloads = vec![Payload::IdI(id.clone())];
+        payloads.extend(chain.map(|data| {
+            Payload::Certificate(Certificate {
+                encoding: Certificate::X509,
+                data,
+            })
+        }));
+        payloads.extend([
+            Payload::Auth(Auth { method, data: &proof }),
             Payload::Sa(self.customer.esp_proposals(&self.init.child_spi)),
             Payload::TsI(self.customer.local_ts.clone()),
             Payload::TsR(self.customer.remote_ts.clone()),
-        ];
+        ]);
         if let Some(peer_id) = &self.customer.peer_id {
             payloads.push(Payload::IdR(IdPayload::from(peer_id)));
         }
@@ -65,9 +87,7 @@ impl Initiator {
             sk_p: &session.keys.sk_pr,
             id: id_r.body(),
         };
-        if !signed.is_psk_auth(self.init.suite.prf, &self.customer.psk, auth.data) {
-            return Err(Violation("the responder has another pre-shared key"));
-        }
+        self.check_proof(id_r, payloads, *auth, &signed)?;
         let Some(answer) = answer else {
             self.child_refusal = error;
             self.status = Status::Up;
@@ -95,6 +115,35 @@ impl Initiator {
         });
         self.status = Status::Up;
         Ok(())
+    }
+
+    fn check_proof(
+        &self,
+        id_r: &IdPayload<'_>,
+        payloads: &[Payload<'_>],
+        auth: Auth<'_>,
+        signed: &SignedOctets<'_>,
+    ) -> Result<(), Violation> {
+        let prf = self.init.suite.prf;
+        let Some(certificates) = &self.customer.certificates else {
+            return match signed.is_psk_auth(prf, &self.customer.psk, auth.data) {
+                true => Ok(()),
+                false => Err(Violation("the responder has another pre-shared key")),
+            };
+        };
+        let sent = payloads.iter().filter_map(|payload| match payload {
+            Payload::Certificate(certificate) => Some(*certificate),
+            _ => None,
+        });
+        let id_r = id_r.identity().ok_or(Violation("an identity of unknown kind"))?;
+        let spki = PeerChain::read(&sent.collect::<Vec<_>>())
+            .and_then(|chain| chain.key_of(&id_r, self.path.peer.ip(), certificates, UNIX_TIME))
+            .map_err(|_| Violation("the responder's certificates are not good enough"))?;
+        let key = PublicKey::read(&spki).ok_or(Violation("a key of unknown kind"))?;
+        match verify(auth, &key, &signed.concat(prf)) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Violation("the responder's signature is wrong")),
+        }
     }
 
     fn chosen_esp_suite(&self, answer: &Proposal<'_>) -> Option<EspSuite> {

@@ -1,6 +1,7 @@
 //! IKE_SA_INIT.
 
 use super::{Initiator, Status, Violation, first_error};
+use crate::auth::Hashes;
 use crate::crypto::{DhKeyPair, IkeKeys, nat_detection_hash};
 use crate::init::InitPayloads;
 use crate::testkit::customer::Customer;
@@ -24,6 +25,8 @@ pub(super) struct Init {
     pub(super) request: Vec<u8>,
     pub(super) response: Vec<u8>,
     pub(super) child_spi: [u8; 4],
+    /// What the responder checks signatures by.
+    pub(super) hashes: Option<Hashes>,
 }
 
 impl Init {
@@ -40,6 +43,7 @@ impl Init {
             request: Vec::new(),
             response: Vec::new(),
             child_spi: (random.next_u64() as u32 | 1 << 31).to_be_bytes(),
+            hashes: None,
         }
     }
 }
@@ -80,6 +84,13 @@ impl Initiator {
             let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);
             payloads.push(Payload::Notify(support));
         }
+        let hashes = self.customer.hash_algorithms.as_ref();
+        let hashes: Option<Vec<u8>> =
+            hashes.map(|hashes| hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect());
+        let hashes = hashes.as_ref().filter(|_| self.customer.certificates.is_some());
+        payloads.extend(
+            hashes.map(|hashes| Payload::Notify(Notify::new(NotifyType::SIGNATURE_HASH_ALGORITHMS, hashes))),
+        );
         let flags = Flags {
             initiator: true,
             response: false,
@@ -125,6 +136,7 @@ impl Initiator {
             .agree(ke.public)
             .map_err(|_| Violation("a bad public value"))?;
         let keys = IkeKeys::derive(suite, &shared, &self.init.ni, nr, spis);
+        self.init.hashes = Hashes::read(&message.payloads);
         self.init.suite = suite;
         self.init.nr = nr.to_vec();
         self.init.response = octets.to_vec();

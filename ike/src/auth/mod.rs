@@ -1,16 +1,30 @@
-//! IKE_AUTH with a pre-shared key (RFC 7296 sections 1.2 and 2.15).
+//! IKE_AUTH (RFC 7296 sections 1.2 and 2.15).
 
+mod request;
+mod signature;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::certificate::{Certificates, PeerChain};
 use crate::channel::{Channel, Exhausted, Kind, Opened};
-use crate::child::{Agreed, ChildRequest, Fresh};
+use crate::child::{Agreed, Fresh};
 use crate::children::{Child, Children, Phase};
+use crate::crypto::{Algorithm, PublicKey};
 use crate::established::{Arrived, Established};
 use crate::init::Initiated;
 use crate::nat::Outer;
 use crate::snapshot::State;
 use crate::tunnels::{Tunnels, is_same_identity};
 use crate::window::{Answered, Window};
-use crate::wire::{Auth, ExchangeType, IdPayload, Notify, NotifyType, Payload, WireError};
-use crate::{AuthRefusal, Change, ChildRefusal, Identity, Secret, Side, Tunnel};
+use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload};
+use crate::{
+    AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, Secret, Side, Tunnel,
+};
+use request::AuthRequest;
+pub(crate) use signature::Hashes;
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) use signature::{sign, verify};
 
 /// Message ID of IKE_AUTH (RFC 7296 section 2.2); with pre-shared keys there is one such exchange.
 pub(crate) const MESSAGE_ID: u32 = 1;
@@ -22,6 +36,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) tunnels: &'a Tunnels,
     /// Checked in place of the key of an unknown peer.
     pub(crate) decoy: &'a Secret,
+    /// The time since 1970.
+    pub(crate) unix_time: Duration,
 }
 
 /// How the attempt ends.
@@ -50,7 +66,9 @@ impl Attempt<'_> {
     ) -> Result<Judged, Exhausted> {
         let refusal = match opened.payloads() {
             Ok(payloads) => match self.admit(&payloads) {
-                Ok((request, tunnel)) => return self.accept(&request, tunnel, channel, issue_esp_spi),
+                Ok((request, tunnel, proof)) => {
+                    return self.accept(&request, tunnel, &proof, channel, issue_esp_spi);
+                }
                 Err(refusal) => refusal,
             },
             Err(error) => error.into(),
@@ -62,27 +80,105 @@ impl Attempt<'_> {
         ))
     }
 
-    fn admit<'p>(&self, payloads: &'p [Payload<'p>]) -> Result<(AuthRequest<'p>, &Tunnel), AuthRefusal> {
+    fn admit<'p>(
+        &self,
+        payloads: &'p [Payload<'p>],
+    ) -> Result<(AuthRequest<'p>, &Tunnel, Proof), AuthRefusal> {
         let request = AuthRequest::read(payloads)?;
-        let tunnel = self.verify(&request)?;
-        Ok((request, tunnel))
+        let (tunnel, proof) = self.authenticate(&request)?;
+        Ok((request, tunnel, proof))
     }
 
-    /// The tunnel that the peer proves to be entitled to. An identity that is not known here costs the same as a
-    /// known one with a wrong key, by a check against the decoy, and is answered the same.
-    fn verify(&self, request: &AuthRequest<'_>) -> Result<&Tunnel, AuthRefusal> {
+    /// The tunnel that the peer proves to be entitled to, and our own proof.
+    fn authenticate(&self, request: &AuthRequest<'_>) -> Result<(&Tunnel, Proof), AuthRefusal> {
         // A request for EAP has no AUTH payload (RFC 7296 section 2.16).
         let auth = request.auth.ok_or(AuthRefusal::Eap)?;
-        if auth.method != Auth::SHARED_KEY {
+        let claimed = self.claimed(request);
+        if auth.method == Auth::SHARED_KEY {
+            return self.by_psk(request, auth, claimed);
+        }
+        if !signature::is_by_signature(auth.method) {
             return Err(AuthRefusal::Method(auth.method));
         }
-        let claimed = self.claimed(request);
-        let psk = claimed.as_ref().map_or(self.decoy, |tunnel| &tunnel.psk);
+        // Names in certificates are no secret, so an unknown one may be refused sooner than another.
+        let tunnel = claimed?;
+        match &tunnel.credentials {
+            Credentials::Psk(_) => Err(AuthRefusal::OtherMethod(auth.method)),
+            Credentials::Certificates(certificates) => {
+                let algorithm = self.verify_signature(request, auth, certificates)?;
+                Ok((tunnel, self.sign(tunnel, certificates, algorithm)?))
+            }
+        }
+    }
+
+    /// An identity that is not known here costs the same as a known one with a wrong key, by a check against the decoy,
+    /// and is answered the same.
+    fn by_psk<'t>(
+        &self,
+        request: &AuthRequest<'_>,
+        auth: Auth<'_>,
+        claimed: Result<&'t Tunnel, AuthRefusal>,
+    ) -> Result<(&'t Tunnel, Proof), AuthRefusal> {
+        let prf = self.initiated.suite.prf;
+        let psk = match claimed.as_ref().map(|tunnel| &tunnel.credentials) {
+            Ok(Credentials::Psk(psk)) => psk,
+            Ok(Credentials::Certificates(_)) | Err(_) => self.decoy,
+        };
         let octets = self.initiated.initiator_octets(request.id_i.body());
-        let is_right = octets.is_psk_auth(self.initiated.suite.prf, psk, auth.data);
-        claimed.and_then(|tunnel| match is_right {
-            true => Ok(tunnel),
-            false => Err(AuthRefusal::WrongKey(tunnel.remote_id.clone())),
+        let is_right = octets.is_psk_auth(prf, psk, auth.data);
+        let tunnel = claimed?;
+        if matches!(tunnel.credentials, Credentials::Certificates(_)) {
+            return Err(AuthRefusal::OtherMethod(auth.method));
+        }
+        if !is_right {
+            return Err(AuthRefusal::WrongKey(tunnel.remote_id.clone()));
+        }
+        let id = IdPayload::from(&self.local_id(tunnel));
+        let data = self.initiated.responder_octets(id.body()).psk_auth(prf, psk);
+        Ok((tunnel, Proof::new(id, Auth::SHARED_KEY, data)))
+    }
+
+    /// The algorithm by which the peer has signed, with a key that a certificate says is its own.
+    fn verify_signature(
+        &self,
+        request: &AuthRequest<'_>,
+        auth: Auth<'_>,
+        certificates: &Certificates,
+    ) -> Result<Algorithm, AuthRefusal> {
+        let id_i = request
+            .id_i
+            .identity()
+            .ok_or(AuthRefusal::UnknownIdentity(None))?;
+        let from = self.arrived.path.peer.ip();
+        let spki =
+            PeerChain::read(&request.certificates)?.key_of(&id_i, from, certificates, self.unix_time)?;
+        let key = PublicKey::read(&spki).ok_or(CertificateFault::Key)?;
+        let octets = self.initiated.initiator_octets(request.id_i.body());
+        let octets = octets.concat(self.initiated.suite.prf);
+        Ok(signature::verify(auth, &key, &octets)?)
+    }
+
+    /// Our certificates are sent whether the peer asks for them or not (RFC 7296 section 3.6).
+    fn sign(
+        &self,
+        tunnel: &Tunnel,
+        certificates: &Arc<Certificates>,
+        peers: Algorithm,
+    ) -> Result<Proof, AuthRefusal> {
+        let id = match self.local_id(tunnel) {
+            // Bit by bit what stands in the certificate (RFC 4945 section 3.1.5).
+            Identity::DistinguishedName(_) => IdPayload::from(&certificates.subject()),
+            id => IdPayload::from(&id),
+        };
+        let octets = self
+            .initiated
+            .responder_octets(id.body())
+            .concat(self.initiated.suite.prf);
+        let hashes = self.initiated.hashes.as_ref();
+        let (method, data) = signature::sign(certificates.signer(), hashes, peers, &octets)?;
+        Ok(Proof {
+            certificates: Some(Arc::clone(certificates)),
+            ..Proof::new(id, method, data)
         })
     }
 
@@ -110,12 +206,13 @@ impl Attempt<'_> {
         &self,
         request: &AuthRequest<'_>,
         tunnel: &Tunnel,
+        proof: &Proof,
         mut channel: Channel,
         issue_esp_spi: impl FnOnce() -> Option<u32>,
     ) -> Result<Judged, Exhausted> {
         let agreed = request.child.agree(tunnel, &[]);
         let agreed = agreed.and_then(|agreed| Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?)));
-        let reply = self.seal_reply(&mut channel, tunnel, request.mobike, &agreed)?;
+        let reply = proof.seal_reply(&mut channel, request.mobike, &agreed)?;
 
         let mut state = State {
             suite: self.initiated.suite,
@@ -156,24 +253,50 @@ impl Attempt<'_> {
         };
         Ok(Judged::Accepted(Box::new(accepted), changes))
     }
+}
 
-    /// IDr and AUTH, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2).
+/// How we prove who we are.
+struct Proof {
+    id: IdPayload<'static>,
+    /// Whose chain goes along.
+    certificates: Option<Arc<Certificates>>,
+    method: u8,
+    data: Vec<u8>,
+}
+
+impl Proof {
+    fn new(id: IdPayload<'static>, method: u8, data: Vec<u8>) -> Self {
+        Self {
+            id,
+            certificates: None,
+            method,
+            data,
+        }
+    }
+
+    /// IDr, CERT and AUTH, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2).
     fn seal_reply(
         &self,
         channel: &mut Channel,
-        tunnel: &Tunnel,
         mobike: bool,
         agreed: &Result<(Agreed<'_>, u32), ChildRefusal>,
     ) -> Result<Vec<u8>, Exhausted> {
-        let id_r = IdPayload::from(&self.local_id(tunnel));
-        let octets = self.initiated.responder_octets(id_r.body());
-        let proof = octets.psk_auth(self.initiated.suite.prf, &tunnel.psk);
-        let auth = Auth {
-            method: Auth::SHARED_KEY,
-            data: &proof,
-        };
+        let mut payloads = vec![Payload::IdR(self.id.clone())];
+        let chain = self
+            .certificates
+            .iter()
+            .flat_map(|certificates| certificates.chain());
+        payloads.extend(chain.map(|data| {
+            Payload::Certificate(Certificate {
+                encoding: Certificate::X509,
+                data,
+            })
+        }));
+        payloads.push(Payload::Auth(Auth {
+            method: self.method,
+            data: &self.data,
+        }));
         let spi = agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
-        let mut payloads = vec![Payload::IdR(id_r.clone()), Payload::Auth(auth)];
         match agreed {
             Ok((agreed, _)) => payloads.extend(agreed.payloads(&spi)),
             Err(refusal) => payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[]))),
@@ -190,39 +313,4 @@ pub(crate) fn seal_refusal(channel: &mut Channel, refusal: &AuthRefusal) -> Resu
     let (kind, data) = refusal.notification();
     let payload = Payload::Notify(Notify::new(kind, &data));
     channel.seal(Kind::Response, ExchangeType::IkeAuth, MESSAGE_ID, &[payload])
-}
-
-/// The peer's claim and its proof.
-struct AuthRequest<'a> {
-    id_i: &'a IdPayload<'a>,
-    id_r: Option<&'a IdPayload<'a>>,
-    auth: Option<Auth<'a>>,
-    initial_contact: bool,
-    /// MOBIKE_SUPPORTED (RFC 4555 section 3.1).
-    mobike: bool,
-    child: ChildRequest<'a>,
-}
-
-impl<'a> AuthRequest<'a> {
-    fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
-        let (mut id_i, mut id_r, mut auth, mut initial_contact) = (None, None, None, false);
-        for payload in payloads {
-            match payload {
-                Payload::IdI(id) => id_i = Some(id),
-                Payload::IdR(id) => id_r = Some(id),
-                Payload::Auth(proof) => auth = Some(*proof),
-                Payload::Notify(notify) => initial_contact |= notify.kind == NotifyType::INITIAL_CONTACT,
-                _ => {}
-            }
-        }
-        let id_i = id_i.ok_or(WireError::Syntax("no IDi payload"))?;
-        Ok(Self {
-            id_i,
-            id_r,
-            auth,
-            initial_contact,
-            mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
-            child: ChildRequest::read(payloads)?,
-        })
-    }
 }

@@ -1,0 +1,44 @@
+//! What an IKE_AUTH request asks for and proves (RFC 7296 section 1.2).
+
+use crate::child::ChildRequest;
+use crate::wire::{Auth, Certificate, IdPayload, NotifyType, Payload, WireError};
+
+/// The peer's claim and its proof.
+pub(super) struct AuthRequest<'a> {
+    pub(super) id_i: &'a IdPayload<'a>,
+    pub(super) id_r: Option<&'a IdPayload<'a>>,
+    pub(super) auth: Option<Auth<'a>>,
+    /// In the order they were sent.
+    pub(super) certificates: Vec<Certificate<'a>>,
+    pub(super) initial_contact: bool,
+    /// MOBIKE_SUPPORTED (RFC 4555 section 3.1).
+    pub(super) mobike: bool,
+    pub(super) child: ChildRequest<'a>,
+}
+
+impl<'a> AuthRequest<'a> {
+    pub(super) fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
+        let mut certificates = Vec::new();
+        let (mut id_i, mut id_r, mut auth, mut initial_contact) = (None, None, None, false);
+        for payload in payloads {
+            match payload {
+                Payload::IdI(id) => id_i = Some(id),
+                Payload::IdR(id) => id_r = Some(id),
+                Payload::Certificate(certificate) => certificates.push(*certificate),
+                Payload::Auth(proof) => auth = Some(*proof),
+                Payload::Notify(notify) => initial_contact |= notify.kind == NotifyType::INITIAL_CONTACT,
+                _ => {}
+            }
+        }
+        let id_i = id_i.ok_or(WireError::Syntax("no IDi payload"))?;
+        Ok(Self {
+            id_i,
+            id_r,
+            auth,
+            certificates,
+            initial_contact,
+            mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
+            child: ChildRequest::read(payloads)?,
+        })
+    }
+}

@@ -1,0 +1,55 @@
+//! Certificates, CRLs and private keys from PEM files.
+
+use std::path::Path;
+
+use proto::TunnelCertificates;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::super::failure::{Failure, Kind};
+use crate::files;
+
+/// Reads the files of a tunnel; what may stand in them `ike` knows.
+pub(super) fn read(
+    anchors: &Path,
+    crls: Option<&Path>,
+    chain: &Path,
+    key: &Path,
+) -> Result<TunnelCertificates, Failure> {
+    let crls = crls
+        .map(all::<CertificateRevocationListDer<'static>>)
+        .transpose()?;
+    Ok(TunnelCertificates {
+        anchors: all::<CertificateDer<'static>>(anchors)?,
+        crls: crls.unwrap_or_default(),
+        chain: all::<CertificateDer<'static>>(chain)?,
+        key: private_key(key)?,
+    })
+}
+
+/// Everything of the kind in the file, in its order, in DER.
+fn all<T: PemObject + AsRef<[u8]>>(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let text = files::read_text(path).map_err(|error| Failure::new(Kind::Usage, error))?;
+    let found = T::pem_slice_iter(text.as_bytes());
+    let found: Result<Vec<_>, _> = found
+        .map(|found| found.map(|der| der.as_ref().to_vec()))
+        .collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(wrong(path, "nothing of what should be in it is there, in PEM")),
+        Ok(found) => Ok(found),
+        Err(_) => Err(wrong(path, "what is in it is not PEM")),
+    }
+}
+
+fn private_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let text = files::read_secret(path).map_err(|error| Failure::new(Kind::Usage, error))?;
+    match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
+        Ok(key) => Ok(Zeroizing::new(key.secret_der().to_vec())),
+        Err(_) => Err(wrong(path, "there is no private key in PEM, or it is encrypted")),
+    }
+}
+
+fn wrong(path: &Path, reason: &str) -> Failure {
+    Failure::new(Kind::Usage, format_args!("{}: {reason}", path.display()))
+}
