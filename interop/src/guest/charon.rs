@@ -2,14 +2,24 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::certificates::Certificates;
 use super::namespace::Namespace;
 use super::process::{self, Daemon};
+
+/// How two sides prove who they are.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// By a pre-shared key.
+    Psk(String),
+    /// By certificates.
+    Certificates(Certificates),
+}
 
 /// A connection with one child SA, both of the same name, as swanctl.conf(5) has it.
 #[derive(Clone, Debug)]
@@ -24,8 +34,8 @@ pub struct Connection {
     pub local_id: String,
     /// What the peer must prove to be.
     pub remote_id: String,
-    /// The pre-shared key.
-    pub psk: String,
+    /// How both prove it.
+    pub credentials: Credentials,
     /// Proposal for the IKE SA, in strongSwan's words.
     pub ike: String,
     /// Proposal for the child SA.
@@ -39,18 +49,50 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// What stands in the sections `local` and `remote`, and the section `secrets`.
+    fn auth(&self) -> (String, String, String) {
+        let Self {
+            name,
+            local_id,
+            remote_id,
+            credentials,
+            ..
+        } = self;
+        match credentials {
+            Credentials::Psk(psk) => (
+                "auth = psk".to_owned(),
+                "auth = psk".to_owned(),
+                format!(
+                    "secrets {{
+    ike-{name} {{
+        id-local = {local_id}
+        id-remote = {remote_id}
+        secret = \"{psk}\"
+    }}
+}}
+"
+                ),
+            ),
+            Credentials::Certificates(_) => (
+                format!("auth = pubkey\n            certs = {name}"),
+                format!("auth = pubkey\n            cacerts = {name}"),
+                String::new(),
+            ),
+        }
+    }
+
     /// The customer's window for replays is off: more than one edge sends, each with a sequence of its own.
     fn config(&self) -> String {
         let Self {
             name,
             local_id,
             remote_id,
-            psk,
             ike,
             esp,
             dpd_seconds,
             ..
         } = self;
+        let (local_auth, remote_auth, secret) = self.auth();
         let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
         format!(
             "connections {{
@@ -61,11 +103,11 @@ impl Connection {
         proposals = {ike}
         dpd_delay = {dpd_seconds}s
         local {{
-            auth = psk
+            {local_auth}
             id = {local_id}
         }}
         remote {{
-            auth = psk
+            {remote_auth}
             id = {remote_id}
         }}
         children {{
@@ -78,20 +120,37 @@ impl Connection {
         }}
     }}
 }}
-secrets {{
-    ike-{name} {{
-        id-local = {local_id}
-        id-remote = {remote_id}
-        secret = \"{psk}\"
-    }}
-}}
-",
+{secret}",
             local = address(self.local),
             remote = address(self.remote),
             local_ts = self.local_ts.join(","),
             remote_ts = self.remote_ts.join(","),
         )
     }
+}
+
+/// Where swanctl finds certificates and keys of the namespace `name`.
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(format!("swanctl-{name}"))
+}
+
+/// Puts the files of `certificates` where swanctl looks for them, under the names that the connections use.
+fn place_files(folder: &Path, name: &str, certificates: &Certificates) -> Result<()> {
+    let chain = fs::read_to_string(&certificates.chain)?;
+    let mut chain = chain.split_inclusive("-----END CERTIFICATE-----\n");
+    fs::write(
+        folder.join("x509").join(name),
+        chain.next().context("an empty chain")?,
+    )?;
+    for (number, intermediate) in chain.enumerate() {
+        fs::write(
+            folder.join("x509ca").join(format!("{name}-{number}")),
+            intermediate,
+        )?;
+    }
+    fs::copy(&certificates.authority, folder.join("x509ca").join(name))?;
+    fs::copy(&certificates.key, folder.join("private").join(name))?;
+    Ok(())
 }
 
 /// Named one by one: with every plugin charon crashed in the guest (kernel-libipsec takes /dev/net/tun).
@@ -118,6 +177,15 @@ impl Charon {
         let strongswan = PathBuf::from(format!("strongswan-{name}.conf"));
         let config = PathBuf::from(format!("swanctl-{name}.conf"));
         fs::write(&strongswan, daemon_config(settings))?;
+        let folder = folder(name);
+        for kind in ["x509", "x509ca", "private"] {
+            fs::create_dir_all(folder.join(kind))?;
+        }
+        for connection in connections {
+            if let Credentials::Certificates(certificates) = &connection.credentials {
+                place_files(&folder, &connection.name, certificates)?;
+            }
+        }
         fs::write(
             &config,
             connections.iter().map(Connection::config).collect::<String>(),
@@ -141,7 +209,8 @@ impl Charon {
         let mut command = Command::new("swanctl");
         command
             .args(["--load-all", "--noprompt", "--file"])
-            .arg(&self.config);
+            .arg(&self.config)
+            .env("SWANCTL_DIR", fs::canonicalize(folder(self.namespace.name()))?);
         process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
     }
 

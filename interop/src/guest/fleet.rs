@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::charon::Connection;
+use super::charon::{Connection, Credentials};
 use super::namespace::Namespace;
 use super::process;
 use super::service::Service;
@@ -27,7 +27,7 @@ const PORT: u16 = 7400;
 const BARRIER_SECONDS: u32 = 10;
 
 /// What our side says it is.
-const FLEET_ID: &str = "fleet.example";
+pub const FLEET_ID: &str = "fleet.example";
 
 /// A fleet that runs; dropped, its programs are killed.
 pub struct Fleet {
@@ -81,13 +81,12 @@ impl Fleet {
     /// # Errors
     /// The operator's command fails.
     pub fn add(&self, tunnel: &Tunnel) -> Result<()> {
-        let secret = PathBuf::from(format!("{}.psk", tunnel.name));
-        fs::write(&secret, &tunnel.psk)?;
-        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))?;
         let mut words = vec!["tunnel", "add", &tunnel.name, "--remote-id", &tunnel.remote_id];
-        words.extend(["--local-id", FLEET_ID, "--psk-file"]);
-        let secret = secret.to_string_lossy();
-        words.push(&secret);
+        words.extend(["--local-id", FLEET_ID]);
+        let files = tunnel.credential_files()?;
+        for (option, path) in &files {
+            words.extend([*option, path]);
+        }
         for prefix in &tunnel.local_ts {
             words.extend(["--local-ts", prefix]);
         }
@@ -141,8 +140,8 @@ pub struct Tunnel {
     pub name: String,
     /// What the customer says it is.
     pub remote_id: String,
-    /// The pre-shared key.
-    pub psk: String,
+    /// How the fleet proves who it is, and the customer has to.
+    pub credentials: Credentials,
     /// Behind the fleet.
     pub local_ts: Vec<String>,
     /// Behind the customer.
@@ -158,11 +157,34 @@ impl Tunnel {
         Self {
             name: name.to_owned(),
             remote_id: format!("{name}.example"),
-            psk: format!("a key that only {name} and the fleet know"),
+            credentials: Credentials::Psk(format!("a key that only {name} and the fleet know")),
             local_ts: ORIGIN_PREFIXES.map(str::to_owned).to_vec(),
             remote_ts: customer.prefixes.to_vec(),
             netns: None,
         }
+    }
+
+    /// The operator's options, and the files they name.
+    fn credential_files(&self) -> Result<Vec<(&'static str, String)>> {
+        let certificates = match &self.credentials {
+            Credentials::Psk(psk) => {
+                let path = PathBuf::from(format!("{}.psk", self.name));
+                fs::write(&path, psk)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+                return Ok(vec![("--psk-file", path.display().to_string())]);
+            }
+            Credentials::Certificates(certificates) => certificates,
+        };
+        let mut files = vec![
+            ("--ca-file", &certificates.authority),
+            ("--cert-file", &certificates.chain),
+            ("--key-file", &certificates.key),
+        ];
+        files.extend(certificates.crl.as_ref().map(|crl| ("--crl-file", crl)));
+        Ok(files
+            .into_iter()
+            .map(|(option, path)| (option, path.display().to_string()))
+            .collect())
     }
 
     /// The same from the customer's side.
@@ -173,7 +195,7 @@ impl Tunnel {
             remote: Some(outer.anycast()),
             local_id: self.remote_id.clone(),
             remote_id: FLEET_ID.to_owned(),
-            psk: self.psk.clone(),
+            credentials: self.credentials.clone(),
             ike: "aes256gcm16-prfsha256-x25519".to_owned(),
             esp: "aes256gcm16".to_owned(),
             local_ts: self.remote_ts.clone(),

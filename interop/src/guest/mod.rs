@@ -10,6 +10,7 @@
 
 pub mod boot;
 pub mod capture;
+pub mod certificates;
 pub mod charon;
 pub mod fleet;
 pub mod flow;

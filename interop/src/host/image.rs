@@ -29,6 +29,7 @@ const PACKAGES: &[&str] = &[
     "openssh-server",
     "procps",
     "strongswan-charon",
+    "strongswan-pki",
     "strongswan-swanctl",
     "sudo",
     "systemd-container",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-use crate::guest::charon::Charon;
+use crate::guest::charon::{Charon, Credentials};
 use crate::guest::fleet::Tunnel;
 use crate::guest::monitor::What;
 use crate::guest::packet::Ike;
@@ -80,7 +80,7 @@ fn tunnel(stage: &Stage, number: u8) -> (Ipv4Addr, Tunnel) {
     let name = format!("t{number}");
     let tunnel = Tunnel {
         remote_id: format!("{name}.example"),
-        psk: format!("a key that only {name} and the fleet know"),
+        credentials: Credentials::Psk(format!("a key that only {name} and the fleet know")),
         local_ts: vec![format!("{ORIGIN}/32")],
         remote_ts: vec![format!("{inner}/32")],
         name,

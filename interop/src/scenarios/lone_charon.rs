@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
 use crate::guest::capture::Capture;
-use crate::guest::charon::{Charon, Connection};
+use crate::guest::charon::{Charon, Connection, Credentials};
 use crate::guest::flow::{Echo, Flow};
 use crate::guest::kernel;
 use crate::guest::monitor::{Monitor, What};
@@ -33,7 +33,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         remote: Some(anycast),
         local_id: "customer.example".into(),
         remote_id: "fleet.example".into(),
-        psk: "the lab's own key".into(),
+        credentials: Credentials::Psk("the lab's own key".into()),
         ike: "aes256gcm16-prfsha256-x25519".into(),
         esp: "aes256gcm16".into(),
         local_ts: vec![customer.prefixes[0].clone()],

@@ -1,6 +1,7 @@
 //! What must be true, one file each. A scenario asserts on captures, on kernels or on what arrived, never on our own logs.
 
 mod by_hand;
+mod certificates;
 mod crowd;
 mod customer_delete;
 mod daemon_restart;
@@ -57,6 +58,8 @@ pub const ALL: &[Scenario] = &[
     twice::SCENARIO,
     customer_delete::SCENARIO,
     wrong_key::SCENARIO,
+    certificates::GOOD,
+    certificates::BAD,
     no_proposal::SCENARIO,
     distributor_restart::SCENARIO,
     daemon_restart::PLAIN,

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::Scenario;
+use crate::guest::charon::Credentials;
 use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};
@@ -21,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 fn run(reporter: &mut Reporter) -> Result<()> {
     let stage = Stage::set(Plan::default())?;
     let (tunnel, charon) = stage.order_with(0, Outer::V4, |connection| {
-        connection.psk = "not the key".to_owned()
+        connection.credentials = Credentials::Psk("not the key".to_owned())
     })?;
     let tried = charon.try_initiate(&tunnel.name, LIMIT)?;
     ensure!(!tried.status.success(), "a wrong key was good enough");
