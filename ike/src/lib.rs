@@ -10,8 +10,8 @@
 //!
 //! A datagram's way: `responder` finds out whose it is; `wire` decodes it; `init` and `auth` make an IKE SA of
 //! IKE_SA_INIT and IKE_AUTH, with `select`, `narrow`, `nat` and `child` for what is agreed on; `established` answers
-//! whatever comes later, as `window` allows, and asks questions of its own. `snapshot` is what other edges need to
-//! go on with an IKE SA. What is to be sent, committed or logged collects in `outbox`.
+//! whatever comes later, as `window` allows, asks questions of its own, and replaces SAs before they are too old
+//! (`children`, `exchange`). `snapshot` is what other edges need to go on with an IKE SA. What is to be sent, committed or logged collects in `outbox`.
 
 #![forbid(unsafe_code)]
 

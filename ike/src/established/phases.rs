@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::commits::{Made, Then};
 use super::Established;
+use super::commits::{Made, Then};
 use crate::children;
 use crate::context::Context;
 use crate::requests::{Old, Request};

@@ -35,7 +35,7 @@ const DECOY_LEN: usize = 32;
 /// call [`Self::handle_timeout`] at [`Self::poll_timeout`]. Time never goes back from one call to the next.
 ///
 /// Memory: half-open IKE SAs are bounded by [`crate::Limits::half_open_max`]. There are as many established ones as
-/// authenticated customers keep alive, at a good 1 KiB each, and a note for each commit that is not answered yet.
+/// authenticated customers keep alive, at about 1.5 KiB each, and a note for each commit that is not answered yet.
 pub struct Responder {
     config: Config,
     spi_mask: SpiMask,

@@ -24,6 +24,8 @@ enum Step {
     Wear(usize),
     TakeOver(usize),
     Lose(usize, usize),
+    Revoke(usize),
+    RevokeAll(usize),
 }
 
 fn step() -> impl Strategy<Value = (Step, u64)> {
@@ -31,11 +33,18 @@ fn step() -> impl Strategy<Value = (Step, u64)> {
     let what = prop_oneof![
         4 => end.clone().prop_map(Step::Wear),
         1 => end.clone().prop_map(Step::TakeOver),
-        2 => (end, 1..4_usize).prop_map(|(end, count)| Step::Lose(end, count)),
+        2 => (end.clone(), 1..4_usize).prop_map(|(end, count)| Step::Lose(end, count)),
     ];
     // Milliseconds until the next; mostly so few that the one before is not over.
     let pause = prop_oneof![3 => 0..60_u64, 1 => 0..20_000_u64];
     (what, pause)
+}
+
+/// The operator takes away what is being rekeyed.
+fn revocation() -> impl Strategy<Value = (Step, u64)> {
+    let end = FLEET..=ROUTER;
+    let what = prop_oneof![end.clone().prop_map(Step::Revoke), end.prop_map(Step::RevokeAll)];
+    (what, 0..60_u64)
 }
 
 fn network() -> impl Strategy<Value = Network> {
@@ -65,12 +74,13 @@ proptest! {
         network in network(),
         lifetimes in prop::array::uniform2((20..200_u32, 30..300_u32)),
         steps in prop::collection::vec(step(), 1..25),
+        revocations in prop::collection::vec(revocation(), 0..2),
     ) {
         let limits = lifetimes.map(|(child, ike)| restless(child, ike));
         let mut pair = Pair::new(seed, limits);
         pair.network = network;
         let mut slot = 10;
-        for (step, pause) in steps {
+        for (step, pause) in steps.into_iter().chain(revocations) {
             match step {
                 Step::Wear(end) => pair.wear(end),
                 Step::TakeOver(end) => {
@@ -78,6 +88,8 @@ proptest! {
                     pair.take_over(end, slot);
                 }
                 Step::Lose(end, count) => pair.network.doomed[end] = count,
+                Step::Revoke(end) => pair.revoke(end),
+                Step::RevokeAll(end) => pair.revoke_all(end),
             }
             pair.run(Duration::from_millis(pause));
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::testkit::{TestHost, TestRandom};
-use crate::{ChildUpdate, CommitId, CommitOutcome, IkeSpis, Limits, Tunnel};
+use crate::{ChildUpdate, Commit, CommitId, CommitOutcome, IkeSpis, Limits, Tunnel};
 
 /// Its two ends.
 pub(super) const FLEET: usize = 0;
@@ -155,11 +155,20 @@ impl Pair {
         self.ends.iter_mut().for_each(|it| it.edge.now = end);
     }
 
-    /// The same while a child SA is gone from one end before the other.
-    pub(super) fn run_blind(&mut self, duration: Duration) {
+    /// The operator revokes the child SA that an end sends on: from now on there need not be one.
+    pub(super) fn revoke(&mut self, end: usize) {
         self.blind = true;
-        self.run(duration);
-        self.blind = false;
+        if let Some(child) = self.ends[end].installed.sender() {
+            let spi = child.inbound_spi;
+            self.ends[end].revoke(spi);
+            self.collect_all();
+        }
+    }
+
+    /// The operator revokes the IKE SA, whichever it is now.
+    pub(super) fn revoke_all(&mut self, end: usize) {
+        self.ends[end].revoke_all();
+        self.collect_all();
     }
 
     /// An end's process dies, and another goes on with what the fleet knows.
@@ -360,16 +369,14 @@ impl Pair {
 }
 
 impl End {
-    /// The operator revokes a child SA.
-    pub(super) fn revoke(&mut self, inbound_spi: u32) {
+    fn revoke(&mut self, inbound_spi: u32) {
         self.installed.children.remove(&inbound_spi);
         self.edge
             .responder
             .handle_child_removed(self.edge.now, inbound_spi);
     }
 
-    /// The operator revokes the IKE SA, whichever it is now.
-    pub(super) fn revoke_all(&mut self) {
+    fn revoke_all(&mut self) {
         self.installed.children.clear();
         for sa in std::mem::take(&mut self.installed.ike_sas).into_values() {
             self.edge.responder.handle_ike_removed(self.edge.now, sa.spis);
@@ -381,7 +388,7 @@ impl End {
         let mut commits = self.edge.commits.iter().rev();
         let commit = commits.find(|commit| commit.id == id);
         let commit = commit.expect("a commit that was asked for");
-        if !self.installed.ike_sas.contains_key(&commit.ike.responder) {
+        if !self.installed.admits(commit) {
             return self.edge.finish(id, CommitOutcome::Refused);
         }
         commit
@@ -393,6 +400,15 @@ impl End {
 }
 
 impl Installed {
+    /// The fleet refuses to change what was revoked.
+    fn admits(&self, commit: &Commit) -> bool {
+        let knows = |change: &Change| match change {
+            Change::UpdateChild { inbound_spi, .. } => self.children.contains_key(inbound_spi),
+            _ => true,
+        };
+        self.ike_sas.contains_key(&commit.ike.responder) && commit.changes.iter().all(knows)
+    }
+
     fn apply(&mut self, change: &Change) {
         match change {
             Change::PutIke(sa) => {
@@ -410,7 +426,7 @@ impl Installed {
                     .insert(child.inbound_spi, ((**child).clone(), precedence));
             }
             Change::RemoveChild(spi) => {
-                assert!(self.children.remove(spi).is_some(), "{spi:08x} is not there");
+                self.children.remove(spi);
             }
             Change::UpdateChild { inbound_spi, update } => {
                 let next = self.next_precedence();

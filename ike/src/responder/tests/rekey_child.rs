@@ -124,11 +124,8 @@ fn a_child_sa_is_deleted_while_it_is_rekeyed() {
         let mut pair = Pair::new(1, [patient(); 2]);
         pair.wear(rekeys);
         pair.run(Duration::from_millis(offset));
-        let deletes = 1 - rekeys;
-        let spi = pair.sender(deletes);
-        pair.ends[deletes].revoke(spi);
-        pair.collect_all();
-        pair.run_blind(40 * SECOND);
+        pair.revoke(1 - rekeys);
+        pair.run(40 * SECOND);
         pair.assert_agreed();
     }
 }
@@ -182,15 +179,14 @@ fn the_peer_decides_on_a_key_exchange() {
 #[test]
 fn a_child_sa_that_the_peer_does_not_know_is_let_go() {
     let mut pair = Pair::new(1, [patient(); 2]);
-    let spi = pair.sender(ROUTER);
     pair.network.doomed[ROUTER] = 1;
-    pair.ends[ROUTER].revoke(spi);
+    pair.revoke(ROUTER);
     // Its DELETE is lost, and comes again too late.
     pair.wear(FLEET);
-    pair.run_blind(SECOND);
+    pair.run(SECOND);
     let lost = |what: &What| matches!(what, What::ChildrenDeleted(_));
     assert_eq!(pair.count(FLEET, lost), 1, "{:?}", pair.story());
-    pair.run_blind(10 * SECOND);
+    pair.run(10 * SECOND);
     pair.assert_agreed();
     assert_eq!(pair.count(FLEET, was_added), 0);
 }

@@ -330,8 +330,7 @@ fn the_ike_sa_is_deleted_while_it_is_rekeyed() {
             }
             pair.stop_aging();
             pair.run(Duration::from_millis(after));
-            pair.ends[1 - end].revoke_all();
-            pair.collect_all();
+            pair.revoke_all(1 - end);
             pair.run(300 * SECOND);
             pair.assert_agreed();
             assert!(pair.ends.iter().all(|end| end.installed.ike_sas.is_empty()));
