@@ -169,7 +169,7 @@ impl Play {
     fn decide(&mut self, script: &mut Script<'_>) {
         let octet = script.octet();
         if self.fleet.prompt {
-            self.fleet.prompt = octet % 4 != 0;
+            self.fleet.prompt = !octet.is_multiple_of(4);
             self.finished = self.fleet.commits.len();
             return;
         }
