@@ -121,6 +121,8 @@ impl Established {
         };
         self.state.children.push(Child::new(&child, phase));
         self.report_child(spi, replaces, Side::Peer, cx.out);
+        // It does rekey, if not as we asked.
+        self.refusals = 0;
         if let Some(exchange) = &mut self.state.exchange
             && replaces.is_some_and(|replaces| exchange.subject.old() == Old::Child(replaces))
         {

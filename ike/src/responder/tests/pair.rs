@@ -62,6 +62,8 @@ pub(super) struct End {
 enum UnderWay {
     Datagram(Transmit),
     Commit(CommitId),
+    /// The first packet on the child SA with this inbound SPI.
+    Packet(u32),
 }
 
 /// What commits have made true.
@@ -174,7 +176,7 @@ impl Pair {
     /// An end's process dies, and another goes on with what the fleet knows.
     pub(super) fn take_over(&mut self, end: usize, slot: u16) {
         self.under_way
-            .retain(|_, (to, what)| *to != end || matches!(what, UnderWay::Datagram(_)));
+            .retain(|_, (to, what)| *to != end || !matches!(what, UnderWay::Commit(_)));
         let dead = &mut self.ends[end];
         let tunnel = dead.tunnel.clone();
         dead.edge = TestFleet::with_host(slot, TestHost::new(slot.into()), dead.limits);
@@ -209,7 +211,16 @@ impl Pair {
         {
             let sent = match what {
                 UnderWay::Datagram(datagram) => self.ends[to].edge.deliver(&datagram),
-                UnderWay::Commit(id) => self.ends[to].finish(id),
+                UnderWay::Commit(id) => {
+                    let sent = self.ends[to].finish(id);
+                    self.send_packet(to);
+                    sent
+                }
+                UnderWay::Packet(spi) => {
+                    let edge = &mut self.ends[to].edge;
+                    edge.responder.handle_child_used(self.now, spi);
+                    edge.drain()
+                }
             };
             return self.send(to, sent);
         }
@@ -258,6 +269,14 @@ impl Pair {
                 let delay = self.pick(self.network.delay.clone());
                 self.schedule(delay, 1 - from, UnderWay::Datagram(datagram.clone()));
             }
+        }
+    }
+
+    /// The kernels of an end send on whatever they have now.
+    fn send_packet(&mut self, from: usize) {
+        if let Some(spi) = self.ends[from].installed.sender().map(|child| child.outbound_spi) {
+            let delay = self.pick(self.network.delay.clone());
+            self.schedule(delay, 1 - from, UnderWay::Packet(spi));
         }
     }
 
