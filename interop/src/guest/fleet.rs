@@ -96,6 +96,9 @@ impl Fleet {
         if let Some(netns) = &tunnel.netns {
             words.extend(["--netns", netns]);
         }
+        for suite in &tunnel.esp {
+            words.extend(["--esp", suite]);
+        }
         self.operate(&words).map(drop)
     }
 
@@ -148,6 +151,8 @@ pub struct Tunnel {
     pub remote_ts: Vec<String>,
     /// The named network namespace of its inner side on every edge.
     pub netns: Option<String>,
+    /// Suites of its child SAs; none for the fleet's default.
+    pub esp: Vec<String>,
 }
 
 impl Tunnel {
@@ -161,6 +166,7 @@ impl Tunnel {
             local_ts: ORIGIN_PREFIXES.map(str::to_owned).to_vec(),
             remote_ts: customer.prefixes.to_vec(),
             netns: None,
+            esp: Vec::new(),
         }
     }
 

@@ -26,8 +26,10 @@ pub struct Sa {
     pub reqid: u32,
     /// Of the xfrm interface it belongs to.
     pub if_id: Option<u32>,
-    /// Algorithm, as the kernel calls it.
+    /// Algorithms, as the kernel calls them, encryption before integrity.
     pub cipher: String,
+    /// Of all its keys together.
+    pub key_bits: usize,
     /// Equal where the keys are. Not the key, since these values get printed.
     pub key_print: u64,
     /// Source and destination port of ESP in UDP.
@@ -135,17 +137,18 @@ fn parse_sa(lines: &[&str]) -> Result<Sa> {
     let current: Vec<&str> = current.map(|at| lines[at..].to_vec()).unwrap_or_default();
     let lifetime =
         line("expire add:").and_then(|text| value(text, "hard")?.strip_suffix("(sec)")?.parse().ok());
-    // `aead rfc4106(gcm(aes)) 0x0102 (160 bits) 128`
-    let mut aead = line("aead ").unwrap_or_default().split_ascii_whitespace().skip(1);
-    let (cipher, key) = (aead.next().unwrap_or_default(), aead.next().unwrap_or_default());
+    let algorithms = ["aead ", "enc ", "auth-trunc "].map(|kind| line(kind).map(algorithm));
+    let (ciphers, keys): (Vec<_>, Vec<_>) = algorithms.into_iter().flatten().unzip();
+    let keys = keys.concat();
     Ok(Sa {
         source: value(first, "src").context("no src")?.parse()?,
         destination: value(first, "dst").context("no dst")?.parse()?,
         spi: parse_hex(spi)?,
         reqid: reqid.split('(').next().unwrap_or(reqid).parse()?,
         if_id: find("if_id").map(parse_hex).transpose()?,
-        cipher: cipher.to_owned(),
-        key_print: fingerprint(key),
+        cipher: ciphers.join(" "),
+        key_bits: keys.len() * 4,
+        key_print: fingerprint(&keys),
         encapsulation,
         packets: current
             .get(1)
@@ -154,6 +157,14 @@ fn parse_sa(lines: &[&str]) -> Result<Sa> {
         added: current.get(2).and_then(|text| added(text)).context("no time")?,
         lifetime: lifetime.filter(|seconds| *seconds != 0),
     })
+}
+
+/// Name, and hexadecimal digits of the key: `aead rfc4106(gcm(aes)) 0x0102 (16 bits) 128`. NULL has no key.
+fn algorithm(line: &str) -> (&str, &str) {
+    let mut words = line.split_ascii_whitespace().skip(1);
+    let name = words.next().unwrap_or_default();
+    let key = words.next().and_then(|word| word.strip_prefix("0x"));
+    (name, key.unwrap_or_default())
 }
 
 fn fingerprint(key: &str) -> u64 {
@@ -199,7 +210,7 @@ mod tests {
 src 198.51.100.2 dst 203.0.113.1
 \tproto esp spi 0x00401234(4198964) reqid 7(0x00000007) mode tunnel
 \treplay-window 0 seq 0x00000000 flag af-unspec (0x00100000)
-\taead rfc4106(gcm(aes)) 0x0102 (160 bits) 128
+\taead rfc4106(gcm(aes)) 0x0102 (16 bits) 128
 \tencap type espinudp sport 1024 dport 4500 addr 0.0.0.0
 \tif_id 0x53570001
 \tlifetime config:
@@ -214,7 +225,8 @@ src 198.51.100.2 dst 203.0.113.1
 \t  replay-window 0 replay 0 failed 0
 src 2001:db8::1 dst 2001:db8::2
 \tproto esp spi 0x0000beef(48879) reqid 8(0x00000008) mode tunnel
-\taead rfc4106(gcm(aes)) 0x0304 (160 bits) 128
+\tauth-trunc hmac(sha256) 0x0304 (16 bits) 128
+\tenc cbc(aes) 0x05 (8 bits)
 \tlifetime current:
 \t  0(bytes), 0(packets)
 \t  add 2026-11-21 13:48:22 use -
@@ -236,7 +248,14 @@ src 2001:db8::1 dst 2001:db8::2
             (sas[1].encapsulation, sas[1].if_id, sas[1].lifetime),
             (None, None, None)
         );
-        assert_eq!(sas[0].cipher, "rfc4106(gcm(aes))");
+        assert_eq!(
+            (sas[0].cipher.as_str(), sas[0].key_bits),
+            ("rfc4106(gcm(aes))", 16)
+        );
+        assert_eq!(
+            (sas[1].cipher.as_str(), sas[1].key_bits),
+            ("cbc(aes) hmac(sha256)", 24)
+        );
         assert_ne!(sas[0].key_print, sas[1].key_print);
     }
 

@@ -1,5 +1,6 @@
 //! What must be true, one file each. A scenario asserts on captures, on kernels or on what arrived, never on our own logs.
 
+mod algorithms;
 mod by_hand;
 mod certificates;
 mod crowd;
@@ -61,6 +62,7 @@ pub const ALL: &[Scenario] = &[
     certificates::GOOD,
     certificates::BAD,
     no_proposal::SCENARIO,
+    algorithms::SCENARIO,
     distributor_restart::SCENARIO,
     daemon_restart::PLAIN,
     daemon_restart::BEHIND_NAT,
