@@ -8,6 +8,7 @@ mod fragments;
 mod handshake;
 mod hostile;
 mod informational;
+mod installed;
 mod interleavings;
 mod liveness;
 mod mobike;
