@@ -129,11 +129,6 @@ impl Connection {
     }
 }
 
-/// Where swanctl finds certificates and keys of the namespace `name`.
-fn folder(name: &str) -> PathBuf {
-    PathBuf::from(format!("swanctl-{name}"))
-}
-
 /// Puts the files of `certificates` where swanctl looks for them, under the names that the connections use.
 fn place_files(folder: &Path, name: &str, certificates: &Certificates) -> Result<()> {
     let chain = fs::read_to_string(&certificates.chain)?;
@@ -175,9 +170,10 @@ impl Charon {
     pub fn start(namespace: &Namespace, connections: &[Connection], settings: &str) -> Result<Self> {
         let name = namespace.name();
         let strongswan = PathBuf::from(format!("strongswan-{name}.conf"));
-        let config = PathBuf::from(format!("swanctl-{name}.conf"));
+        // swanctl looks for certificates and keys beside its file.
+        let folder = PathBuf::from(format!("swanctl-{name}"));
+        let config = folder.join("swanctl.conf");
         fs::write(&strongswan, daemon_config(settings))?;
-        let folder = folder(name);
         for kind in ["x509", "x509ca", "private"] {
             fs::create_dir_all(folder.join(kind))?;
         }
@@ -209,8 +205,7 @@ impl Charon {
         let mut command = Command::new("swanctl");
         command
             .args(["--load-all", "--noprompt", "--file"])
-            .arg(&self.config)
-            .env("SWANCTL_DIR", fs::canonicalize(folder(self.namespace.name()))?);
+            .arg(&self.config);
         process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
     }
 
