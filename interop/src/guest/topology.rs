@@ -212,8 +212,8 @@ impl Network {
         nat.nft(&masquerade("30000-39999"))?;
         // Mappings of an interface that goes down are forgotten, and so are its routes.
         nat.ip(&format!(
-            "link set up down
-             link set up up
+            "link set dev up down
+             link set dev up up
              route add default via {}",
             gateway(customer + 1)?
         ))
