@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,7 @@ impl Echo {
             while !stop.load(Ordering::Relaxed) {
                 if let Ok((length, peer)) = socket.recv_from(&mut buffer) {
                     if let Some(number) = number(&buffer[..length]) {
-                        noted
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .insert(number);
+                        locked(&noted).insert(number);
                     }
                     let _ = socket.send_to(&buffer[..length], peer);
                 }
@@ -63,7 +60,7 @@ impl Echo {
     /// The numbers that reached it; ends it.
     pub fn stop(mut self) -> BTreeSet<u64> {
         self.running.stop();
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *locked(&self.seen))
     }
 }
 
@@ -80,7 +77,7 @@ pub struct Flow {
 #[derive(Default)]
 struct Counters {
     sent: AtomicU64,
-    refused: AtomicU64,
+    refused: Mutex<BTreeSet<u64>>,
 }
 
 /// How a flow went.
@@ -88,8 +85,8 @@ struct Counters {
 pub struct Outcome {
     /// Datagrams sent, numbered from 0.
     pub sent: u64,
-    /// How many of them the sender's own kernel did not take.
-    pub refused: u64,
+    /// The numbers that the sender's own kernel did not take, so that they never left it.
+    pub refused: BTreeSet<u64>,
     /// How long it took.
     pub took: Duration,
     /// The numbers that were answered.
@@ -104,10 +101,11 @@ impl Outcome {
         self.answered.len() as u64
     }
 
-    /// Runs of lost datagrams, as times since the start.
+    /// Runs of datagrams that were neither refused nor answered, as times since the start.
     pub fn gaps(&self) -> Vec<String> {
         let mut gaps: Vec<(u64, u64)> = Vec::new();
-        for number in (0..self.sent).filter(|number| !self.answered.contains(number)) {
+        let is_lost = |number: &u64| !self.answered.contains(number) && !self.refused.contains(number);
+        for number in (0..self.sent).filter(is_lost) {
             match gaps.last_mut() {
                 Some((_, last)) if *last + 1 == number => *last = number,
                 _ => gaps.push((number, number)),
@@ -173,15 +171,15 @@ impl Flow {
         self.sender.stop();
         let (took, sent) = (self.begun.elapsed(), self.counters.sent.load(Ordering::SeqCst));
         let deadline = Instant::now() + STRAGGLERS;
-        let count = || self.answered.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        let count = || locked(&self.answered).len() as u64;
         while count() < sent && Instant::now() < deadline {
             thread::sleep(TICK);
         }
         self.receiver.stop();
-        let answered = std::mem::take(&mut *self.answered.lock().unwrap_or_else(PoisonError::into_inner));
+        let answered = std::mem::take(&mut *locked(&self.answered));
         Outcome {
             sent,
-            refused: self.counters.refused.load(Ordering::SeqCst),
+            refused: std::mem::take(&mut *locked(&self.counters.refused)),
             took,
             answered,
             interval: self.interval,
@@ -203,9 +201,8 @@ fn send(
     while !stop.load(Ordering::Relaxed) {
         let number = counters.sent.load(Ordering::SeqCst);
         datagram[..8].copy_from_slice(&number.to_be_bytes());
-        // A datagram that the kernel refuses is a lost one, and counts.
         if socket.send_to(&datagram, target).is_err() {
-            counters.refused.fetch_add(1, Ordering::SeqCst);
+            locked(&counters.refused).insert(number);
         }
         counters.sent.store(number + 1, Ordering::SeqCst);
         due += interval;
@@ -219,10 +216,7 @@ fn receive(socket: &UdpSocket, stop: &AtomicBool, answered: &Mutex<BTreeSet<u64>
         match socket.recv(&mut buffer) {
             Ok(length) => {
                 if let Some(number) = number(&buffer[..length]) {
-                    answered
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(number);
+                    locked(answered).insert(number);
                 }
             }
             // Nothing within a tick, or an ICMP error for an earlier datagram.
@@ -230,6 +224,10 @@ fn receive(socket: &UdpSocket, stop: &AtomicBool, answered: &Mutex<BTreeSet<u64>
             Err(_) => thread::sleep(Duration::from_millis(1)),
         }
     }
+}
+
+fn locked(numbers: &Mutex<BTreeSet<u64>>) -> MutexGuard<'_, BTreeSet<u64>> {
+    numbers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn number(datagram: &[u8]) -> Option<u64> {
@@ -287,7 +285,7 @@ mod tests {
         let interval = Duration::from_millis(10);
         let outcome = Outcome {
             sent: 8,
-            refused: 0,
+            refused: BTreeSet::from([3]),
             took: interval * 8,
             answered,
             interval,
@@ -295,7 +293,7 @@ mod tests {
         assert_eq!(outcome.received(), 5);
         assert_eq!(
             outcome.gaps(),
-            ["2 lost from 0.02 s to 0.03 s", "1 lost from 0.06 s to 0.06 s"]
+            ["1 lost from 0.02 s to 0.02 s", "1 lost from 0.06 s to 0.06 s"]
         );
     }
 }

@@ -8,6 +8,7 @@ use super::Scenario;
 use super::steady::Steady;
 use crate::guest::charon::{Charon, Connection};
 use crate::guest::kernel;
+use crate::guest::monitor::What;
 use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};
@@ -75,7 +76,7 @@ fn by_customer(reporter: &mut Reporter, change: impl FnOnce(&mut Connection)) ->
     charon.rekey_child(&tunnel.name)?;
     traffic.tour(&stage.network)?;
     let last = successor(&stage, spi)?;
-    let count = traffic.stop(&stage.network)?;
+    let count = traffic.stop_after(deleted(&stage), &stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
     ends_everywhere(&stage, &charon, &tunnel.name, last)
 }
@@ -93,10 +94,19 @@ fn by_fleet(reporter: &mut Reporter) -> Result<()> {
     }
     is_another_ike_sa(&stage, &before)?;
     reporter.measured(format!("{TIMES} rekeys of the child SA, and one of the IKE SA"));
-    let count = traffic.stop(&stage.network)?;
+    let count = traffic.stop_after(deleted(&stage), &stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
     let last = stage.shared_spi(Outer::V4.anycast())?;
     ends_everywhere(&stage, &charon, &tunnel.name, last)
+}
+
+/// How many child SAs have been replaced, as the first edge's kernel saw it.
+fn deleted(stage: &Stage) -> usize {
+    let events = stage.monitors[0].events();
+    let replaced = events
+        .iter()
+        .filter(|event| event.what == What::Deleted && event.destination == Outer::V4.anycast());
+    replaced.count()
 }
 
 /// Waits until every edge has one inbound SA again, with another SPI than `old`.

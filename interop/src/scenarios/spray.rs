@@ -35,7 +35,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let echo = Echo::start(&network.origin, ORIGIN.into())?;
     let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), 100)?;
     flow.wait_for_answers(300, LIMIT)?;
-    let outcome = losses::none(network, echo, flow)?;
+    let outcome = losses::none(network, echo, flow, 0)?;
     reporter.measured(format!("{} of {} answered", outcome.received(), outcome.sent));
 
     let answered = stage.at_customers[0].wait_until(LIMIT, |packets| {

@@ -62,9 +62,17 @@ impl Steady {
     /// # Errors
     /// A packet was lost; the error tells when and where.
     pub(super) fn stop(self, network: &Network) -> Result<Count> {
-        let outcome = losses::none(network, self.echo, self.flow)?;
+        self.stop_after(0, network)
+    }
+
+    /// As [`Steady::stop`], after the customer has deleted so many SAs that it was sending on; see [`losses::none`].
+    ///
+    /// # Errors
+    /// As [`Steady::stop`].
+    pub(super) fn stop_after(self, deletions: usize, network: &Network) -> Result<Count> {
+        let outcome = losses::none(network, self.echo, self.flow, deletions)?;
         Ok(Count {
-            sent: outcome.sent,
+            sent: outcome.sent - outcome.refused.len() as u64,
             received: outcome.received(),
         })
     }
