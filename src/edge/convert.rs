@@ -441,4 +441,41 @@ mod tests {
         assert_eq!(tunnel.remote_id, ike::Identity::Fqdn("acme.example".into()));
         assert_eq!(tunnel.remote_ts[0].last.to_string(), "10.1.255.255");
     }
+
+    #[test]
+    fn certificates_open_for_the_responder() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["fleet.example".to_owned()]).unwrap();
+        let der = params.self_signed(&key).unwrap().der().to_vec();
+        let certificates = TunnelCertificates {
+            anchors: vec![der.clone()],
+            crls: vec![],
+            chain: vec![der],
+            key: key.serialize_der().into(),
+        };
+        let open = |secret: &[u8]| {
+            let proto::Body::Tunnel(by_psk) = fixtures::tunnel(1, "acme", 1).body else {
+                panic!("no tunnel");
+            };
+            let header = proto::Tunnel {
+                auth: AuthMethod::Certificates,
+                ..by_psk.header().clone()
+            };
+            let secret = Secret::new(secret.to_vec());
+            tunnel(
+                &fixtures::fleet_key(),
+                &seal::seal_record(&fixtures::fleet_key(), header, &secret).unwrap(),
+            )
+        };
+        let opened = open(&certificates.encode()).unwrap();
+        assert!(matches!(opened.credentials, ike::Credentials::Certificates(_)));
+
+        let keyless = TunnelCertificates {
+            key: Vec::new().into(),
+            ..certificates
+        };
+        for secret in [&b"a pre-shared key"[..], &keyless.encode()] {
+            assert!(open(secret).is_err());
+        }
+    }
 }
