@@ -181,16 +181,7 @@ impl Channel {
         message_id: u32,
         payloads: &[Payload<'_>],
     ) -> Result<Vec<u8>, Exhausted> {
-        let flags = Flags {
-            initiator: self.role == Role::Initiator,
-            response: kind == Kind::Response,
-        };
-        let head = Head {
-            spis: self.role.swap(self.spis),
-            exchange,
-            flags,
-            message_id,
-        };
+        let head = self.head(kind, exchange, message_id);
         // Keys of a wrong length, from a snapshot, open nothing: so there is nothing to seal either.
         let key = SkKey::new(self.cipher, self.keys().1).ok_or(Exhausted)?;
         let whole = key.seal(&head, payloads, self.ivs.take()?);
@@ -198,6 +189,20 @@ impl Channel {
             // Sealed in vain: so large a message is rare, and the others are spared a question.
             Some(longest) if whole.len() > longest => self.seal_fragments(&key, &head, payloads, longest),
             _ => Ok(whole),
+        }
+    }
+
+    /// The header of what we send.
+    pub(crate) fn head(&self, kind: Kind, exchange: ExchangeType, message_id: u32) -> Head {
+        let flags = Flags {
+            initiator: self.role == Role::Initiator,
+            response: kind == Kind::Response,
+        };
+        Head {
+            spis: self.role.swap(self.spis),
+            exchange,
+            flags,
+            message_id,
         }
     }
 
@@ -244,6 +249,16 @@ impl From<Assembled> for Opened {
 }
 
 impl Opened {
+    /// The type of the first payload.
+    pub(crate) fn first(&self) -> PayloadType {
+        self.first
+    }
+
+    /// The payloads as they came.
+    pub(crate) fn chain(&self) -> &[u8] {
+        &self.plaintext
+    }
+
     pub(crate) fn payloads(&self) -> Result<Vec<Payload<'_>>, WireError> {
         decode_payloads(self.first, &self.plaintext)
     }

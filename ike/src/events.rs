@@ -34,6 +34,9 @@ pub enum What {
     /// IKE_SA_INIT did not lead to a half-open IKE SA.
     #[error("IKE_SA_INIT refused: {0}")]
     InitRefused(#[from] InitRefusal),
+    /// IKE_INTERMEDIATE (RFC 9242) did not lead to IKE_AUTH.
+    #[error("IKE_INTERMEDIATE refused: {0}")]
+    IntermediateRefused(AuthRefusal),
     /// IKE_AUTH did not lead to an IKE SA.
     #[error("IKE_AUTH refused: {0}")]
     AuthRefused(#[from] AuthRefusal),

@@ -3,9 +3,6 @@
 use crate::Ending;
 use crate::wire::{Delete, NotifyType, Payload, Protocol};
 
-/// Message ID of the peer's first request after IKE_AUTH.
-const FIRST_AFTER_AUTH: u32 = 2;
-
 /// What follows from a request.
 #[derive(Debug, Default)]
 pub(crate) struct Informational {
@@ -18,9 +15,9 @@ pub(crate) struct Informational {
 }
 
 impl Informational {
-    /// Reads the payloads of the request with `message_id`. A DELETE names the SPIs its sender receives on (RFC 7296
-    /// section 3.11).
-    pub(crate) fn read(payloads: &[Payload<'_>], message_id: u32) -> Self {
+    /// Reads the payloads of a request, which may be the first after IKE_AUTH. A DELETE names the SPIs its sender receives
+    /// on (RFC 7296 section 3.11).
+    pub(crate) fn read(payloads: &[Payload<'_>], follows_auth: bool) -> Self {
         let mut result = Self::default();
         for payload in payloads {
             match payload {
@@ -29,7 +26,7 @@ impl Informational {
                     protocol: Protocol::Esp,
                     spis,
                 }) => result.deleted.extend(spis),
-                Payload::Notify(notify) if message_id == FIRST_AFTER_AUTH && is_fatal(notify.kind) => {
+                Payload::Notify(notify) if follows_auth && is_fatal(notify.kind) => {
                     result.ending = Some(Ending::PeerRefused(notify.kind.0));
                 }
                 Payload::Notify(notify) if is_about_addresses(notify.kind) => {}

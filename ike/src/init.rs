@@ -7,6 +7,7 @@ use crate::crypto::{IkeKeys, SignedOctets};
 use crate::established::Arrived;
 use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
+use crate::intermediate::Additional;
 use crate::nat::{Nat, NatDetection};
 use crate::select::{ike_suite, weakness_of_ike};
 use crate::wire::{
@@ -26,10 +27,11 @@ pub(crate) struct Initiated {
     pub(crate) nat: Nat,
     /// Octets of the longest message that is sent in one piece, if the peer takes fragments (RFC 7383 section 2.3).
     longest_message: Option<u16>,
-    /// Of IKE_AUTH.
+    /// Of the request that is awaited.
     pub(crate) assembly: Assembly,
     /// What the peer can check signatures by; `None` when it does not know RFC 7427.
     pub(crate) hashes: Option<Hashes>,
+    pub(crate) additional: Additional,
     /// Both messages are kept whole, since AUTH covers them.
     request: Vec<u8>,
     response: Vec<u8>,
@@ -107,7 +109,13 @@ impl Initiated {
         authorities: Option<&[u8]>,
     ) -> Result<Self, Failure> {
         let (path, message) = (arrived.path, arrived.message);
-        let chosen = ike_suite(policy, request.proposals).ok_or_else(|| {
+        // IKE_INTERMEDIATE carries the additional key exchange (RFC 9370 section 2.2).
+        let takes_intermediate = NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED.is_in(&message.payloads);
+        let kems = match takes_intermediate {
+            true => policy.kems.as_slice(),
+            false => &[],
+        };
+        let (chosen, kem) = ike_suite(policy, kems, request.proposals).ok_or_else(|| {
             weakness_of_ike(request.proposals).map_or(InitRefusal::NoProposal, InitRefusal::TooWeak)
         })?;
         let suite = chosen.suite;
@@ -161,6 +169,10 @@ impl Initiated {
                 )));
             }
         }
+        if takes_intermediate {
+            let support = Notify::new(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED, &[]);
+            payloads.push(Payload::Notify(support));
+        }
         let response = wire::encode(&response_head(spis), &payloads);
 
         Ok(Self {
@@ -173,6 +185,7 @@ impl Initiated {
             longest_message: takes_fragments.then(|| longest_message(path.peer)),
             assembly: Assembly::default(),
             hashes,
+            additional: kem.map_or(Additional::None, Additional::Awaited),
             request: arrived.octets.to_vec(),
             response,
         })
@@ -202,6 +215,7 @@ impl Initiated {
             nonce: &self.nr,
             sk_p: &self.keys.sk_pi,
             id: id_body,
+            int_auth: self.additional.int_auth(),
         }
     }
 
@@ -212,6 +226,7 @@ impl Initiated {
             nonce: &self.ni,
             sk_p: &self.keys.sk_pr,
             id: id_body,
+            int_auth: self.additional.int_auth(),
         }
     }
 }

@@ -35,6 +35,7 @@ mod fragments;
 mod half_open;
 mod informational;
 mod init;
+mod intermediate;
 mod mobike;
 mod narrow;
 mod nat;
@@ -58,7 +59,7 @@ mod wire;
 
 pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
-pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Prf};
+pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Kem, Prf};
 pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, Side, What};
 pub use responder::Responder;
 pub use secret::Secret;

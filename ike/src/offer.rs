@@ -1,7 +1,7 @@
 //! Suites as proposals say them: a transform of each type (RFC 7296 section 3.3.2).
 
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{Cipher, DhGroup, EspSuite, IkeSuite, Integrity, Prf};
+use crate::{Cipher, DhGroup, EspSuite, IkeSuite, Integrity, Kem, Prf};
 
 /// ENCR_NULL (RFC 2410).
 const ENCR_NULL: u16 = 11;
@@ -97,6 +97,10 @@ fn integrity(integrity: Integrity) -> Transform {
 
 pub(crate) fn prf(prf: Prf) -> Transform {
     Transform::new(TransformType::Prf, prf.id())
+}
+
+pub(crate) fn additional_key_exchange(kem: Kem) -> Transform {
+    Transform::new(TransformType::AdditionalKeyExchange1, kem.id())
 }
 
 pub(crate) fn key_exchange(group: DhGroup) -> Transform {

@@ -1,11 +1,12 @@
 //! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
 
 use crate::offer::{
-    NONE, Protection, encryption, esp_protection, esp_transforms, ike_transforms, key_exchange, prf,
+    NONE, Protection, additional_key_exchange, encryption, esp_protection, esp_transforms, ike_transforms,
+    key_exchange, prf,
 };
 use crate::weak::{self, Weak};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite};
+use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite, Kem};
 
 /// The suite and the proposal that answers with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,17 +16,29 @@ pub(crate) struct Chosen<'a, S> {
     pub(crate) answer: Proposal<'a>,
 }
 
-/// For IKE_SA_INIT: of what the proposals allow, the first group of `policy`, with it the first cipher, and with both
-/// the first PRF. The transforms of a proposal are chosen type by type, so the cost grows with what the peer sends
-/// alone, and not with the number of suites.
-pub(crate) fn ike_suite<'a>(policy: &IkePolicy, proposals: &[Proposal<'a>]) -> Option<Chosen<'a, IkeSuite>> {
+/// For IKE_SA_INIT: of what the proposals allow, the first additional key exchange of `kems` or none, with it the
+/// first group of `policy`, with both the first cipher, and with all of them the first PRF. The transforms of a proposal are chosen
+/// type by type, so the cost grows with what the peer sends alone, and not with the number of suites.
+pub(crate) fn ike_suite<'a>(
+    policy: &IkePolicy,
+    kems: &[Kem],
+    proposals: &[Proposal<'a>],
+) -> Option<(Chosen<'a, IkeSuite>, Option<Kem>)> {
     let chosen = usable_for_ike(proposals).filter_map(|proposal| {
-        let (dh_rank, dh) = first(&policy.dh, |dh| proposal.transforms.contains(&key_exchange(dh)))?;
+        let offers = |transform: Transform| proposal.transforms.contains(&transform);
+        let kem = first(kems, |kem| offers(additional_key_exchange(kem)));
+        let (dh_rank, dh) = first(&policy.dh, |dh| offers(key_exchange(dh)))?;
         let (cipher_rank, cipher) = first(&policy.ciphers, |cipher| protects(proposal, encryption(cipher)))?;
-        let (prf_rank, prf) = first(&policy.prfs, |it| proposal.transforms.contains(&prf(it)))?;
+        let (prf_rank, prf) = first(&policy.prfs, |it| offers(prf(it)))?;
         let suite = IkeSuite { cipher, prf, dh };
-        let chosen = accept(proposal, suite, &ike_transforms(suite))?;
-        Some(((dh_rank, cipher_rank, prf_rank), chosen))
+        let mut wanted = ike_transforms(suite);
+        wanted.extend(kem.map(|(_, kem)| additional_key_exchange(kem)));
+        let chosen = accept(proposal, suite, &wanted)?;
+        let kem_rank = kem.map_or(kems.len(), |(rank, _)| rank);
+        Some((
+            (kem_rank, dh_rank, cipher_rank, prf_rank),
+            (chosen, kem.map(|(_, kem)| kem)),
+        ))
     });
     chosen.min_by_key(|(rank, _)| *rank).map(|(_, chosen)| chosen)
 }
@@ -72,7 +85,9 @@ pub(crate) fn ike_suite_and_spi<'a>(
         spi: &[],
         ..proposal.clone()
     });
-    let chosen = ike_suite(policy, &initial.collect::<Vec<_>>())?;
+    // No additional key exchange: that would take an exchange more (RFC 9370 section 2.2.4). The old keys are in the new
+    // ones, so what an additional key exchange gave them stays (RFC 7296 section 2.18).
+    let (chosen, _) = ike_suite(policy, &[], &initial.collect::<Vec<_>>())?;
     let spi = proposals
         .iter()
         .find(|proposal| proposal.number == chosen.answer.number)
@@ -245,7 +260,7 @@ mod tests {
                 ],
             )
         };
-        assert!(ike_suite(&policy, &[ike(&[])]).is_some());
-        assert!(ike_suite(&policy, &[ike(&[1; 8])]).is_none());
+        assert!(ike_suite(&policy, &[], &[ike(&[])]).is_some());
+        assert!(ike_suite(&policy, &[], &[ike(&[1; 8])]).is_none());
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire::{self, ExchangeType};
+
 /// Octets at the end of a protected message that authenticate the whole of it, whatever the cipher.
 const ICV_LEN: usize = 16;
 
@@ -69,10 +71,10 @@ fn icv_of(message: &[u8]) -> [u8; ICV_LEN] {
 }
 
 impl Window {
-    /// After IKE_AUTH (message ID 1) was answered.
-    pub(crate) fn after_auth(answered: Answered) -> Self {
+    /// After IKE_AUTH, whose message ID is `id`, was answered.
+    pub(crate) fn after_auth(id: u32, answered: Answered) -> Self {
         Self {
-            next: 2,
+            next: u64::from(id) + 1,
             answered,
             may_skip: false,
             in_doubt: false,
@@ -113,6 +115,11 @@ impl Window {
         self.in_doubt = false;
     }
 
+    /// True while IKE_AUTH is the last request.
+    pub(crate) fn follows_auth(&self) -> bool {
+        wire::exchange_of(&self.answered.reply) == Some(ExchangeType::IkeAuth)
+    }
+
     /// The reply to the last request.
     pub(crate) fn last_reply(&self) -> &[u8] {
         &self.answered.reply
@@ -148,7 +155,7 @@ mod tests {
 
     #[test]
     fn only_the_next_request_and_the_very_same_last_one_count() {
-        let mut window = Window::after_auth(answered(&[1; 40], b"auth"));
+        let mut window = Window::after_auth(1, answered(&[1; 40], b"auth"));
         assert_eq!(window.classify(1, &[1; 40]), Arrival::Repeated(b"auth"));
         assert_eq!(window.classify(1, &[9; 40]), Arrival::Outside);
         assert_eq!(window.classify(0, &[1; 40]), Arrival::Outside);
@@ -161,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_restored_window_skips_and_never_goes_back() {
-        let window = Window::after_auth(answered(&[1; 40], b"auth"));
+        let window = Window::after_auth(1, answered(&[1; 40], b"auth"));
         let octets = postcard::to_stdvec(&window).unwrap();
         let mut restored: Window = postcard::from_bytes(&octets).unwrap();
         assert_eq!(restored.classify(1, &[1; 40]), Arrival::Repeated(b"auth"));
@@ -174,7 +181,7 @@ mod tests {
 
     #[test]
     fn message_ids_do_not_wrap() {
-        let mut window = Window::after_auth(answered(&[1; 40], b"auth"));
+        let mut window = Window::after_auth(1, answered(&[1; 40], b"auth"));
         window.may_skip = true;
         window.advance(u32::MAX, answered(&[5; 40], b"last"));
         assert_eq!(window.classify(0, &[6; 40]), Arrival::Outside);

@@ -73,6 +73,7 @@ fn kind(what: &What) -> &'static str {
         },
         What::CookieAsked => "cookie_asked",
         What::InitRefused(_) => "init_refused",
+        What::IntermediateRefused(_) => "intermediate_refused",
         What::AuthRefused(_) => "auth_refused",
         What::Expired => "expired",
         What::Established { .. } => "established",
@@ -98,6 +99,7 @@ fn level(what: &What) -> Level {
         | What::Ended(_)
         | What::Restored => Level::INFO,
         What::InitRefused(_)
+        | What::IntermediateRefused(_)
         | What::AuthRefused(_)
         | What::Expired
         | What::SilentSinceRestore

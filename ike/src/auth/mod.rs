@@ -26,9 +26,6 @@ pub(crate) use signature::Hashes;
 #[cfg(any(test, feature = "testkit"))]
 pub(crate) use signature::{sign, verify};
 
-/// Message ID of IKE_AUTH (RFC 7296 section 2.2); with pre-shared keys there is one such exchange.
-pub(crate) const MESSAGE_ID: u32 = 1;
-
 /// An authentic IKE_AUTH request and what it is judged by.
 pub(crate) struct Attempt<'a> {
     pub(crate) arrived: Arrived<'a>,
@@ -73,7 +70,7 @@ impl Attempt<'_> {
             },
             Err(error) => error.into(),
         };
-        let reply = seal_refusal(&mut channel, &refusal)?;
+        let reply = seal_refusal(&mut channel, (ExchangeType::IkeAuth, self.message_id()), &refusal)?;
         Ok(Judged::Refused(
             refusal,
             Answered::new(self.arrived.octets, reply),
@@ -194,6 +191,10 @@ impl Attempt<'_> {
         }
     }
 
+    fn message_id(&self) -> u32 {
+        self.arrived.message.header.message_id
+    }
+
     fn local_id(&self, tunnel: &Tunnel) -> Identity {
         tunnel
             .local_id
@@ -212,7 +213,7 @@ impl Attempt<'_> {
     ) -> Result<Judged, Exhausted> {
         let agreed = request.child.agree(tunnel, &[]);
         let agreed = agreed.and_then(|agreed| Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?)));
-        let reply = proof.seal_reply(&mut channel, request.mobike, &agreed)?;
+        let reply = proof.seal_reply(&mut channel, self.message_id(), request.mobike, &agreed)?;
 
         let mut state = State {
             suite: self.initiated.suite,
@@ -225,7 +226,7 @@ impl Attempt<'_> {
             outer: Outer::new(self.arrived.path, self.initiated.nat),
             mobike: request.mobike,
             unchecked: false,
-            window: Window::after_auth(Answered::new(self.arrived.octets, reply)),
+            window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
             next_request: 0,
             children: Children::default(),
             exchange: None,
@@ -278,6 +279,7 @@ impl Proof {
     fn seal_reply(
         &self,
         channel: &mut Channel,
+        message_id: u32,
         mobike: bool,
         agreed: &Result<(Agreed<'_>, u32), ChildRefusal>,
     ) -> Result<Vec<u8>, Exhausted> {
@@ -304,13 +306,17 @@ impl Proof {
         if mobike {
             payloads.push(Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[])));
         }
-        channel.seal(Kind::Response, ExchangeType::IkeAuth, MESSAGE_ID, &payloads)
+        channel.seal(Kind::Response, ExchangeType::IkeAuth, message_id, &payloads)
     }
 }
 
-/// The error that ends the exchange without an IKE SA.
-pub(crate) fn seal_refusal(channel: &mut Channel, refusal: &AuthRefusal) -> Result<Vec<u8>, Exhausted> {
+/// The error that ends IKE_AUTH, or IKE_INTERMEDIATE (RFC 9242 section 3.4), without an IKE SA.
+pub(crate) fn seal_refusal(
+    channel: &mut Channel,
+    (exchange, message_id): (ExchangeType, u32),
+    refusal: &AuthRefusal,
+) -> Result<Vec<u8>, Exhausted> {
     let (kind, data) = refusal.notification();
     let payload = Payload::Notify(Notify::new(kind, &data));
-    channel.seal(Kind::Response, ExchangeType::IkeAuth, MESSAGE_ID, &[payload])
+    channel.seal(Kind::Response, exchange, message_id, &[payload])
 }

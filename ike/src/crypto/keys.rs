@@ -94,12 +94,15 @@ pub(crate) struct SignedOctets<'a> {
     pub(crate) sk_p: &'a Secret,
     /// The body of the side's ID payload.
     pub(crate) id: &'a [u8],
+    /// IntAuth, empty without IKE_INTERMEDIATE (RFC 9242 section 3.3.2).
+    pub(crate) int_auth: &'a [u8],
 }
 
 impl SignedOctets<'_> {
     /// The octets themselves, for a signature.
     pub(crate) fn concat(&self, prf: Prf) -> Vec<u8> {
-        [self.message, self.nonce, self.maced_id(prf).as_ref()].concat()
+        let maced_id = self.maced_id(prf);
+        [self.message, self.nonce, maced_id.as_ref(), self.int_auth].concat()
     }
 
     /// prf(SK_p, the body of the ID payload).
@@ -112,7 +115,7 @@ impl SignedOctets<'_> {
         let maced_id = self.maced_id(prf);
         let padded = PrfKey::new(prf, psk.expose()).compute(&[b"Key Pad for IKEv2"]);
         PrfKey::new(prf, padded.as_ref())
-            .compute(&[self.message, self.nonce, maced_id.as_ref()])
+            .compute(&[self.message, self.nonce, maced_id.as_ref(), self.int_auth])
             .as_ref()
             .to_vec()
     }
@@ -325,6 +328,7 @@ mod tests {
             nonce: &counting(0x40, 24),
             sk_p: &keys.sk_pi,
             id: b"\x02\0\0\0cpe.example",
+            int_auth: &[],
         };
         let proof = octets.psk_auth(SUITE.prf, &psk);
         assert_eq!(

@@ -6,6 +6,7 @@ mod cipher;
 mod dh;
 #[cfg(test)]
 mod hex;
+mod kem;
 mod keys;
 mod prf;
 mod seeded;
@@ -18,6 +19,9 @@ pub(crate) use hex::unhex;
 
 pub use cipher::{Cipher, Integrity};
 pub use dh::{DhError, DhGroup, DhKeyPair};
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) use kem::DecapsulationKey;
+pub use kem::Kem;
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cipher, DhGroup, Integrity, Prf};
+use super::{Cipher, DhGroup, Integrity, Kem, Prf};
 
 /// The algorithms of an IKE SA. `Display` writes it the way strongSwan's configuration does:
 /// `aes256gcm16-prfsha384-ecp384`.
@@ -18,9 +18,12 @@ pub struct IkeSuite {
     pub dh: DhGroup,
 }
 
-/// What IKE SAs may be made of, each list most wanted first. Groups count before ciphers, ciphers before PRFs.
+/// What IKE SAs may be made of, each list most wanted first. Additional key exchanges count before groups, groups
+/// before ciphers, ciphers before PRFs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IkePolicy {
+    /// Methods of an additional key exchange (RFC 9370). A proposal with one goes before all without.
+    pub kems: Vec<Kem>,
     /// Groups of the key exchange.
     pub dh: Vec<DhGroup>,
     /// Ciphers of the messages.
@@ -39,6 +42,7 @@ impl Default for IkePolicy {
             ciphers.extend(Integrity::ALL.map(cbc));
         }
         Self {
+            kems: vec![Kem::MlKem768, Kem::MlKem1024],
             dh: vec![
                 DhGroup::Curve25519,
                 DhGroup::P256,

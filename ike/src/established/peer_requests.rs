@@ -98,7 +98,7 @@ impl Established {
         payloads: &[Payload<'_>],
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
-        let request = Informational::read(payloads, arrived.message.header.message_id);
+        let request = Informational::read(payloads, self.state.window.follows_auth());
         for kind in request.notified {
             self.report(What::Notified(kind), cx.out);
         }

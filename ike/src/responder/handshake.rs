@@ -9,10 +9,12 @@ use crate::cookie::Claim;
 use crate::established::Arrived;
 use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::init::{self, Failure, InitPayloads, Initiated};
+use crate::intermediate::{self, Additional, IntermediateError};
 use crate::source::Source;
 use crate::spi::issue_esp_spi;
+use crate::window::Answered;
 use crate::wire::{ExchangeType, Header, Message, NotifyType};
-use crate::{AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Path, What};
+use crate::{AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Kem, Path, What};
 
 /// Octets of the longest IKE_SA_INIT request taken: it is kept until IKE_AUTH. RFC 7296 section 2 asks for 3,000.
 const MAX_INIT_LEN: usize = 4096;
@@ -152,28 +154,79 @@ impl Responder {
         }
     }
 
-    pub(super) fn handle_auth(&mut self, arrived: Arrived<'_>) {
+    /// A message for an IKE SA that is not established yet.
+    pub(super) fn handle_half_open(&mut self, arrived: Arrived<'_>) {
         let header = arrived.message.header;
-        let is_request = header.exchange == ExchangeType::IkeAuth && !header.flags.response;
-        if !is_request || header.message_id != auth::MESSAGE_ID {
-            return self
-                .out
-                .report(arrived.path, Some(header.spis), None, Dropped::Unexpected);
-        }
-        match self
-            .half_open
-            .get(header.spis.responder)
-            .map(|half_open| &half_open.stage)
-        {
-            Some(Stage::Initiated(_)) => self.open_auth(arrived),
-            Some(Stage::Refused(answered)) => {
+        let stage = self.half_open.get(header.spis.responder).map(|it| &it.stage);
+        match (header.exchange, stage) {
+            (_, Some(_)) if header.flags.response => self.drop_unexpected(arrived),
+            (ExchangeType::IkeIntermediate, Some(Stage::Initiated(initiated))) => {
+                match &initiated.additional {
+                    Additional::Awaited(kem) if header.message_id == intermediate::MESSAGE_ID => {
+                        self.open_intermediate(*kem, arrived);
+                    }
+                    Additional::Done(done) if header.message_id == intermediate::MESSAGE_ID => {
+                        if let Some(reply) = done.answered.reply_to(arrived.octets) {
+                            self.out.send(arrived.path, reply);
+                        }
+                    }
+                    Additional::None | Additional::Awaited(_) | Additional::Done(_) => {
+                        self.drop_unexpected(arrived);
+                    }
+                }
+            }
+            (ExchangeType::IkeAuth, Some(Stage::Initiated(initiated)))
+                if initiated.additional.auth_message_id() == Some(header.message_id) =>
+            {
+                self.open_auth(arrived);
+            }
+            (ExchangeType::IkeAuth | ExchangeType::IkeIntermediate, Some(Stage::Refused(answered))) => {
                 if let Some(reply) = answered.reply_to(arrived.octets) {
                     self.out.send(arrived.path, reply);
                 }
             }
             // The reply to the retransmission leaves when that to the original may.
-            Some(Stage::Committing(_)) | None => {}
+            (ExchangeType::IkeAuth, Some(Stage::Committing(_))) => {}
+            _ => self.drop_unexpected(arrived),
         }
+    }
+
+    fn drop_unexpected(&mut self, arrived: Arrived<'_>) {
+        let spis = arrived.message.header.spis;
+        self.out
+            .report(arrived.path, Some(spis), None, Dropped::Unexpected);
+    }
+
+    /// The additional key exchange is tried once, like IKE_AUTH: an authentic message that fails is the peer's.
+    fn open_intermediate(&mut self, kem: Kem, arrived: Arrived<'_>) {
+        let spis = arrived.message.header.spis;
+        let Some(initiated) = self.half_open.initiated(spis.responder) else {
+            return;
+        };
+        let mut channel = initiated.channel(self.config.incarnation);
+        let opened = match channel.open(&mut initiated.assembly, arrived) {
+            Ok(Some(opened)) => opened,
+            Ok(None) => return,
+            Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
+        };
+        let error = match initiated.exchange_more(kem, arrived, &opened, &mut channel, self.host.as_mut()) {
+            Ok(answered) => return self.out.send(arrived.path, answered.reply()),
+            Err(IntermediateError::Wire(error)) => AuthRefusal::from(error),
+            // Not with the first IVs of the keys.
+            Err(IntermediateError::Exhausted) => return,
+        };
+        let Ok(reply) = auth::seal_refusal(
+            &mut channel,
+            (ExchangeType::IkeIntermediate, intermediate::MESSAGE_ID),
+            &error,
+        ) else {
+            return;
+        };
+        self.out.send(arrived.path, &reply);
+        let answered = Answered::new(opened.whole(arrived).octets, reply);
+        self.half_open.set_stage(spis.responder, Stage::Refused(answered));
+        self.out
+            .report(arrived.path, Some(spis), None, What::IntermediateRefused(error));
     }
 
     /// Once the message proves authentic, the half-open IKE SA leaves its first stage: IKE_AUTH is tried once.
@@ -268,7 +321,8 @@ impl Responder {
             Stage::Committing(Committing { commit, accepted }) => {
                 self.awaited.remove(&commit);
                 let mut sa = accepted.established;
-                let Ok(error) = auth::seal_refusal(&mut sa.state.channel, &AuthRefusal::Fleet) else {
+                let auth = (ExchangeType::IkeAuth, sa.state.window.last_id());
+                let Ok(error) = auth::seal_refusal(&mut sa.state.channel, auth, &AuthRefusal::Fleet) else {
                     return;
                 };
                 self.out.send(sa.state.path, &error);

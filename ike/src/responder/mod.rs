@@ -142,7 +142,7 @@ impl Responder {
             octets,
         };
         match self.half_open.get(spi) {
-            Some(_) => self.handle_auth(arrived),
+            Some(_) => self.handle_half_open(arrived),
             None => self.with_established(now, spi, |sa, cx| sa.handle_message(arrived, cx)),
         }
     }

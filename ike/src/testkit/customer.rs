@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::offer::{esp_transforms, ike_transforms};
+use crate::offer::{additional_key_exchange, esp_transforms, ike_transforms};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
 use crate::{
-    Certificates, Cipher, Credentials, DhGroup, EspSuite, Identity, IkeSuite, Path, Prf, Secret,
+    Certificates, Cipher, Credentials, DhGroup, EspSuite, Identity, IkeSuite, Kem, Path, Prf, Secret,
     TrafficSelector, Tunnel,
 };
 
@@ -29,6 +29,8 @@ pub struct Customer {
     pub hash_algorithms: Option<Vec<u16>>,
     /// Suites for the IKE SA, each a proposal; the first one's group is its guess for KE.
     pub ike: Vec<IkeSuite>,
+    /// An additional key exchange: each suite of `ike` is proposed with it, and then without.
+    pub kem: Option<Kem>,
     /// Suites for the child SA, each a proposal.
     pub esp: Vec<EspSuite>,
     /// What it proposes about extended sequence numbers.
@@ -69,6 +71,7 @@ impl Customer {
             prefers_pkcs1: false,
             hash_algorithms: Some(vec![2, 3, 4, 5]),
             ike: usual_suites(),
+            kem: None,
             esp: [Cipher::Aes256Gcm16, Cipher::Aes128Gcm16]
                 .map(EspSuite::Encrypted)
                 .to_vec(),
@@ -94,14 +97,30 @@ impl Customer {
     }
 
     pub(super) fn ike_proposals(&self) -> Vec<Proposal<'static>> {
-        let numbered = self.ike.iter().zip(1..);
-        let proposals = numbered.map(|(suite, number)| Proposal {
-            number,
-            protocol: Protocol::Ike,
-            spi: &[],
-            transforms: ike_transforms(*suite),
+        let choices = self.ike_choices();
+        let numbered = choices.into_iter().zip(1..);
+        let proposals = numbered.map(|((suite, kem), number)| {
+            let mut transforms = ike_transforms(suite);
+            transforms.extend(kem.map(additional_key_exchange));
+            Proposal {
+                number,
+                protocol: Protocol::Ike,
+                spi: &[],
+                transforms,
+            }
         });
         proposals.collect()
+    }
+
+    /// What each proposal means.
+    pub(super) fn ike_choices(&self) -> Vec<(IkeSuite, Option<Kem>)> {
+        let with_kem = self
+            .kem
+            .into_iter()
+            .flat_map(|kem| self.ike.iter().map(move |suite| (*suite, Some(kem))));
+        with_kem
+            .chain(self.ike.iter().map(|suite| (*suite, None)))
+            .collect()
     }
 
     pub(super) fn esp_proposals<'a>(&self, spi: &'a [u8; 4]) -> Vec<Proposal<'a>> {

@@ -30,6 +30,14 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    pub(super) fn first(&self) -> PayloadType {
+        self.first
+    }
+
+    pub(super) fn chain(&self) -> &[u8] {
+        &self.plaintext
+    }
+
     pub(super) fn payloads(&self) -> Result<Vec<Payload<'_>>, WireError> {
         decode_payloads(self.first, &self.plaintext)
     }
@@ -50,9 +58,14 @@ impl Session {
         }
     }
 
-    /// The request after IKE_SA_INIT, once more if it was made before.
-    pub(super) fn first_request(&mut self, exchange: ExchangeType, payloads: &[Payload<'_>]) -> Vec<u8> {
-        self.next_request = 1;
+    /// The request with this ID before the IKE SA is established, once more if it was made before.
+    pub(super) fn early_request(
+        &mut self,
+        id: u32,
+        exchange: ExchangeType,
+        payloads: &[Payload<'_>],
+    ) -> Vec<u8> {
+        self.next_request = id;
         self.request(exchange, payloads)
     }
 

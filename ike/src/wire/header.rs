@@ -33,6 +33,8 @@ pub(crate) enum ExchangeType {
     IkeAuth,
     CreateChildSa,
     Informational,
+    /// RFC 9242.
+    IkeIntermediate,
     Other(u8),
 }
 
@@ -96,6 +98,22 @@ pub(crate) struct Head {
     pub(crate) message_id: u32,
 }
 
+/// The exchange of a message of our own making.
+pub(crate) fn exchange_of(message: &[u8]) -> Option<ExchangeType> {
+    message.get(18).map(|exchange| ExchangeType::from(*exchange))
+}
+
+impl From<Header> for Head {
+    fn from(header: Header) -> Self {
+        Self {
+            spis: header.spis,
+            exchange: header.exchange,
+            flags: header.flags,
+            message_id: header.message_id,
+        }
+    }
+}
+
 impl Head {
     /// Appends the header, with a length of zero until [`patch_length`] knows it.
     pub(crate) fn encode(&self, next_payload: PayloadType, out: &mut Vec<u8>) {
@@ -126,6 +144,7 @@ impl From<u8> for ExchangeType {
             35 => Self::IkeAuth,
             36 => Self::CreateChildSa,
             37 => Self::Informational,
+            43 => Self::IkeIntermediate,
             other => Self::Other(other),
         }
     }
@@ -138,6 +157,7 @@ impl From<ExchangeType> for u8 {
             ExchangeType::IkeAuth => 35,
             ExchangeType::CreateChildSa => 36,
             ExchangeType::Informational => 37,
+            ExchangeType::IkeIntermediate => 43,
             ExchangeType::Other(other) => other,
         }
     }

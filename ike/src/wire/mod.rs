@@ -32,7 +32,7 @@ pub(crate) use error::WireError;
 #[cfg(fuzzing)]
 pub(crate) use exercise::exercise;
 pub(crate) use fragment::Fragment;
-pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, patch_length};
+pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, exchange_of, patch_length};
 pub(crate) use id::IdPayload;
 pub(crate) use ke::KeyExchange;
 pub(crate) use message::{Message, encode, split};

@@ -94,6 +94,8 @@ impl NotifyType {
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
     /// RFC 7427 section 4.
     pub(crate) const SIGNATURE_HASH_ALGORITHMS: Self = Self(16431);
+    /// RFC 9242 section 3.1.
+    pub(crate) const INTERMEDIATE_EXCHANGE_SUPPORTED: Self = Self(16438);
 
     /// True when one of the payloads is a notification of this type.
     pub(crate) fn is_in(self, payloads: &[Payload<'_>]) -> bool {

@@ -43,6 +43,8 @@ pub(crate) enum TransformType {
     Integrity,
     KeyExchange,
     ExtendedSequenceNumbers,
+    /// RFC 9370: the first of seven that there may be.
+    AdditionalKeyExchange1,
     Other(u8),
 }
 
@@ -237,6 +239,7 @@ impl From<u8> for TransformType {
             3 => Self::Integrity,
             4 => Self::KeyExchange,
             5 => Self::ExtendedSequenceNumbers,
+            6 => Self::AdditionalKeyExchange1,
             other => Self::Other(other),
         }
     }
@@ -250,6 +253,7 @@ impl From<TransformType> for u8 {
             TransformType::Integrity => 3,
             TransformType::KeyExchange => 4,
             TransformType::ExtendedSequenceNumbers => 5,
+            TransformType::AdditionalKeyExchange1 => 6,
             TransformType::Other(other) => other,
         }
     }

@@ -14,7 +14,7 @@ use super::pki::{Authority, Setup, changed, leaf};
 use super::*;
 use crate::testkit::{TestHost, UNIX_TIME};
 use crate::wire::{Auth, Certificate};
-use crate::{AuthRefusal, CertificateFault, CredentialError, Credentials, Identity, Limits, Tunnel};
+use crate::{AuthRefusal, CertificateFault, CredentialError, Credentials, Identity, Kem, Limits, Tunnel};
 
 /// The names in the customer's and in the fleet's certificates.
 const CUSTOMER: &str = "cpe1.example";
@@ -154,6 +154,30 @@ const KINDS: [&SignatureAlgorithm; 4] = [
     &PKCS_ECDSA_P384_SHA384,
     &PKCS_ED25519,
 ];
+
+/// A signature covers IKE_INTERMEDIATE as well (RFC 9242 section 3.3.2): who changes it on the way is found out.
+#[test]
+fn signatures_cover_an_additional_key_exchange() {
+    let mut scene = Scene::new();
+    scene.customer.kem = Some(Kem::MlKem768);
+    scene.succeeds();
+
+    let mut fleet = scene.fleet();
+    let mut initiator = Initiator::new(scene.customer.clone(), 1);
+    let init = initiator.start();
+    let response = fleet.deliver(&init).remove(0);
+    let intermediate = initiator.handle_datagram(&response.payload).unwrap();
+    for reply in fleet.deliver(&intermediate) {
+        initiator.handle_datagram(&reply.payload);
+    }
+    initiator.spoil_int_auth();
+    let auth = initiator.auth_with(|_| {});
+    fleet.converse(&mut initiator, auth);
+    assert_eq!(
+        refusal_of(&fleet),
+        AuthRefusal::Certificate(CertificateFault::Signature)
+    );
+}
 
 #[test]
 fn keys_of_every_kind_authenticate_each_other() {

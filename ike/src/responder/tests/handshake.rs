@@ -38,7 +38,9 @@ fn agree_on(ike: IkeSuite, esp: EspSuite) {
 
 #[test]
 fn every_algorithm_leads_to_the_same_keys_on_both_sides() {
-    let IkePolicy { dh, ciphers, prfs } = IkePolicy::default();
+    let IkePolicy {
+        dh, ciphers, prfs, ..
+    } = IkePolicy::default();
     for dh in dh {
         agree_on(IkeSuite { dh, ..USUAL }, EspSuite::Encrypted(USUAL.cipher));
     }

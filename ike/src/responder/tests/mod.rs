@@ -10,6 +10,7 @@ mod hostile;
 mod informational;
 mod installed;
 mod interleavings;
+mod intermediate;
 mod liveness;
 mod mobike;
 mod nat;

@@ -9,7 +9,12 @@ use crate::{AuthRefusal, Cipher, Credentials, Dropped, EspSuite, Identity, InitR
 
 /// An IKE_SA_INIT request of the test's own making.
 fn init_with(change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
-    let initiator = Initiator::new(Customer::new(1), 1).start();
+    init_of(Customer::new(1), change)
+}
+
+/// The same of any customer's.
+pub(super) fn init_of(customer: Customer, change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
+    let initiator = Initiator::new(customer, 1).start();
     let header = Header::decode(&initiator.payload).unwrap();
     let mut payloads = Message::decode_body(header, &initiator.payload).unwrap().payloads;
     change(&mut payloads);

@@ -4,6 +4,7 @@ use super::{Initiator, Status, Violation, first_error};
 use crate::auth::{sign, verify};
 use crate::certificate::PeerChain;
 use crate::crypto::{Algorithm, ChildKeys, PublicKey, Sha2, SignedOctets};
+use crate::intermediate::MESSAGE_ID;
 use crate::offer::esp_transforms;
 use crate::testkit::UNIX_TIME;
 use crate::udp::NAT_T_PORT;
@@ -14,12 +15,17 @@ impl Initiator {
     /// IKE_AUTH with whatever `change` makes of its payloads; `None` before IKE_SA_INIT is answered.
     pub(crate) fn auth_with(&mut self, change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Option<Transmit> {
         let session = self.session.as_mut()?;
+        let id_of_auth = match self.init.int_auth.is_empty() {
+            true => MESSAGE_ID,
+            false => MESSAGE_ID + 1,
+        };
         let id = IdPayload::from(&self.customer.id);
         let signed = SignedOctets {
             message: &self.init.request,
             nonce: &self.init.nr,
             sk_p: &session.keys.sk_pi,
             id: id.body(),
+            int_auth: &self.init.int_auth,
         };
         let prf = self.init.suite.prf;
         let chain = self
@@ -58,7 +64,7 @@ impl Initiator {
             payloads.push(Payload::Notify(Notify::new(NotifyType::INITIAL_CONTACT, &[])));
         }
         change(&mut payloads);
-        let octets = session.first_request(ExchangeType::IkeAuth, &payloads);
+        let octets = session.early_request(id_of_auth, ExchangeType::IkeAuth, &payloads);
         Some(self.request(octets))
     }
 
@@ -86,6 +92,7 @@ impl Initiator {
             nonce: &self.init.ni,
             sk_p: &session.keys.sk_pr,
             id: id_r.body(),
+            int_auth: &self.init.int_auth,
         };
         self.check_proof(id_r, payloads, *auth, &signed)?;
         let Some(answer) = answer else {

@@ -1,5 +1,6 @@
 //! IKE_SA_INIT.
 
+use super::intermediate::Asked;
 use super::{Initiator, Status, Violation, first_error};
 use crate::auth::Hashes;
 use crate::crypto::{DhKeyPair, IkeKeys, nat_detection_hash};
@@ -11,7 +12,7 @@ use crate::udp::NAT_T_PORT;
 use crate::wire::{
     self, ExchangeType, Flags, Head, KeyExchange, Message, Notify, NotifyType, Payload, Proposal,
 };
-use crate::{IkeSpis, IkeSuite, Transmit};
+use crate::{IkeSpis, IkeSuite, Kem, Transmit};
 
 /// What IKE_SA_INIT leaves for IKE_AUTH.
 pub(super) struct Init {
@@ -24,6 +25,8 @@ pub(super) struct Init {
     pub(super) nr: Vec<u8>,
     pub(super) request: Vec<u8>,
     pub(super) response: Vec<u8>,
+    pub(super) asked: Option<Asked>,
+    pub(super) int_auth: Vec<u8>,
     pub(super) child_spi: [u8; 4],
     /// What the responder checks signatures by.
     pub(super) hashes: Option<Hashes>,
@@ -42,6 +45,8 @@ impl Init {
             nr: Vec::new(),
             request: Vec::new(),
             response: Vec::new(),
+            asked: None,
+            int_auth: Vec::new(),
             child_spi: (random.next_u64() as u32 | 1 << 31).to_be_bytes(),
             hashes: None,
         }
@@ -91,6 +96,10 @@ impl Initiator {
         payloads.extend(
             hashes.map(|hashes| Payload::Notify(Notify::new(NotifyType::SIGNATURE_HASH_ALGORITHMS, hashes))),
         );
+        if self.customer.kem.is_some() {
+            let support = Notify::new(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED, &[]);
+            payloads.push(Payload::Notify(support));
+        }
         let flags = Flags {
             initiator: true,
             response: false,
@@ -127,7 +136,7 @@ impl Initiator {
             ..
         } = InitPayloads::read(&message.payloads)
             .map_err(|_| Violation("IKE_SA_INIT response without SA, KE or nonce"))?;
-        let suite = self
+        let (suite, kem) = self
             .chosen_ike_suite(proposals)
             .ok_or(Violation("a suite that was not proposed"))?;
         let key_pair = self.init.key_pair.take().filter(|_| ke.group == suite.dh.id());
@@ -145,7 +154,10 @@ impl Initiator {
             self.path.local.set_port(NAT_T_PORT);
             self.path.peer.set_port(NAT_T_PORT);
         }
-        Ok(self.auth_with(|_| {}))
+        Ok(match kem {
+            Some(kem) => self.intermediate_with(kem, |_| {}),
+            None => self.auth_with(|_| {}),
+        })
     }
 
     /// The same request with the cookie in front (RFC 7296 section 2.6).
@@ -177,13 +189,13 @@ impl Initiator {
         }
     }
 
-    fn chosen_ike_suite(&self, answer: &[Proposal<'_>]) -> Option<IkeSuite> {
+    fn chosen_ike_suite(&self, answer: &[Proposal<'_>]) -> Option<(IkeSuite, Option<Kem>)> {
         let [answer] = answer else {
             return None;
         };
         let proposals = self.customer.ike_proposals();
         let position = proposals.iter().position(|proposal| proposal == answer)?;
-        Some(self.customer.ike[position])
+        self.customer.ike_choices().get(position).copied()
     }
 
     /// RFC 7296 section 2.23: neither hash must be that of an address known here.

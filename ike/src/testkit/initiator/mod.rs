@@ -4,6 +4,7 @@ mod auth;
 #[cfg(test)]
 mod handover;
 mod init;
+mod intermediate;
 #[cfg(test)]
 mod peek;
 mod protected;

@@ -6,6 +6,11 @@ use crate::udp;
 use crate::wire::{Header, Message};
 
 impl Initiator {
+    /// As if somebody had changed IKE_INTERMEDIATE on its way.
+    pub(crate) fn spoil_int_auth(&mut self) {
+        self.init.int_auth[0] ^= 1;
+    }
+
     /// An empty response to a request of the responder, which need not have been read.
     pub(crate) fn blind_answer(&mut self, request: &Transmit) -> Option<Transmit> {
         let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;

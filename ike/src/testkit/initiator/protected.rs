@@ -24,6 +24,9 @@ impl Initiator {
             return Ok(None);
         };
         session.answered();
+        if header.exchange == ExchangeType::IkeIntermediate {
+            return self.handle_intermediate(&opened);
+        }
         let payloads = opened
             .payloads()
             .map_err(|_| Violation("a response that does not decode"))?;
