@@ -1,11 +1,11 @@
 //! A customer whose address or port changes under a flow.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Scenario;
+use super::{Scenario, milliseconds};
 use crate::guest::flow::{Echo, Flow};
 use crate::guest::kernel;
 use crate::guest::packet::Ike;
@@ -51,8 +51,10 @@ fn run(reporter: &mut Reporter, plan: Plan, change: impl FnOnce(&Stage) -> Resul
     let flow = Flow::start(&customer.namespace, customer.inner.into(), ORIGIN.into(), RATE)?;
     flow.wait_for_answers(ANSWERS, LIMIT)?;
 
+    let begun = SystemTime::now();
     change(&stage)?;
     let after = followed(&stage, before)?;
+    report_steps(&stage, begun, reporter);
     for edge in 0..stage.network.edges.len() {
         stage.network.return_via(edge)?;
         flow.wait_for_answers(ANSWERS, LIMIT)?;
@@ -71,6 +73,32 @@ fn run(reporter: &mut Reporter, plan: Plan, change: impl FnOnce(&Stage) -> Resul
     charon.terminate(&tunnel.name, LIMIT)?;
     stage.gone(Outer::V4.anycast(), spi)?;
     Ok(())
+}
+
+/// How long the owner took to ask the customer where it is, the customer to answer, and the last edge to follow.
+fn report_steps(stage: &Stage, begun: SystemTime, reporter: &mut Reporter) {
+    let packets = stage.at_edges.iter().flat_map(|capture| capture.packets());
+    let later: Vec<_> = packets.filter(|packet| packet.time > begun).collect();
+    let first = |is_response: bool, from_us: bool| {
+        let found = later.iter().filter(|packet| {
+            let is_ours = packet.source.ip() == Outer::V4.anycast();
+            packet.ike(Ike::INFORMATIONAL, is_response).is_some() && is_ours == from_us
+        });
+        found.map(|packet| packet.time).min()
+    };
+    let events = stage.monitors.iter().flat_map(|monitor| monitor.events());
+    let changed = events.map(|event| event.time).max();
+    let after = |time: Option<SystemTime>| {
+        time.map_or("never".into(), |time| {
+            format!("{:.0} ms", milliseconds(begun, time))
+        })
+    };
+    reporter.measured(format!(
+        "asked after {}, answered after {}, the last kernel changed after {}",
+        after(first(false, true)),
+        after(first(true, false)),
+        after(changed)
+    ));
 }
 
 /// Where all edges send to; port 0 for plain ESP.
