@@ -59,12 +59,13 @@ fn run(reporter: &mut Reporter, plan: Plan, change: impl FnOnce(&Stage) -> Resul
         stage.network.return_via(edge)?;
         flow.wait_for_answers(ANSWERS, LIMIT)?;
     }
-    drop(echo);
     let outcome = flow.stop();
+    drop(echo);
     reporter.measured(format!(
-        "from {before} to {after}: {} of {} datagrams were not answered: {}",
-        outcome.sent - outcome.received(),
+        "from {before} to {after}: of {} datagrams {} were answered, and {} did not leave the customer; {}",
         outcome.sent,
+        outcome.received(),
+        outcome.refused.len(),
         outcome.gaps().join(", ")
     ));
     let answers = stage.at_edges.iter().flat_map(|capture| capture.packets());
