@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arrived::Arrived;
 use crate::crypto::SkKey;
-use crate::established::Arrived;
 use crate::fragments::{Assembled, Assembly};
 use crate::wire::{
     self, Encrypted, ExchangeType, Flags, Fragment, Head, Payload, PayloadType, WireError, decode_payloads,

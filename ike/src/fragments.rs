@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::established::Arrived;
+use crate::arrived::Arrived;
 use crate::wire::{Fragment, PayloadType};
 use crate::{Dropped, Secret};
 

@@ -1,10 +1,10 @@
 //! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
 
+use crate::arrived::Arrived;
 use crate::auth::Hashes;
 use crate::channel::{Channel, Role};
 use crate::cookie::Cookie;
 use crate::crypto::{IkeKeys, SignedOctets};
-use crate::established::Arrived;
 use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
 use crate::intermediate::Additional;

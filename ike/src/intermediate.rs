@@ -1,8 +1,8 @@
 //! IKE_INTERMEDIATE (RFC 9242) for an additional key exchange (RFC 9370 section 2.2.2).
 
+use crate::arrived::Arrived;
 use crate::channel::{Channel, Exhausted, Kind, Opened};
 use crate::crypto::{IkeKeys, Kem, PrfKey};
-use crate::established::Arrived;
 use crate::fragments::Assembly;
 use crate::init::Initiated;
 use crate::window::Answered;

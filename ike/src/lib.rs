@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod arrived;
 mod auth;
 mod certificate;
 mod channel;

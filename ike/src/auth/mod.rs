@@ -6,12 +6,13 @@ mod signature;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::arrived::Arrived;
 use crate::certificate::{Certificates, PeerChain};
 use crate::channel::{Channel, Exhausted, Kind, Opened};
 use crate::child::{Agreed, Fresh};
 use crate::children::{Child, Children, Phase};
 use crate::crypto::{Algorithm, PublicKey};
-use crate::established::{Arrived, Established};
+use crate::established::Established;
 use crate::init::Initiated;
 use crate::nat::Outer;
 use crate::snapshot::State;
@@ -23,7 +24,7 @@ use crate::{
 };
 use request::AuthRequest;
 pub(crate) use signature::Hashes;
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(any(test, fuzzing, feature = "testkit"))]
 pub(crate) use signature::{sign, verify};
 
 /// An authentic IKE_AUTH request and what it is judged by.

@@ -73,13 +73,13 @@ impl fmt::Display for Kem {
 }
 
 /// The other half, for the testkit's initiator.
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(any(test, fuzzing, feature = "testkit"))]
 pub(crate) struct DecapsulationKey {
     kem: Kem,
     seed: ml_kem::Seed,
 }
 
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(any(test, fuzzing, feature = "testkit"))]
 impl DecapsulationKey {
     pub(crate) fn generate(kem: Kem, fill_random: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut seed = ml_kem::Seed::default();

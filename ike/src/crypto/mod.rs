@@ -19,7 +19,7 @@ pub(crate) use hex::unhex;
 
 pub use cipher::{Cipher, Integrity};
 pub use dh::{DhError, DhGroup, DhKeyPair};
-#[cfg(any(test, feature = "testkit"))]
+#[cfg(any(test, fuzzing, feature = "testkit"))]
 pub(crate) use kem::DecapsulationKey;
 pub use kem::Kem;
 pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};

@@ -1,6 +1,7 @@
 //! Commits of an IKE SA that lives on: one at a time, so that the fleet never keeps an older state than it was given.
 
-use super::{Arrived, Deferred, Established, Fate, LINGER, Phase};
+use super::{Deferred, Established, Fate, LINGER, Phase};
+use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Kind};
 use crate::children;
 use crate::context::Context;

@@ -16,13 +16,13 @@ mod succession;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::arrived::Arrived;
 use crate::channel::Exhausted;
 use crate::context::Context;
 use crate::fragments::Assembly;
 use crate::outbox::Outbox;
 use crate::requests::{Due, Request, Requests};
 use crate::snapshot::State;
-use crate::wire::Message;
 use crate::{Change, Dropped, Ending, Limits, Path, Side, What};
 use commits::Committing;
 
@@ -77,16 +77,6 @@ pub(crate) type Deferred = (Path, Box<[u8]>);
 pub(crate) enum Fate {
     Stays,
     Gone,
-}
-
-/// A datagram from the peer.
-#[derive(Clone, Copy)]
-pub(crate) struct Arrived<'a> {
-    pub(crate) now: Instant,
-    pub(crate) path: Path,
-    pub(crate) message: &'a Message<'a>,
-    /// The whole message without non-ESP marker.
-    pub(crate) octets: &'a [u8],
 }
 
 impl Established {

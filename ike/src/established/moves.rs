@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Arrived, Established, Phase};
+use super::{Established, Phase};
+use crate::arrived::Arrived;
 use crate::context::Context;
 use crate::fragments::longest_message;
 use crate::nat::Nat;

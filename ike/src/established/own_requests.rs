@@ -1,6 +1,7 @@
 //! Our requests, and the peer's responses to them.
 
-use super::{Arrived, Established, Fate};
+use super::{Established, Fate};
+use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Kind};
 use crate::children;
 use crate::context::Context;

@@ -1,7 +1,8 @@
 //! The peer's CREATE_CHILD_SA: another child SA, or a new one in the place of one there is, or a new IKE SA.
 
 use super::commits::Made;
-use super::{Arrived, Established, Fate, Phase};
+use super::{Established, Fate, Phase};
+use crate::arrived::Arrived;
 use crate::channel::{Channel, Exhausted, Role};
 use crate::child::{ChildRequest, Fresh};
 use crate::children::{self, Child};

@@ -1,7 +1,8 @@
 //! The peer's requests, and our answers to them.
 
 use super::commits::{Made, Then};
-use super::{Arrived, Established, Fate, Phase};
+use super::{Established, Fate, Phase};
+use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Kind};
 use crate::children;
 use crate::context::Context;

@@ -3,10 +3,10 @@
 use std::time::Instant;
 
 use super::{Awaited, Responder};
+use crate::arrived::Arrived;
 use crate::auth::{self, Accepted, Attempt, Judged};
 use crate::channel::Exhausted;
 use crate::cookie::Claim;
-use crate::established::Arrived;
 use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::init::{self, Failure, InitPayloads, Initiated};
 use crate::intermediate::{self, Additional, IntermediateError};

@@ -9,10 +9,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::arrived::Arrived;
 use crate::channel::Role;
 use crate::context::Context;
 use crate::cookie::Cookies;
-use crate::established::{Arrived, Established, Fate};
+use crate::established::{Established, Fate};
 use crate::half_open::HalfOpens;
 use crate::outbox::Outbox;
 use crate::snapshot::State;

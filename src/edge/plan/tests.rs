@@ -175,7 +175,7 @@ fn a_tunnel_of_another_fleet_key_is_a_failure_of_that_tunnel() {
     planner.changes(&shared(vec![tunnel(1, "acme", 1)]), terms());
     let said = failures(&planner);
     assert!(
-        said[0].starts_with("tunnel acme: its pre-shared key does not open"),
+        said[0].starts_with("tunnel acme: its credentials do not open"),
         "{said:?}"
     );
     planner.changes(
