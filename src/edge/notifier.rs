@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
+use tracing::debug;
 
 use super::forward::{Forwarded, Forwarder};
 use super::input::Input;
@@ -37,6 +38,7 @@ impl Notifier {
                 "passed_on"
             }
         };
+        debug!(?notice, outcome, "the kernel notices something of an SA");
         self.metrics.count(Family::Notices, outcome);
     }
 }

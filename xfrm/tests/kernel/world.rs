@@ -203,10 +203,7 @@ pub(crate) fn ip(arguments: &str) -> String {
     let words = arguments
         .split_whitespace()
         .map(|word| if word == "\"\"" { "" } else { word });
-    let output = Command::new("ip")
-        .args(words)
-        .output()
-        .expect("ip runs");
+    let output = Command::new("ip").args(words).output().expect("ip runs");
     assert!(
         output.status.success(),
         "ip {arguments}: {}",
