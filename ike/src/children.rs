@@ -28,6 +28,8 @@ pub(crate) struct Child {
     pub(crate) suite: EspSuite,
     pub(crate) selectors: Selectors,
     pub(crate) phase: Phase,
+    /// When it was made, in seconds of Unix time: its lifetime goes on in the hands of another owner.
+    made: u64,
     /// When the phase ends by itself; `None` when it does not, and until that is decided.
     #[serde(skip)]
     pub(crate) until: Option<Instant>,
@@ -49,7 +51,7 @@ pub(crate) enum Phase {
 }
 
 impl Child {
-    pub(crate) fn new(sa: &ChildSa, phase: Phase) -> Self {
+    pub(crate) fn new(sa: &ChildSa, phase: Phase, made: u64) -> Self {
         Self {
             spis: ChildSpis {
                 inbound: sa.inbound_spi,
@@ -61,6 +63,7 @@ impl Child {
                 remote: sa.remote_ts.clone(),
             },
             phase,
+            made,
             until: None,
         }
     }
@@ -70,13 +73,14 @@ impl Child {
         self.until = None;
     }
 
-    /// Decides when the phase ends, if that is open. `rekey_in` is the time that is left of a lifetime, if there is one.
-    pub(crate) fn schedule(&mut self, now: Instant, rekey_in: impl FnOnce() -> Option<Duration>) {
+    /// Decides when the phase ends, if that is open. `rekey_in` is the time that is left of the lifetime of what was made
+    /// then, if there is one.
+    pub(crate) fn schedule(&mut self, now: Instant, rekey_in: impl FnOnce(u64) -> Option<Duration>) {
         if self.until.is_some() {
             return;
         }
         let left = match self.phase {
-            Phase::Active => rekey_in(),
+            Phase::Active => rekey_in(self.made),
             // Both sides are ready for it (RFC 7296 section 2.8).
             Phase::Standby {
                 made_by: Side::Us, ..

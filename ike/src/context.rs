@@ -50,6 +50,11 @@ impl Context<'_> {
         })
     }
 
+    /// Since the beginning of 1970.
+    pub(crate) fn unix_seconds(&self) -> u64 {
+        self.host.unix_time().as_secs()
+    }
+
     pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
         let mut octets = [0; N];
         self.host.fill_random(&mut octets);

@@ -13,7 +13,7 @@ use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// Message ID of our next request.
     pub(crate) next_request: u32,
     pub(crate) children: Children,
+    /// When it was made, in seconds of Unix time.
+    pub(crate) made: u64,
     /// Ours that has no response yet.
     pub(crate) exchange: Option<Box<Exchange>>,
     /// A rekeyed IKE SA has taken its place, and who is to delete it (RFC 7296 section 2.8).
@@ -66,7 +68,7 @@ impl State {
 
     /// What rekeys this one: it "inherits all of the original IKE SA's Child SAs" in due time (RFC 7296 section 2.8), and
     /// "has its message counters set to 0" (section 1.3.2).
-    pub(crate) fn heir(&self, suite: IkeSuite, keys: IkeKeys, channel: Channel) -> Self {
+    pub(crate) fn heir(&self, suite: IkeSuite, keys: IkeKeys, channel: Channel, made: u64) -> Self {
         Self {
             suite,
             sk_d: keys.sk_d,
@@ -81,6 +83,7 @@ impl State {
             window: Window::default(),
             next_request: 0,
             children: Children::default(),
+            made,
             exchange: None,
             replaced: None,
         }

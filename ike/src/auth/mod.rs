@@ -230,6 +230,7 @@ impl Attempt<'_> {
             window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
             next_request: 0,
             children: Children::default(),
+            made: self.unix_time.as_secs(),
             exchange: None,
             replaced: None,
         };
@@ -241,7 +242,7 @@ impl Attempt<'_> {
         };
         let child = agreed.map(|(agreed, spi)| agreed.into_sa(spi, &state.parent(), &fresh, false));
         if let Ok(child) = &child {
-            state.children.push(Child::new(child, Phase::Active));
+            state.children.push(Child::new(child, Phase::Active, state.made));
         }
         let child_spi = child
             .as_ref()

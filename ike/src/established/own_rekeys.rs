@@ -197,7 +197,9 @@ impl Established {
         };
         let standby = phase != children::Phase::Active;
         let sa = agreed.into_sa(*with, &self.state.parent(), &fresh, standby);
-        self.state.children.push(Child::new(&sa, phase));
+        self.state
+            .children
+            .push(Child::new(&sa, phase, cx.unix_seconds()));
         self.report_child(*with, replaces, Side::Us, cx.out);
         let changes = vec![Change::PutChild(Box::new(sa)), self.put()];
         self.commit(changes, Then::Nothing, Made::Child(*with), cx);
@@ -257,7 +259,7 @@ impl Established {
             sk_e,
             cx.config.incarnation,
         );
-        let ours = self.state.heir(*suite, keys, channel);
+        let ours = self.state.heir(*suite, keys, channel, cx.unix_seconds());
         self.settle_succession(ours, &lowest(&ni, response.nonce), rival, cx);
         Ok(())
     }

@@ -120,7 +120,9 @@ impl Established {
                 made_by: Side::Peer,
             },
         };
-        self.state.children.push(Child::new(&child, phase));
+        self.state
+            .children
+            .push(Child::new(&child, phase, cx.unix_seconds()));
         self.report_child(spi, replaces, Side::Peer, cx.out);
         // It does rekey, if not as we asked.
         self.refusals = 0;
@@ -213,7 +215,7 @@ impl Established {
             sk_e,
             cx.config.incarnation,
         );
-        let heir = self.state.heir(chosen.suite, keys, channel);
+        let heir = self.state.heir(chosen.suite, keys, channel, cx.unix_seconds());
         // Both rekey it at once: which of both heirs survives is not known yet (RFC 7296 section 2.8.2).
         if let Some(exchange) = &mut self.state.exchange {
             exchange.rival = Some(Rival {

@@ -19,16 +19,14 @@ impl Established {
     /// Decides when the phases end whose end is open.
     pub(super) fn schedule(&mut self, cx: &mut Context<'_>) {
         let limits = cx.config.limits;
-        // What was restored may be of any age.
-        let of_any_age = !self.in_step;
         for child in self.state.children.iter_mut() {
             let now = cx.now;
-            child.schedule(now, || rekey_in(limits.child_lifetime, of_any_age, cx));
+            child.schedule(now, |made| rekey_in(limits.child_lifetime, made, cx));
         }
         if self.until.is_none() {
             let left = match self.state.replaced {
                 Some(_) => Some(PATIENCE),
-                None => rekey_in(limits.ike_lifetime, of_any_age, cx),
+                None => rekey_in(limits.ike_lifetime, self.state.made, cx),
             };
             self.until = left.map(|left| cx.now + left);
         }
@@ -165,12 +163,15 @@ impl Established {
     }
 }
 
-/// What is left of a lifetime until we rekey: up to a tenth less than all of it, so that what was made at once is not
-/// rekeyed at once (RFC 7296 section 2.8.1).
-fn rekey_in(lifetime: Option<Duration>, of_any_age: bool, cx: &mut Context<'_>) -> Option<Duration> {
+/// What is left until we rekey of the lifetime of what was `made` then, in seconds of Unix time: up to a tenth less than
+/// all of it, so that what was made at once is not rekeyed at once (RFC 7296 section 2.8.1). Nor is, after a pause of the
+/// whole fleet, what became too old meanwhile.
+fn rekey_in(lifetime: Option<Duration>, made: u64, cx: &mut Context<'_>) -> Option<Duration> {
     let lifetime = lifetime?;
-    Some(match of_any_age {
-        true => cx.part_of(lifetime),
-        false => lifetime - cx.part_of(lifetime / 10),
+    let age = Duration::from_secs(cx.unix_seconds().saturating_sub(made));
+    let jitter = cx.part_of(lifetime / 10);
+    Some(match lifetime.saturating_sub(age + jitter) {
+        Duration::ZERO => jitter,
+        left => left,
     })
 }

@@ -73,6 +73,12 @@ impl TestHost {
         Arc::clone(&self.taken)
     }
 
+    /// The same with another host's clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<AtomicU64>) -> Self {
+        Self { clock, ..self }
+    }
+
     /// The seconds that it takes for the time since 1970, [`UNIX_TIME`] at first; shared with the host's clones.
     pub fn clock(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.clock)

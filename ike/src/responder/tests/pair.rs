@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::installed::Installed;
 use super::*;
-use crate::testkit::{TestHost, TestRandom};
+use crate::testkit::{TestHost, TestRandom, UNIX_TIME};
 use crate::{CommitId, CommitOutcome, IkeSpis, Limits, Tunnel};
 
 /// Its two ends.
@@ -19,6 +21,9 @@ pub(super) struct Pair {
     pub(super) ends: [End; 2],
     pub(super) network: Network,
     now: Instant,
+    /// When it began, and all hosts' time of day.
+    begun: Instant,
+    clock: Arc<AtomicU64>,
     under_way: BTreeMap<(Instant, u64), (usize, UnderWay)>,
     scheduled: u64,
     random: TestRandom,
@@ -74,8 +79,11 @@ impl Pair {
     /// Both have made an IKE SA with one child SA.
     pub(super) fn new(seed: u64, limits: [Limits; 2]) -> Self {
         let customer = Customer::new(1);
-        let edge =
-            |slot: u16, limits| TestFleet::with_host(slot, TestHost::new(seed + u64::from(slot)), limits);
+        let clock = Arc::new(AtomicU64::new(UNIX_TIME.as_secs()));
+        let edge = |slot: u16, limits| {
+            let host = TestHost::new(seed + u64::from(slot)).with_clock(Arc::clone(&clock));
+            TestFleet::with_host(slot, host, limits)
+        };
         let (mut fleet, mut router) = (edge(5, limits[0]), edge(6, limits[1]));
         fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
         let mut initiator = Initiator::new(customer.clone(), seed);
@@ -123,6 +131,8 @@ impl Pair {
             ],
             network: Network::default(),
             now,
+            begun: now,
+            clock: Arc::clone(&clock),
             under_way: BTreeMap::new(),
             scheduled: 0,
             random: TestRandom::new(seed),
@@ -138,13 +148,19 @@ impl Pair {
     pub(super) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         while let Some(next) = self.next().filter(|next| *next <= end) {
-            self.now = next.max(self.now);
+            self.set_time(next.max(self.now));
             self.step();
             self.collect_all();
             self.check();
         }
-        self.now = end;
-        self.ends.iter_mut().for_each(|it| it.edge.now = end);
+        self.set_time(end);
+    }
+
+    fn set_time(&mut self, now: Instant) {
+        self.now = now;
+        self.ends.iter_mut().for_each(|end| end.edge.now = now);
+        let unix_time = UNIX_TIME + (now - self.begun);
+        self.clock.store(unix_time.as_secs(), Ordering::Relaxed);
     }
 
     /// The operator revokes the child SA that an end sends on: from now on there need not be one.
@@ -169,7 +185,8 @@ impl Pair {
             .retain(|_, (to, what)| *to != end || !matches!(what, UnderWay::Commit(_)));
         let dead = &mut self.ends[end];
         let tunnel = dead.tunnel.clone();
-        dead.edge = TestFleet::with_host(slot, TestHost::new(slot.into()), dead.limits);
+        let host = TestHost::new(slot.into()).with_clock(Arc::clone(&self.clock));
+        dead.edge = TestFleet::with_host(slot, host, dead.limits);
         (dead.edge.now, dead.edge.prompt, dead.commits_seen) = (self.now, false, 0);
         dead.edge.responder.handle_tunnel(self.now, tunnel);
         for sa in dead.installed.ike_sas.values() {
@@ -192,7 +209,6 @@ impl Pair {
 
     /// Does the one thing that is due.
     fn step(&mut self) {
-        self.ends.iter_mut().for_each(|end| end.edge.now = self.now);
         if self
             .under_way
             .first_key_value()

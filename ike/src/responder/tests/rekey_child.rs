@@ -56,6 +56,22 @@ fn an_old_child_sa_is_replaced_a_bit_before_its_lifetime_ends() {
     assert!(ages.len() > 3, "hardly any jitter: {ages:?}");
 }
 
+#[test]
+fn the_next_owner_knows_how_old_a_child_sa_is() {
+    let aging = Limits {
+        child_lifetime: Some(3600 * SECOND),
+        ..patient()
+    };
+    let mut pair = Pair::new(1, [aging, patient()]);
+    pair.run(1800 * SECOND);
+    pair.take_over(FLEET, 7);
+    pair.run(1300 * SECOND);
+    assert_eq!(pair.count(FLEET, was_added), 0);
+    pair.run(500 * SECOND);
+    pair.assert_agreed();
+    assert_eq!(pair.count(FLEET, was_added), 1);
+}
+
 /// "If redundant SAs are created through such a collision, the SA created with the lowest of the four nonces used in the
 /// two exchanges SHOULD be closed by the endpoint that created it" (RFC 7296 section 2.8.1).
 #[test]

@@ -5,6 +5,7 @@ use crate::channel::{Channel, Role};
 use crate::children::{Child, Children, Phase};
 use crate::nat::{Nat, Outer};
 use crate::snapshot::State;
+use crate::testkit::UNIX_TIME;
 use crate::window::Window;
 use crate::{IkeSpis, Secret};
 
@@ -21,7 +22,7 @@ impl Initiator {
         };
         let cipher = self.init.suite.cipher;
         let mut children = Children::default();
-        children.push(Child::new(child, Phase::Active));
+        children.push(Child::new(child, Phase::Active, UNIX_TIME.as_secs()));
         let state = State {
             suite: self.init.suite,
             sk_d: keys.sk_d,
@@ -36,6 +37,7 @@ impl Initiator {
             window: Window::default(),
             next_request: 2,
             children,
+            made: UNIX_TIME.as_secs(),
             exchange: None,
             replaced: None,
         };
