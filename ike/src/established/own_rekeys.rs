@@ -1,13 +1,12 @@
 //! Our own CREATE_CHILD_SA: a child SA, or this IKE SA, is replaced before it is too old.
 
 use super::commits::{Made, Then};
-use super::{Established, Fate};
-use crate::channel::{Channel, Exhausted, Role};
+use super::{Established, Fate, succession};
+use crate::channel::{Exhausted, Role};
 use crate::child::{Agreed, Fresh};
 use crate::children::{self, Child};
 use crate::context::Context;
 use crate::create_child::CreateChild;
-use crate::crypto::IkeKeys;
 use crate::exchange::{Exchange, Rival, RivalSa, Subject, lowest};
 use crate::narrow::{Selectors, narrow};
 use crate::offer::{esp_offer, ike_offer, taken};
@@ -242,24 +241,15 @@ impl Established {
             initiator: peer_spi,
             responder: *with,
         };
-        let keys = IkeKeys::rekey(
-            (self.state.suite.prf, &self.state.sk_d),
-            *suite,
-            &shared.unwrap_or_default(),
-            &ni,
-            response.nonce,
-            Role::Initiator.swap(spis),
-        );
-        let sk_e = (keys.sk_ei.clone(), keys.sk_er.clone());
-        let channel = Channel::new(
+        let agreed = succession::Agreed {
+            role: Role::Initiator,
             spis,
-            Role::Initiator,
-            suite.cipher,
-            self.state.channel.longest,
-            sk_e,
-            cx.config.incarnation,
-        );
-        let ours = self.state.heir(*suite, keys, channel, cx.unix_seconds());
+            suite: *suite,
+            shared: &shared.unwrap_or_default(),
+            ni: &ni,
+            nr: response.nonce,
+        };
+        let ours = self.heir(&agreed, cx);
         self.settle_succession(ours, &lowest(&ni, response.nonce), rival, cx);
         Ok(())
     }

@@ -1,14 +1,13 @@
 //! The peer's CREATE_CHILD_SA: another child SA, or a new one in the place of one there is, or a new IKE SA.
 
 use super::commits::Made;
-use super::{Established, Fate, Phase};
+use super::{Established, Fate, Phase, succession};
 use crate::arrived::Arrived;
-use crate::channel::{Channel, Exhausted, Role};
+use crate::channel::{Exhausted, Role};
 use crate::child::{ChildRequest, Fresh};
 use crate::children::{self, Child};
 use crate::context::Context;
 use crate::create_child::CreateChild;
-use crate::crypto::IkeKeys;
 use crate::exchange::{NONCE_LEN, Rival, RivalSa, lowest};
 use crate::requests::{Old, Request};
 use crate::select::ike_suite_and_spi;
@@ -198,24 +197,15 @@ impl Established {
         let reply = [Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
         self.seal_reply(arrived, &reply)?;
 
-        let keys = IkeKeys::rekey(
-            (self.state.suite.prf, &self.state.sk_d),
-            chosen.suite,
-            &answered.shared,
-            request.nonce,
-            &nr,
+        let agreed = succession::Agreed {
+            role: Role::Responder,
             spis,
-        );
-        let sk_e = (keys.sk_ei.clone(), keys.sk_er.clone());
-        let channel = Channel::new(
-            spis,
-            Role::Responder,
-            chosen.suite.cipher,
-            self.state.channel.longest,
-            sk_e,
-            cx.config.incarnation,
-        );
-        let heir = self.state.heir(chosen.suite, keys, channel, cx.unix_seconds());
+            suite: chosen.suite,
+            shared: &answered.shared,
+            ni: request.nonce,
+            nr: &nr,
+        };
+        let heir = self.heir(&agreed, cx);
         // Both rekey it at once: which of both heirs survives is not known yet (RFC 7296 section 2.8.2).
         if let Some(exchange) = &mut self.state.exchange {
             exchange.rival = Some(Rival {

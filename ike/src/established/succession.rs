@@ -1,11 +1,48 @@
 //! From an IKE SA to the one that rekeys it (RFC 7296 sections 2.8 and 2.18).
 
 use super::Established;
+use crate::channel::{Channel, Role};
 use crate::context::Context;
+use crate::crypto::IkeKeys;
 use crate::snapshot::State;
-use crate::{Change, ChildUpdate, Side, What};
+use crate::{Change, ChildUpdate, IkeSpis, IkeSuite, Secret, Side, What};
+
+/// What both sides have agreed on for an IKE SA that rekeys another.
+pub(super) struct Agreed<'a> {
+    /// Ours in the exchange.
+    pub(super) role: Role,
+    pub(super) spis: IkeSpis,
+    pub(super) suite: IkeSuite,
+    pub(super) shared: &'a Secret,
+    pub(super) ni: &'a [u8],
+    pub(super) nr: &'a [u8],
+}
 
 impl Established {
+    /// The IKE SA that is to take this one's place, with keys and message counters of its own.
+    pub(super) fn heir(&self, agreed: &Agreed<'_>, cx: &Context<'_>) -> State {
+        let Agreed {
+            role, spis, suite, ..
+        } = *agreed;
+        let keys = IkeKeys::rekey(
+            (self.state.suite.prf, &self.state.sk_d),
+            suite,
+            agreed.shared,
+            agreed.ni,
+            agreed.nr,
+            role.swap(spis),
+        );
+        let channel = Channel::new(
+            spis,
+            role,
+            suite.cipher,
+            self.state.channel.longest,
+            (keys.sk_ei.clone(), keys.sk_er.clone()),
+            cx.config.incarnation,
+        );
+        self.state.heir(suite, keys, channel, cx.unix_seconds())
+    }
+
     /// What the fleet has to know so that `heir` takes this one's place, of which `deleter` is to delete what is left.
     /// The child SAs follow when the fleet knows.
     pub(super) fn succession(
