@@ -90,6 +90,13 @@ impl TestFleet {
         self.converse(initiator, Some(sent));
     }
 
+    /// Lets a customer begin, with IKE_SA_INIT; gives what it sends next.
+    pub fn begin(&mut self, initiator: &mut Initiator) -> Option<Transmit> {
+        let init = initiator.start();
+        let response = self.deliver(&init).remove(0);
+        initiator.handle_datagram(&response.payload)
+    }
+
     /// Delivers a datagram of a customer's, and each answer's answer, until both are silent.
     pub fn converse(&mut self, initiator: &mut Initiator, sent: Option<Transmit>) {
         let mut under_way: Vec<Transmit> = sent.into_iter().collect();

@@ -172,9 +172,7 @@ fn a_refusal_is_repeated_to_the_first_fragment() {
     };
     let mut fleet = fleet_for(&Customer::new(1));
     let mut initiator = Initiator::new(stranger, 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    let auth = initiator.handle_datagram(&response.payload).unwrap();
+    let auth = fleet.begin(&mut initiator).unwrap();
     let mut fragments = initiator.cut(&auth, SIZE);
     fragments.reverse();
     let refusal = deliver_all(&mut fleet, &fragments);

@@ -336,9 +336,7 @@ fn wishes_that_are_not_fulfilled_are_passed_over() {
     let customer = Customer::new(1);
     let mut fleet = fleet_for(&customer);
     let mut initiator = Initiator::new(customer, 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    initiator.handle_datagram(&response.payload).unwrap();
+    fleet.begin(&mut initiator).unwrap();
 
     let transform = |kind, id, key_bits| Transform {
         kind,

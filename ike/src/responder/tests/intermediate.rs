@@ -17,9 +17,7 @@ fn initiated(kem: Kem) -> (TestFleet, Initiator, Transmit) {
     let customer = hybrid(kem);
     let mut fleet = fleet_for(&customer);
     let mut initiator = Initiator::new(customer, 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    let sent = initiator.handle_datagram(&response.payload).unwrap();
+    let sent = fleet.begin(&mut initiator).unwrap();
     assert_eq!(exchange(&sent), (ExchangeType::IkeIntermediate, 1));
     (fleet, initiator, sent)
 }

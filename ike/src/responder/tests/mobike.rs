@@ -25,9 +25,7 @@ fn mobile() -> (TestFleet, Initiator, Vec<String>) {
     let customer = Customer::new(1);
     let mut fleet = fleet_for(&customer);
     let mut initiator = Initiator::new(customer, 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    initiator.handle_datagram(&response.payload).unwrap();
+    fleet.begin(&mut initiator).unwrap();
     let auth = initiator.auth_with(|payloads| payloads.push(SUPPORTED)).unwrap();
     let answer = fleet.deliver(&auth).remove(0);
     let answered = read(&initiator, &answer);

@@ -231,9 +231,7 @@ fn auth_refusal(
 ) -> (Transmit, Status, AuthRefusal) {
     let mut fleet = fleet_for(&Customer::new(1));
     let mut initiator = Initiator::new(customer, 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    initiator.handle_datagram(&response.payload).unwrap();
+    fleet.begin(&mut initiator).unwrap();
     let auth = initiator.auth_with(change).unwrap();
     let [answer] = &fleet.deliver(&auth)[..] else {
         panic!("not one answer: {:?}", fleet.events);

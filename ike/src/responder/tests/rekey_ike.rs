@@ -292,19 +292,28 @@ fn one_side_has_finished_when_the_others_request_comes() {
     }
 }
 
+/// From the request of a rekey to beyond its end, step by step.
+const MILLISECONDS: [u64; 12] = [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 40];
+
+/// An end has just asked the other to rekey the IKE SA; nothing else is due.
+fn rekeying(end: usize) -> Pair {
+    let mut limits = [patient(); 2];
+    limits[end] = aging(100);
+    let mut pair = of_one_age(1, limits);
+    while !pair.is_asking(end) {
+        pair.run(Duration::from_millis(1));
+    }
+    pair.stop_aging();
+    pair
+}
+
 /// RFC 7296 section 2.25: "If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or
 /// closing a Child SA of that IKE SA, it SHOULD reply with TEMPORARY_FAILURE", and the other way round.
 #[test]
 fn the_ike_sa_and_a_child_sa_are_rekeyed_at_once() {
     for end in [FLEET, ROUTER] {
-        for after in [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 40] {
-            let mut limits = [patient(); 2];
-            limits[end] = aging(100);
-            let mut pair = of_one_age(1, limits);
-            while !pair.is_asking(end) {
-                pair.run(Duration::from_millis(1));
-            }
-            pair.stop_aging();
+        for after in MILLISECONDS {
+            let mut pair = rekeying(end);
             let old = pair.sender(FLEET);
             pair.run(Duration::from_millis(after));
             pair.wear(1 - end);
@@ -321,14 +330,8 @@ fn the_ike_sa_and_a_child_sa_are_rekeyed_at_once() {
 #[test]
 fn the_ike_sa_is_deleted_while_it_is_rekeyed() {
     for end in [FLEET, ROUTER] {
-        for after in [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 40] {
-            let mut limits = [patient(); 2];
-            limits[end] = aging(100);
-            let mut pair = of_one_age(1, limits);
-            while !pair.is_asking(end) {
-                pair.run(Duration::from_millis(1));
-            }
-            pair.stop_aging();
+        for after in MILLISECONDS {
+            let mut pair = rekeying(end);
             pair.run(Duration::from_millis(after));
             pair.revoke_all(1 - end);
             pair.run(300 * SECOND);

@@ -109,9 +109,7 @@ fn a_damaged_request_leaves_the_window_where_it_is() {
 fn a_damaged_ike_auth_does_not_use_up_the_attempt() {
     let mut fleet = fleet_for(&Customer::new(1));
     let mut initiator = Initiator::new(Customer::new(1), 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    let auth = initiator.handle_datagram(&response.payload).unwrap();
+    let auth = fleet.begin(&mut initiator).unwrap();
     let mut bad = auth.clone();
     bad.payload[60] ^= 1;
     assert_eq!(fleet.deliver(&bad), []);
@@ -151,9 +149,7 @@ fn exchanges_that_do_not_fit_are_dropped() {
     // Before IKE_AUTH, nothing but IKE_AUTH.
     let mut fleet = fleet_for(&Customer::new(1));
     let mut initiator = Initiator::new(Customer::new(1), 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    initiator.handle_datagram(&response.payload).unwrap();
+    fleet.begin(&mut initiator).unwrap();
     let early = initiator.probe().unwrap();
     assert_eq!(fleet.deliver(&early), []);
     fleet.wait(Duration::from_secs(1));

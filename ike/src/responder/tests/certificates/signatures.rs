@@ -11,9 +11,7 @@ fn signatures_cover_an_additional_key_exchange() {
 
     let mut fleet = scene.fleet();
     let mut initiator = Initiator::new(scene.customer.clone(), 1);
-    let init = initiator.start();
-    let response = fleet.deliver(&init).remove(0);
-    let intermediate = initiator.handle_datagram(&response.payload).unwrap();
+    let intermediate = fleet.begin(&mut initiator).unwrap();
     for reply in fleet.deliver(&intermediate) {
         initiator.handle_datagram(&reply.payload);
     }
