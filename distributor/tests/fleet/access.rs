@@ -214,8 +214,8 @@ async fn what_cannot_be_is_refused_by_name() {
         .expect("what is not there can be removed");
 }
 
-#[tokio::test]
-async fn a_customer_that_makes_ever_more_sas_loses_the_oldest() {
+/// With a tunnel that may have 3 IKE SAs, with 2 child SAs each.
+async fn frugal_lab() -> Lab {
     let limits = distributor::Limits {
         customer: CustomerLimits {
             ike_sas: 3,
@@ -223,7 +223,12 @@ async fn a_customer_that_makes_ever_more_sas_loses_the_oldest() {
         },
         ..Default::default()
     };
-    let lab = Lab::start_with(limits).await.with_tunnel().await;
+    Lab::start_with(limits).await.with_tunnel().await
+}
+
+#[tokio::test]
+async fn a_customer_that_makes_ever_more_sas_loses_the_oldest() {
+    let lab = frugal_lab().await;
     let mut edge = lab.edge("e1").await;
     let slot = edge.slot();
     for number in 1..=5 {
@@ -249,14 +254,7 @@ async fn a_customer_that_makes_ever_more_sas_loses_the_oldest() {
 
 #[tokio::test]
 async fn a_customer_gets_no_more_child_sas_than_it_may_have() {
-    let limits = distributor::Limits {
-        customer: CustomerLimits {
-            ike_sas: 3,
-            child_sas: 2,
-        },
-        ..Default::default()
-    };
-    let lab = Lab::start_with(limits).await.with_tunnel().await;
+    let lab = frugal_lab().await;
     let mut edge = lab.edge("e1").await;
     let slot = edge.slot();
     let ike = ike_sa(slot, 1);
