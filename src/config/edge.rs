@@ -72,6 +72,13 @@ pub(crate) struct EdgeLimits {
 
 impl Default for EdgeLimits {
     fn default() -> Self {
+        let ike::Limits {
+            half_open_lifetime,
+            half_open_max,
+            half_open_per_source,
+            cookie_threshold,
+            ..
+        } = ike::Limits::default();
         Self {
             sa_lease: Duration::from_secs(3600),
             sa_lifetime: Duration::from_secs(86_400),
@@ -79,10 +86,10 @@ impl Default for EdgeLimits {
             rekey_child: Duration::from_secs(14 * 3600),
             rekey_ike: Duration::from_secs(28 * 3600),
             reconcile: Duration::from_secs(5),
-            half_open_lifetime: Duration::from_secs(30),
-            half_open_max: 10_000,
-            half_open_per_source: 100,
-            cookie_threshold: 500,
+            half_open_lifetime,
+            half_open_max,
+            half_open_per_source,
+            cookie_threshold,
             dpd: Duration::from_secs(60),
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn read(
 
 /// Everything of the kind in the file, in its order, in DER.
 fn all<T: PemObject + AsRef<[u8]>>(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let text = files::read_text(path).map_err(|error| Failure::new(Kind::Usage, error))?;
+    let text = files::read_text(path)?;
     let found = T::pem_slice_iter(text.as_bytes());
     let found: Result<Vec<_>, _> = found
         .map(|found| found.map(|der| der.as_ref().to_vec()))
@@ -43,7 +43,7 @@ fn all<T: PemObject + AsRef<[u8]>>(path: &Path) -> Result<Vec<Vec<u8>>, Failure>
 }
 
 fn private_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let text = files::read_secret(path).map_err(|error| Failure::new(Kind::Usage, error))?;
+    let text = files::read_secret(path)?;
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
         Ok(key) => Ok(Zeroizing::new(key.secret_der().to_vec())),
         Err(_) => Err(wrong(path, "there is no private key in PEM, or it is encrypted")),
