@@ -45,6 +45,17 @@ impl<'a> ChildRequest<'a> {
         Ok(Self { proposals, selectors })
     }
 
+    /// The same for IKE_AUTH, whose initiator may leave all three payloads out: "the exchange is a childless one"
+    /// (RFC 6023 section 3).
+    pub(crate) fn read_if_any(payloads: &'a [Payload<'a>]) -> Result<Option<Self>, WireError> {
+        let asks =
+            |payload: &Payload<'_>| matches!(payload, Payload::Sa(_) | Payload::TsI(_) | Payload::TsR(_));
+        match payloads.iter().any(asks) {
+            true => Self::read(payloads).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Chooses within what the tunnel allows. `groups` are those of a key exchange that the child SA may have of its
     /// own, none in IKE_AUTH.
     pub(crate) fn agree(&self, tunnel: &Tunnel, groups: &[DhGroup]) -> Result<Agreed<'a>, ChildRefusal> {

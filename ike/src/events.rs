@@ -48,8 +48,8 @@ pub enum What {
     Established {
         /// Who the peer proved to be.
         remote_id: Identity,
-        /// The inbound SPI of its child SA, or why it has none (RFC 7296 section 2.21.2).
-        child: Result<u32, ChildRefusal>,
+        /// The inbound SPI of its child SA, or why it has none.
+        child: Result<u32, NoChild>,
     },
     /// The peer deleted these child SAs, named by their inbound SPIs.
     #[error("the peer deleted child SAs {0:08x?}")]
@@ -123,10 +123,10 @@ fn place_words(replaces: &Option<u32>) -> String {
         .unwrap_or_default()
 }
 
-fn child_words(child: &Result<u32, ChildRefusal>) -> String {
+fn child_words(child: &Result<u32, NoChild>) -> String {
     match child {
         Ok(spi) => format!("child SA {spi:08x}"),
-        Err(refusal) => format!("without child SA: {refusal}"),
+        Err(reason) => format!("without child SA: {reason}"),
     }
 }
 
@@ -244,6 +244,17 @@ pub enum AuthRefusal {
 fn words(id: &Option<Identity>) -> String {
     id.as_ref()
         .map_or_else(|| "an identity of unknown kind".into(), Identity::to_string)
+}
+
+/// Why IKE_AUTH made an IKE SA without a child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NoChild {
+    /// The one that the peer asks for cannot be had (RFC 7296 section 2.21.2).
+    #[error(transparent)]
+    Refused(#[from] ChildRefusal),
+    /// The peer asks for none yet (RFC 6023).
+    #[error("the peer asks for none yet")]
+    NotWanted,
 }
 
 /// Why an IKE SA has no child SA, or not another one, and why it is not rekeyed.

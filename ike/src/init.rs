@@ -150,6 +150,8 @@ impl Initiated {
             Payload::Nonce(&nr),
         ];
         payloads.extend(nat.payloads());
+        let childless = Notify::about_ike(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[]);
+        payloads.push(Payload::Notify(childless));
         let takes_fragments = NotifyType::FRAGMENTATION_SUPPORTED.is_in(&message.payloads);
         if takes_fragments {
             let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);

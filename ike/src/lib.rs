@@ -61,7 +61,7 @@ mod wire;
 pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Kem, Prf};
-pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, Side, What};
+pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, NoChild, Side, What};
 pub use responder::Responder;
 pub use secret::Secret;
 pub use snapshot::RestoreError;

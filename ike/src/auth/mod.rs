@@ -20,7 +20,7 @@ use crate::tunnels::{Tunnels, is_same_identity};
 use crate::window::{Answered, Window};
 use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload};
 use crate::{
-    AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, Secret, Side, Tunnel,
+    AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, NoChild, Secret, Side, Tunnel,
 };
 use request::AuthRequest;
 pub(crate) use signature::Hashes;
@@ -51,7 +51,7 @@ pub(crate) enum Judged {
 pub(crate) struct Accepted {
     pub(crate) established: Established,
     /// The inbound SPI of its child SA, or why there is none.
-    pub(crate) child: Result<u32, ChildRefusal>,
+    pub(crate) child: Result<u32, NoChild>,
 }
 
 impl Attempt<'_> {
@@ -212,8 +212,7 @@ impl Attempt<'_> {
         mut channel: Channel,
         issue_esp_spi: impl FnOnce() -> Option<u32>,
     ) -> Result<Judged, Exhausted> {
-        let agreed = request.child.agree(tunnel, &[]);
-        let agreed = agreed.and_then(|agreed| Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?)));
+        let agreed = first_child(request, tunnel, issue_esp_spi);
         let reply = proof.seal_reply(&mut channel, self.message_id(), request.mobike, &agreed)?;
 
         let mut state = State {
@@ -247,7 +246,7 @@ impl Attempt<'_> {
         let child_spi = child
             .as_ref()
             .map(|child| child.inbound_spi)
-            .map_err(|&refusal| refusal);
+            .map_err(|&reason| reason);
         let mut changes = vec![Change::PutIke(state.record(request.initial_contact))];
         changes.extend(child.map(|child| Change::PutChild(Box::new(child))));
         let accepted = Accepted {
@@ -256,6 +255,17 @@ impl Attempt<'_> {
         };
         Ok(Judged::Accepted(Box::new(accepted), changes))
     }
+}
+
+/// What is agreed on for the child SA that IKE_AUTH makes, and its inbound SPI.
+fn first_child<'r>(
+    request: &AuthRequest<'r>,
+    tunnel: &Tunnel,
+    issue_esp_spi: impl FnOnce() -> Option<u32>,
+) -> Result<(Agreed<'r>, u32), NoChild> {
+    let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
+    let agreed = wanted.agree(tunnel, &[])?;
+    Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
 }
 
 /// How we prove who we are.
@@ -277,13 +287,14 @@ impl Proof {
         }
     }
 
-    /// IDr, CERT and AUTH, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2).
+    /// IDr, CERT and AUTH, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2), unless the peer
+    /// wants none (RFC 6023 section 5).
     fn seal_reply(
         &self,
         channel: &mut Channel,
         message_id: u32,
         mobike: bool,
-        agreed: &Result<(Agreed<'_>, u32), ChildRefusal>,
+        agreed: &Result<(Agreed<'_>, u32), NoChild>,
     ) -> Result<Vec<u8>, Exhausted> {
         let mut payloads = vec![Payload::IdR(self.id.clone())];
         let chain = self
@@ -303,7 +314,10 @@ impl Proof {
         let spi = agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
         match agreed {
             Ok((agreed, _)) => payloads.extend(agreed.payloads(&spi)),
-            Err(refusal) => payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[]))),
+            Err(NoChild::Refused(refusal)) => {
+                payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[])));
+            }
+            Err(NoChild::NotWanted) => {}
         }
         if mobike {
             payloads.push(Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[])));

@@ -13,7 +13,8 @@ pub(super) struct AuthRequest<'a> {
     pub(super) initial_contact: bool,
     /// MOBIKE_SUPPORTED (RFC 4555 section 3.1).
     pub(super) mobike: bool,
-    pub(super) child: ChildRequest<'a>,
+    /// `None`: the IKE SA shall have no child SA yet (RFC 6023 section 3).
+    pub(super) child: Option<ChildRequest<'a>>,
 }
 
 impl<'a> AuthRequest<'a> {
@@ -38,7 +39,7 @@ impl<'a> AuthRequest<'a> {
             certificates,
             initial_contact,
             mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
-            child: ChildRequest::read(payloads)?,
+            child: ChildRequest::read_if_any(payloads)?,
         })
     }
 }

@@ -23,6 +23,14 @@ impl<'a> Notify<'a> {
         }
     }
 
+    /// One about the IKE SA, where an RFC asks for its protocol ID.
+    pub(crate) fn about_ike(kind: NotifyType, data: &'a [u8]) -> Self {
+        Self {
+            protocol: Protocol::Ike,
+            ..Self::new(kind, data)
+        }
+    }
+
     /// One about the child SA that its sender receives on with `spi`.
     pub(crate) fn about_child(kind: NotifyType, spi: &'a [u8; 4]) -> Self {
         Self {
@@ -90,6 +98,8 @@ impl NotifyType {
     pub(crate) const UPDATE_SA_ADDRESSES: Self = Self(16400);
     pub(crate) const COOKIE2: Self = Self(16401);
     pub(crate) const NO_NATS_ALLOWED: Self = Self(16402);
+    /// RFC 6023 section 4.
+    pub(crate) const CHILDLESS_IKEV2_SUPPORTED: Self = Self(16418);
     /// RFC 7383 section 2.3.
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
     /// RFC 7427 section 4.

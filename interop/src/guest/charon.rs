@@ -46,6 +46,8 @@ pub struct Connection {
     pub remote_ts: Vec<String>,
     /// Seconds of silence after which the peer is asked whether it lives; 0 for never.
     pub dpd_seconds: u32,
+    /// The IKE SA begins without a child SA (RFC 6023).
+    pub childless: bool,
 }
 
 impl Connection {
@@ -92,6 +94,10 @@ impl Connection {
             dpd_seconds,
             ..
         } = self;
+        let childless = match self.childless {
+            true => "force",
+            false => "allow",
+        };
         let (local_auth, remote_auth, secret) = self.auth();
         let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
         format!(
@@ -102,6 +108,7 @@ impl Connection {
         remote_addrs = {remote}
         proposals = {ike}
         dpd_delay = {dpd_seconds}s
+        childless = {childless}
         local {{
             {local_auth}
             id = {local_id}

@@ -207,6 +207,7 @@ impl Tunnel {
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),
             dpd_seconds: 0,
+            childless: false,
         }
     }
 }

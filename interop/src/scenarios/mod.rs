@@ -3,6 +3,7 @@
 mod algorithms;
 mod by_hand;
 mod certificates;
+mod childless;
 mod crowd;
 mod customer_delete;
 mod daemon_restart;
@@ -59,6 +60,7 @@ pub const ALL: &[Scenario] = &[
     twice::SCENARIO,
     customer_delete::SCENARIO,
     wrong_key::SCENARIO,
+    childless::SCENARIO,
     certificates::GOOD,
     certificates::BAD,
     no_proposal::SCENARIO,

@@ -7,7 +7,7 @@ use crate::wire::{Delete, ExchangeType, KeyExchange, Proposal, Protocol, Transfo
 use crate::{ChildRefusal, ChildUpdate, CommitOutcome, DhGroup, Ending, Limits};
 
 /// What the customer receives on with its new child SA.
-const SPI: [u8; 4] = [0xc0, 0xff, 0xee, 0x01];
+pub(super) const SPI: [u8; 4] = [0xc0, 0xff, 0xee, 0x01];
 
 const NONCE: [u8; 32] = [5; 32];
 
@@ -15,7 +15,7 @@ const NONCE: [u8; 32] = [5; 32];
 const NONE: u16 = 0;
 
 /// A proposal of AES-GCM with these groups.
-fn esp(number: u8, groups: &[u16]) -> Proposal<'static> {
+pub(super) fn esp(number: u8, groups: &[u16]) -> Proposal<'static> {
     let gcm = Transform {
         key_bits: Some(256),
         ..Transform::new(TransformType::Encryption, 20)
@@ -32,7 +32,7 @@ fn esp(number: u8, groups: &[u16]) -> Proposal<'static> {
 }
 
 /// A request for a child SA like the first.
-fn wish(proposals: Vec<Proposal<'static>>) -> Vec<Payload<'static>> {
+pub(super) fn wish(proposals: Vec<Proposal<'static>>) -> Vec<Payload<'static>> {
     let customer = Customer::new(1);
     vec![
         Payload::Sa(proposals),
@@ -49,7 +49,7 @@ fn rekey(spi: &[u8; 4]) -> Vec<Payload<'_>> {
     payloads
 }
 
-fn send(initiator: &mut Initiator, payloads: &[Payload<'_>]) -> Transmit {
+pub(super) fn send(initiator: &mut Initiator, payloads: &[Payload<'_>]) -> Transmit {
     initiator
         .protected_request(ExchangeType::CreateChildSa, payloads)
         .unwrap()
@@ -63,7 +63,7 @@ fn public_value(group: DhGroup) -> Vec<u8> {
 }
 
 /// The child SAs that were put into the fleet.
-fn children(fleet: &TestFleet) -> Vec<&ChildSa> {
+pub(super) fn children(fleet: &TestFleet) -> Vec<&ChildSa> {
     let put = changes(fleet).filter_map(|change| match change {
         Change::PutChild(child) => Some(&**child),
         _ => None,

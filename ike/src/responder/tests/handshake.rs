@@ -6,8 +6,8 @@ use super::*;
 use crate::testkit::Esn;
 use crate::wire::{Notify, Proposal, Protocol, Transform, TransformType};
 use crate::{
-    ChildRefusal, Cipher, DhGroup, EspSuite, Identity, IkePolicy, IkeSuite, InitRefusal, Integrity, Prf,
-    Slot, TrafficSelector,
+    ChildRefusal, Cipher, DhGroup, EspSuite, Identity, IkePolicy, IkeSuite, InitRefusal, Integrity, NoChild,
+    Prf, Slot, TrafficSelector,
 };
 
 const USUAL: IkeSuite = IkeSuite {
@@ -161,7 +161,7 @@ fn extended_sequence_numbers_are_never_chosen() {
     assert!(matches!(
         fleet.last_event(),
         Some(What::Established {
-            child: Err(ChildRefusal::EsnOnly),
+            child: Err(NoChild::Refused(ChildRefusal::EsnOnly)),
             ..
         })
     ));
@@ -210,7 +210,7 @@ fn a_refused_child_sa_leaves_the_ike_sa() {
             fleet.last_event(),
             Some(&What::Established {
                 remote_id,
-                child: Err(refusal)
+                child: Err(NoChild::Refused(refusal))
             })
         );
         let probe = initiator.probe().unwrap();

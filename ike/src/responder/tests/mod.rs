@@ -1,6 +1,7 @@
 //! The responder against the testkit's customers, on virtual time.
 
 mod certificates;
+mod childless;
 mod commits;
 mod create_child;
 mod flood;

@@ -40,7 +40,7 @@ fn was_rekeyed(what: &What) -> bool {
 }
 
 /// A request for a new IKE SA with this SPI of the peer's, and the peer's public value.
-fn wish<'a>(spi: &'a [u8; 8], group: u16, public: &'a [u8]) -> Vec<Payload<'a>> {
+pub(super) fn wish<'a>(spi: &'a [u8; 8], group: u16, public: &'a [u8]) -> Vec<Payload<'a>> {
     let gcm = Transform {
         key_bits: Some(256),
         ..Transform::new(TransformType::Encryption, 20)
@@ -63,7 +63,7 @@ fn wish<'a>(spi: &'a [u8; 8], group: u16, public: &'a [u8]) -> Vec<Payload<'a>> 
     ]
 }
 
-fn public_value() -> Vec<u8> {
+pub(super) fn public_value() -> Vec<u8> {
     let mut random = TestRandom::new(1);
     let pair = DhKeyPair::generate(DhGroup::Curve25519, &mut |buffer| random.fill(buffer));
     pair.public().to_vec()

@@ -7,7 +7,7 @@ use super::*;
 use crate::{CommitOutcome, Ending, RestoreError, Secret};
 
 /// Another edge that has taken the customer's IKE SA over, from the fleet's latest record of it.
-fn taken_over(fleet: &TestFleet, slot: u16) -> TestFleet {
+pub(super) fn taken_over(fleet: &TestFleet, slot: u16) -> TestFleet {
     let mut other = TestFleet::new(slot);
     other.now = fleet.now;
     other
