@@ -6,9 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::TrafficSelector;
 
-/// Bound on what a peer can make every kernel of the fleet hold: each pair of selectors becomes policies there.
-/// To take a subset is always allowed.
-const MAX_SELECTORS: usize = 16;
+/// Selectors of one side, and pairs of both: a bound on what a peer can make every kernel of the fleet hold, since each
+/// pair becomes policies there. To take a subset is always allowed.
+const MAX_SELECTORS: usize = 64;
+const MAX_PAIRS: usize = 256;
+
+const ANY_PORT: (u16, u16) = (0, u16::MAX);
+
+/// TCP, UDP, DCCP, SCTP and UDP-Lite: what kernels find ports in. ICMP's type and code, which could stand in the place of
+/// ports (RFC 4301 section 4.4.1.1), are not selected by: a selector of some of them is dropped.
+const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 
 /// Both sides of a child SA.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +29,16 @@ pub(crate) struct Selectors {
 /// What both the peer's proposal and the policy allow; `None` when no packet would fit: TS_UNACCEPTABLE.
 /// The first choices of the peer are kept as far as the policy allows them, since all of the common part is kept.
 pub(crate) fn narrow(proposed: &Selectors, policy: &Selectors) -> Option<Selectors> {
-    let local = common(&proposed.local, &policy.local);
-    let remote = common(&proposed.remote, &policy.remote);
+    let mut local = common(&proposed.local, &policy.local);
+    let mut remote = common(&proposed.remote, &policy.remote);
+    while local.len() * remote.len() > MAX_PAIRS {
+        let longer = if local.len() > remote.len() {
+            &mut local
+        } else {
+            &mut remote
+        };
+        longer.pop();
+    }
     let narrowed = Selectors {
         local: with_partner(&local, &remote),
         remote: with_partner(&remote, &local),
@@ -70,8 +85,9 @@ fn intersection(a: &TrafficSelector, b: &TrafficSelector) -> Option<TrafficSelec
     let protocol = protocol_of_both(a.protocol, b.protocol)?;
     let ports = (a.ports.0.max(b.ports.0), a.ports.1.min(b.ports.1));
     let (first, last): (IpAddr, IpAddr) = (a.first.max(b.first), a.last.min(b.last));
+    let has_ports = ports == ANY_PORT || WITH_PORTS.contains(&protocol);
     // OPAQUE ports, 65535 to 0 (RFC 7296 section 3.13.1), fall out here: they are part of no range.
-    (first <= last && ports.0 <= ports.1).then_some(TrafficSelector {
+    (first <= last && ports.0 <= ports.1 && has_ports).then_some(TrafficSelector {
         protocol,
         ports,
         first,
@@ -143,6 +159,10 @@ mod tests {
             ("10.1.0.1,6,80", "10.1.0.1,17,80", ""),
             ("10.1.0.1,6,80", "10.1.0.1,6,81", ""),
             ("10.1.0.1,6,65535-0", net, ""),
+            ("10.1.0.1,1", net, "10.1.0.1,1"),
+            ("10.1.0.1,1,2048", net, ""),
+            ("10.1.0.1,0,80", net, ""),
+            ("10.1.0.1,0,80", "10.1.0.1,6", "10.1.0.1,6,80"),
             // A packet's own selector before the wide one (RFC 7296 section 2.9) is within the answer.
             (&format!("10.1.0.7,6,443 {ALL4}"), net, net),
             // Several of either.
@@ -184,17 +204,21 @@ mod tests {
 
     #[test]
     fn a_peer_cannot_make_us_keep_many() {
-        let hosts = (0..200).map(|host| selector(&format!("10.0.0.{host}"))).collect();
-        let everything = || Selectors {
+        let hosts = |count: u8| -> Vec<_> {
+            let hosts = (0..count).map(|host| selector(&format!("10.0.0.{host}")));
+            hosts.collect()
+        };
+        let everything = Selectors {
             local: selectors(ALL4),
             remote: selectors(ALL4),
         };
-        let proposed = Selectors {
-            local: hosts,
-            remote: selectors(ALL4),
+        let kept = |local, remote| {
+            let narrowed = narrow(&Selectors { local, remote }, &everything).unwrap();
+            assert_eq!(narrowed.local[0], selector("10.0.0.0"));
+            (narrowed.local.len(), narrowed.remote.len())
         };
-        let narrowed = narrow(&proposed, &everything()).unwrap();
-        assert_eq!(narrowed.local.len(), MAX_SELECTORS);
-        assert_eq!(narrowed.local[0], selector("10.0.0.0"));
+        assert_eq!(kept(hosts(200), selectors(ALL4)), (MAX_SELECTORS, 1));
+        assert_eq!(kept(hosts(200), hosts(200)), (16, 16));
+        assert_eq!(kept(hosts(200), hosts(5)), (51, 5));
     }
 }

@@ -28,6 +28,7 @@ mod suite;
 mod sync;
 mod timestamp;
 mod tunnel;
+mod tunnel_selector;
 
 pub use change::{Change, Commit};
 pub use child_sa::{ChildSa, IkeSpis};
@@ -48,6 +49,7 @@ pub use suite::{EspSuite, Integrity};
 pub use sync::{Delta, FromDistributor, Heartbeat, Hello, Lease, Resume, ToDistributor};
 pub use timestamp::Timestamp;
 pub use tunnel::{Tunnel, TunnelId};
+pub use tunnel_selector::TunnelSelector;
 
 /// The messages and services of `fleet.proto`, as generated.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

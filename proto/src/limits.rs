@@ -15,8 +15,11 @@ pub const IDENTITY: usize = 255;
 /// Octets of a distinguished name in DER.
 pub const DISTINGUISHED_NAME: usize = 1024;
 
-/// Prefixes of a tunnel, on either side.
-pub const PREFIXES: usize = 64;
+/// Traffic selectors of a tunnel, on either side.
+pub const TUNNEL_SELECTORS: usize = 64;
+
+/// Pairs of a tunnel's traffic selectors of either side: each becomes three policies in every kernel.
+pub const PAIRS: usize = 256;
 
 /// ESP suites of a tunnel: more than there are.
 pub const SUITES: usize = 16;

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
-use ipnet::IpNet;
-
 use crate::invalid::{list, required};
-use crate::{AuthMethod, EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, limits, v1};
+use crate::{
+    AuthMethod, EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, TunnelSelector, limits,
+    v1,
+};
 
 /// A tunnel's number, 1 to 65535, unique in the fleet: the low bits of the kernel's `if_id` and `reqid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,10 +53,10 @@ pub struct Tunnel {
     pub local_id: Option<Identity>,
     /// Suites the customer may use, most wanted first.
     pub esp: Vec<EspSuite>,
-    /// Prefixes behind the fleet.
-    pub local_ts: Vec<IpNet>,
-    /// Prefixes behind the customer.
-    pub remote_ts: Vec<IpNet>,
+    /// What lies behind the fleet.
+    pub local_ts: Vec<TunnelSelector>,
+    /// What lies behind the customer; at least one of them and of the others make a packet's two ends.
+    pub remote_ts: Vec<TunnelSelector>,
     /// Named network namespace of the inner side; `None`: the edge's own.
     pub netns: Option<NetnsName>,
     /// Name of the xfrm interface.
@@ -77,6 +78,9 @@ impl TryFrom<v1::Tunnel> for Tunnel {
         if esp.is_empty() {
             return Err(Invalid::missing("esp"));
         }
+        let local_ts = parse_selectors("local_ts", wire.local_ts)?;
+        let remote_ts = parse_selectors("remote_ts", wire.remote_ts)?;
+        check_pairs(&local_ts, &remote_ts)?;
         Ok(Self {
             name: wire.name.parse()?,
             id: TunnelId::try_from(wire.id)?,
@@ -89,8 +93,8 @@ impl TryFrom<v1::Tunnel> for Tunnel {
                 .transpose()
                 .map_err(|e| e.within("local_id"))?,
             esp,
-            local_ts: parse_prefixes("local_ts", wire.local_ts)?,
-            remote_ts: parse_prefixes("remote_ts", wire.remote_ts)?,
+            local_ts,
+            remote_ts,
             netns: if wire.netns.is_empty() {
                 None
             } else {
@@ -126,23 +130,28 @@ impl Header for Tunnel {
     type Wire = v1::Tunnel;
 }
 
-fn parse_prefixes(field: &str, texts: Vec<String>) -> Result<Vec<IpNet>, Invalid> {
+fn parse_selectors(field: &str, texts: Vec<String>) -> Result<Vec<TunnelSelector>, Invalid> {
     if texts.is_empty() {
         return Err(Invalid::missing(field));
     }
-    list(field, texts, limits::PREFIXES, |text| {
-        let prefix = text
-            .parse::<IpNet>()
-            .map_err(|_| Invalid::new("prefix", &text, "is not a prefix"))?;
-        if prefix.trunc() != prefix {
-            return Err(Invalid::new(
-                "prefix",
-                &text,
-                format!("has bits behind its length; {} would do", prefix.trunc()),
-            ));
+    list(field, texts, limits::TUNNEL_SELECTORS, |text| text.parse())
+}
+
+/// A tunnel through which no packet can go is a mistake, and one with more pairs than its kernels take would lose some.
+fn check_pairs(local: &[TunnelSelector], remote: &[TunnelSelector]) -> Result<(), Invalid> {
+    let of_one = |local: &TunnelSelector| remote.iter().filter(|remote| local.fits(remote)).count();
+    match local.iter().map(of_one).sum() {
+        0 => {
+            let texts: Vec<_> = local.iter().map(ToString::to_string).collect();
+            let rule = "has no address family and protocol in common with remote_ts";
+            Err(Invalid::new("local_ts", texts.join(" "), rule))
         }
-        Ok(prefix)
-    })
+        1..=limits::PAIRS => Ok(()),
+        pairs => {
+            let rule = format!("pairs with remote_ts are more than {}", limits::PAIRS);
+            Err(Invalid::new("local_ts", pairs, rule))
+        }
+    }
 }
 
 fn parse_mtu(mtu: u32) -> Result<Option<u32>, Invalid> {

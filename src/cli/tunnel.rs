@@ -6,7 +6,7 @@ mod credentials;
 mod psk;
 
 use clap::Subcommand;
-use proto::{Name, Tunnel, v1};
+use proto::{Name, Tunnel, TunnelSelector, v1};
 use serde::Serialize;
 
 use super::failure::{Failure, Kind};
@@ -61,7 +61,7 @@ struct TunnelView {
 
 impl From<&Tunnel> for TunnelView {
     fn from(tunnel: &Tunnel) -> Self {
-        let texts = |items: &[ipnet::IpNet]| items.iter().map(ToString::to_string).collect();
+        let texts = |items: &[TunnelSelector]| items.iter().map(ToString::to_string).collect();
         Self {
             name: tunnel.name.to_string(),
             id: tunnel.id.get(),

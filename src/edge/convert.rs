@@ -177,8 +177,8 @@ pub(crate) fn tunnel(
         local_id: header.local_id.as_ref().map(identity::to_ike),
         credentials: credentials(header.auth, seal::open_record(fleet_key, sealed)?)?,
         esp: header.esp.iter().copied().map(esp_to_ike).collect(),
-        local_ts: header.local_ts.iter().map(prefix_to_ike).collect(),
-        remote_ts: header.remote_ts.iter().map(prefix_to_ike).collect(),
+        local_ts: header.local_ts.iter().map(tunnel_selector_to_ike).collect(),
+        remote_ts: header.remote_ts.iter().map(tunnel_selector_to_ike).collect(),
     })
 }
 
@@ -252,12 +252,12 @@ fn selector_to_fleet(selector: &ike::TrafficSelector) -> Result<proto::TrafficSe
     proto::TrafficSelector::new(selector.protocol, selector.ports, selector.first, selector.last)
 }
 
-fn prefix_to_ike(prefix: &ipnet::IpNet) -> ike::TrafficSelector {
+fn tunnel_selector_to_ike(selector: &proto::TunnelSelector) -> ike::TrafficSelector {
     ike::TrafficSelector {
-        protocol: 0,
-        ports: (0, u16::MAX),
-        first: prefix.network(),
-        last: prefix.broadcast(),
+        protocol: selector.protocol(),
+        ports: selector.ports(),
+        first: selector.prefix().network(),
+        last: selector.prefix().broadcast(),
     }
 }
 

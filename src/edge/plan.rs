@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use proto::{
     Applied, Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Integrity, Key, Name, Record, Sealed,
-    Slot, Tunnel, limits,
+    Slot, Tunnel, TunnelSelector, limits,
 };
 use thiserror::Error;
 use xfrm::{Algorithm, Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
@@ -216,7 +216,7 @@ fn kernel_tunnel(tunnel: &Tunnel) -> xfrm::Tunnel {
         interface: tunnel.interface.to_string(),
         netns: tunnel.netns.as_ref().map(String::from),
         mtu: tunnel.mtu,
-        routes: tunnel.remote_ts.clone(),
+        routes: tunnel.remote_ts.iter().map(TunnelSelector::prefix).collect(),
     }
 }
 

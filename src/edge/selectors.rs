@@ -1,26 +1,21 @@
-//! From IKE's traffic selectors, which are ranges (RFC 7296 section 3.13.1), to the kernel's, which are prefixes and
-//! single ports.
+//! From IKE's traffic selectors, which are ranges of addresses and ports (RFC 7296 section 3.13.1), to the kernel's, which
+//! are prefixes and masked ports.
 
 use std::net::IpAddr;
 
 use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 use proto::TrafficSelector;
 use thiserror::Error;
-use xfrm::Selector;
+use xfrm::{PortMask, Selector};
 
 /// Selectors of one child SA; each costs the kernel three policies.
 const MOST: usize = 256;
 
-const ANY_PORT: (u16, u16) = (0, 65_535);
-
 /// Why the kernel cannot have the selectors of a child SA.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum Unsupported {
-    /// The kernel knows one port or all of them.
-    #[error("ports {0} to {1}: the kernel selects one port or every port, not a range")]
-    PortRange(u16, u16),
-    /// Too many prefixes against too many.
-    #[error("its traffic selectors make more than {MOST} pairs of prefixes")]
+    /// Too many prefixes and ports against too many.
+    #[error("its traffic selectors make more than {MOST} pairs of prefixes and masked ports")]
     TooMany,
     /// The sides differ in family or protocol.
     #[error("no traffic selector of one side fits one of the other")]
@@ -56,22 +51,28 @@ fn pair(
     let Some(protocol) = common_protocol(local.protocol(), remote.protocol()) else {
         return Ok(());
     };
-    let (local_port, remote_port) = (port(local.ports())?, port(remote.ports())?);
-    for local in prefixes(local.first(), local.last()) {
-        for remote in prefixes(remote.first(), remote.last()) {
+    for local in masked(local) {
+        for remote in masked(remote) {
             if selectors.len() == MOST {
                 return Err(Unsupported::TooMany);
             }
             selectors.push(Selector {
-                local,
-                remote,
+                local: local.0,
+                local_ports: local.1,
+                remote: remote.0,
+                remote_ports: remote.1,
                 protocol,
-                local_port,
-                remote_port,
             });
         }
     }
     Ok(())
+}
+
+/// The fewest pairs of a prefix and masked ports that are the selector.
+fn masked(selector: &TrafficSelector) -> impl Iterator<Item = (IpNet, PortMask)> {
+    let (first, last) = selector.ports();
+    prefixes(selector.first(), selector.last())
+        .flat_map(move |prefix| port_masks(first, last).map(move |ports| (prefix, ports)))
 }
 
 /// 0 is any protocol; `None` when there is none in common.
@@ -82,12 +83,18 @@ fn common_protocol(local: u8, remote: u8) -> Option<u8> {
     }
 }
 
-fn port(range: (u16, u16)) -> Result<Option<u16>, Unsupported> {
-    match range {
-        ANY_PORT => Ok(None),
-        (first, last) if first == last => Ok(Some(first)),
-        (first, last) => Err(Unsupported::PortRange(first, last)),
-    }
+/// The fewest masked ports that are the range: at most 30.
+fn port_masks(first: u16, last: u16) -> impl Iterator<Item = PortMask> {
+    let mut rest = Some(first);
+    std::iter::from_fn(move || {
+        let port = rest.filter(|port| *port <= last)?;
+        // As many as the port's low zeros allow, and no more than there are.
+        let aligned = port.trailing_zeros();
+        let left = (u32::from(last - port) + 1).ilog2();
+        let size = 1_u32 << aligned.min(left);
+        rest = u16::try_from(u32::from(port) + size).ok();
+        Some(PortMask::new(port, !((size - 1) as u16)))
+    })
 }
 
 /// The fewest prefixes that are the range: at most 62 for IPv4 and 254 for IPv6. Empty for two families.
@@ -102,6 +109,8 @@ fn prefixes(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpNet>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ANY_PORT: (u16, u16) = (0, 65_535);
 
     fn selector(protocol: u8, ports: (u16, u16), first: &str, last: &str) -> TrafficSelector {
         TrafficSelector::new(protocol, ports, first.parse().unwrap(), last.parse().unwrap()).unwrap()
@@ -135,7 +144,7 @@ mod tests {
         assert!(
             pairs
                 .iter()
-                .all(|pair| pair.protocol == 0 && pair.local_port.is_none())
+                .all(|pair| pair.protocol == 0 && pair.local_ports == PortMask::default())
         );
     }
 
@@ -155,8 +164,8 @@ mod tests {
         let remote = [any("10.1.0.0", "10.1.0.255")];
         let pairs = pairs(&local, &remote).unwrap();
         assert_eq!(
-            (pairs[0].protocol, pairs[0].local_port, pairs[0].remote_port),
-            (6, Some(443), None)
+            (pairs[0].protocol, pairs[0].local_ports, pairs[0].remote_ports),
+            (6, PortMask::one(443), PortMask::default())
         );
 
         let udp = [selector(17, ANY_PORT, "10.1.0.0", "10.1.0.255")];
@@ -164,16 +173,29 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_cannot_select_is_refused() {
-        let ports = [selector(6, (1000, 2000), "10.0.0.1", "10.0.0.1")];
+    fn a_range_of_ports_becomes_several() {
+        let of = |first, last| {
+            let masks = port_masks(first, last);
+            let words: Vec<_> = masks.map(|it| format!("{}/{:x}", it.port(), it.mask())).collect();
+            words.join(" ")
+        };
+        assert_eq!(of(0, 65535), "0/0");
+        assert_eq!(of(443, 443), "443/ffff");
+        assert_eq!(of(80, 90), "80/fff8 88/fffe 90/ffff");
+        assert_eq!(of(65535, 65535), "65535/ffff");
+        assert_eq!(port_masks(1, 65534).count(), 30);
+
+        let ports = [selector(6, (80, 90), "10.0.0.1", "10.0.0.1")];
         let remote = [any("10.1.0.0", "10.1.0.255")];
-        assert_eq!(pairs(&ports, &remote), Err(Unsupported::PortRange(1000, 2000)));
+        assert_eq!(pairs(&ports, &remote).unwrap().len(), 3);
     }
 
     #[test]
     fn a_hostile_range_does_not_become_thousands_of_policies() {
         let worst = [any("::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe")];
         assert_eq!(pairs(&worst, &worst), Err(Unsupported::TooMany));
+        let ports = [selector(6, (1, 65534), "10.0.0.0", "10.0.0.255")];
+        assert_eq!(pairs(&ports, &ports), Err(Unsupported::TooMany));
         let ipv4 = [any("0.0.0.1", "255.255.255.254")];
         assert_eq!(pairs(&ipv4, &ipv4), Err(Unsupported::TooMany));
     }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use ipnet::IpNet;
-use xfrm::{Agent, Algorithm, Change, Child, Cipher, Failure, Selector, Tunnel, TunnelId};
+use xfrm::{Agent, Algorithm, Change, Child, Cipher, Failure, PortMask, Selector, Tunnel, TunnelId};
 
 const TUNNEL: TunnelId = TunnelId(1);
 const LOCAL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
@@ -155,8 +155,8 @@ fn child(number: u16, load: Load) -> Child {
         local: host([10, 1, 0, 0]),
         remote: host([10, 2, high, low]),
         protocol: 0,
-        local_port: None,
-        remote_port: None,
+        local_ports: PortMask::default(),
+        remote_ports: PortMask::default(),
     };
     Child {
         tunnel: TUNNEL,

@@ -190,15 +190,11 @@ fn refuse_outbound(child: &Child, claims: &Claims, exhausted: &BTreeSet<u32>) ->
     })
 }
 
-/// Selectors may overlap: the narrower one goes first, that is, has the lower number.
+/// Selectors may overlap: the narrower one goes first, that is, has the lower number. Prefixes count before all else.
 fn priority(selector: Selector) -> u32 {
     let prefixes = u32::from(selector.local.prefix_len()) + u32::from(selector.remote.prefix_len());
-    let fields = [
-        selector.protocol != 0,
-        selector.local_port.is_some(),
-        selector.remote_port.is_some(),
-    ];
-    2000 - 4 * prefixes - fields.into_iter().map(u32::from).sum::<u32>()
+    let ports = selector.local_ports.mask().count_ones() + selector.remote_ports.mask().count_ones();
+    20_000 - 64 * prefixes - ports - u32::from(selector.protocol != 0)
 }
 
 /// Whole seconds since the epoch, rounded down: a lifetime never becomes longer by it.

@@ -92,10 +92,42 @@ pub struct Selector {
     pub remote: IpNet,
     /// 0 for any.
     pub protocol: u8,
-    /// `None` for any.
-    pub local_port: Option<u16>,
-    /// `None` for any.
-    pub remote_port: Option<u16>,
+    /// Of the fleet's side.
+    pub local_ports: PortMask,
+    /// Of the customer's side.
+    pub remote_ports: PortMask,
+}
+
+/// The ports that are equal where the mask has ones, as the kernel selects them; by default all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortMask {
+    port: u16,
+    mask: u16,
+}
+
+impl PortMask {
+    /// What of `port` the mask hides does not count.
+    pub fn new(port: u16, mask: u16) -> Self {
+        Self {
+            port: port & mask,
+            mask,
+        }
+    }
+
+    /// This one.
+    pub fn one(port: u16) -> Self {
+        Self::new(port, u16::MAX)
+    }
+
+    /// The lowest of them.
+    pub fn port(self) -> u16 {
+        self.port
+    }
+
+    /// Ones where they are equal.
+    pub fn mask(self) -> u16 {
+        self.mask
+    }
 }
 
 /// The whole of what is wanted: tunnels, and children by their inbound SPI.

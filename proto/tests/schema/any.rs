@@ -58,10 +58,33 @@ pub(crate) fn identity() -> impl Strategy<Value = Identity> {
     ]
 }
 
-pub(crate) fn prefix() -> impl Strategy<Value = IpNet> {
-    (any::<IpAddr>(), 0..=128u8).prop_map(|(address, length)| {
+/// A prefix with what of it may pass.
+pub(crate) fn tunnel_selector() -> impl Strategy<Value = TunnelSelector> {
+    let prefix = (any::<IpAddr>(), 0..=128u8).prop_map(|(address, length)| {
         let longest = if address.is_ipv4() { 32 } else { 128 };
         IpNet::new(address, length.min(longest)).unwrap().trunc()
+    });
+    let traffic = prop_oneof![
+        Just(String::new()),
+        (1..=u8::MAX).prop_map(|protocol| format!("[{protocol}]")),
+        any::<[u16; 2]>().prop_map(|mut ports| {
+            ports.sort_unstable();
+            format!("[tcp/{}-{}]", ports[0], ports[1])
+        }),
+    ];
+    (prefix, traffic).prop_map(|(prefix, traffic)| format!("{prefix}{traffic}").parse().unwrap())
+}
+
+/// Both sides of a tunnel: something of one side fits the other.
+fn both_sides() -> impl Strategy<Value = (Vec<TunnelSelector>, Vec<TunnelSelector>)> {
+    let sides = (
+        vec(tunnel_selector(), 0..=3),
+        vec(tunnel_selector(), 0..limits::TUNNEL_SELECTORS),
+    );
+    (sides, tunnel_selector()).prop_map(|((mut local, mut remote), common)| {
+        local.push(common);
+        remote.push(common);
+        (local, remote)
     })
 }
 
@@ -85,7 +108,6 @@ pub(crate) fn suites() -> impl Strategy<Value = Vec<EspSuite>> {
 
 pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     let who = (name(), 1..=u16::MAX, identity(), option::of(identity()), suites());
-    let what = (vec(prefix(), 1..=8), vec(prefix(), 1..=limits::PREFIXES));
     let place = (
         option::of("[A-Za-z0-9_-]{1,64}"),
         "[A-Za-z0-9@._-]{1,15}",
@@ -95,7 +117,7 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
         interface != "." && interface != ".."
     });
     let auth = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
-    (who, what, place, auth).prop_map(
+    (who, both_sides(), place, auth).prop_map(
         |(who, (local_ts, remote_ts), (netns, interface, mtu), auth)| Tunnel {
             name: who.0,
             id: TunnelId::new(who.1).unwrap(),

@@ -112,6 +112,44 @@ fn of_tunnels() {
         |t| t.local_ts = vec!["10.1.2.3/16".into()],
         r#"local_ts[0].prefix: "10.1.2.3/16" has bits behind its length; 10.1.0.0/16 would do"#,
     );
+    for (text, complaint) in [
+        (
+            "10.0.0.0/8[tcp",
+            r#"selector: "10.0.0.0/8[tcp" has no ] at its end"#,
+        ),
+        (
+            "10.0.0.0/8[tpc]",
+            r#"protocol: "tpc" is neither a number (1 to 255) nor icmp, tcp, udp, gre, ipv6-icmp, sctp"#,
+        ),
+        (
+            "10.0.0.0/8[0]",
+            r#"protocol: "0" is neither a number (1 to 255) nor icmp, tcp, udp, gre, ipv6-icmp, sctp"#,
+        ),
+        ("10.0.0.0/8[icmp/8]", r#"protocol: "icmp" has no ports"#),
+        (
+            "10.0.0.0/8[tcp/90-80]",
+            r#"ports: "90-80" is neither a port nor a range of ports"#,
+        ),
+        (
+            "10.0.0.0/8[tcp/65536]",
+            r#"ports: "65536" is neither a port nor a range of ports"#,
+        ),
+    ] {
+        let break_it = |t: &mut v1::Tunnel| t.remote_ts = vec![text.into()];
+        broken::<_, Tunnel>(tunnel(), break_it, &format!("remote_ts[0].{complaint}"));
+    }
+    check(
+        |t| (t.local_ts, t.remote_ts) = (vec!["10.0.0.0/8".into()], vec!["2001:db8::/32".into()]),
+        r#"local_ts: "10.0.0.0/8" has no address family and protocol in common with remote_ts"#,
+    );
+    check(
+        |t| (t.local_ts, t.remote_ts) = (vec!["10.0.0.0/8[tcp]".into()], vec!["10.0.0.0/8[udp]".into()]),
+        r#"local_ts: "10.0.0.0/8[tcp]" has no address family and protocol in common with remote_ts"#,
+    );
+    check(
+        |t| (t.local_ts, t.remote_ts) = (vec!["10.0.0.0/8".into(); 17], vec!["10.0.0.0/8".into(); 16]),
+        "local_ts: 272 pairs with remote_ts are more than 256",
+    );
     check(
         |t| t.local_ts = vec!["10.0.0.0/8".into(); 65],
         "local_ts: 65 items are more than 64",

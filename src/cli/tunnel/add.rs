@@ -34,11 +34,11 @@ pub(in crate::cli) struct AddArgs {
     local_id: Option<Identity>,
     #[command(flatten)]
     credentials: CredentialArgs,
-    /// What lies behind the fleet.
-    #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',', required = true)]
+    /// What lies behind the fleet: a prefix, or with a protocol and ports `10.0.0.0/8[tcp/443]`, `10.0.0.0/8[gre]`.
+    #[arg(long, value_name = "SELECTOR", num_args = 1.., value_delimiter = ',', required = true)]
     local_ts: Vec<String>,
-    /// What lies behind the customer.
-    #[arg(long, value_name = "PREFIX", num_args = 1.., value_delimiter = ',', required = true)]
+    /// What lies behind the customer, said in the same way. Its prefixes are routed into the tunnel.
+    #[arg(long, value_name = "SELECTOR", num_args = 1.., value_delimiter = ',', required = true)]
     remote_ts: Vec<String>,
     /// ESP suites the customer may use, most wanted first. One that does not encrypt (null-sha256 and so on) is used only
     /// if it is named here.

@@ -15,7 +15,7 @@ use netlink_packet_xfrm::{
 use super::{family, ip};
 use crate::netlink::Request;
 use crate::state::{Direction, Policy, PolicyId, Template};
-use crate::{Selector, Subject, TunnelId};
+use crate::{PortMask, Selector, Subject, TunnelId};
 
 /// Adds the policy or replaces the one with its id, with no packet judged by neither.
 pub(crate) fn put(id: PolicyId, policy: &Policy) -> Request {
@@ -133,63 +133,43 @@ fn decode_direction(direction: u8) -> Option<Direction> {
 
 /// The kernel's selector is of a packet with its source and destination; ours of a tunnel with its two sides.
 fn encode_selector(direction: Direction, selector: Selector) -> KernelSelector {
-    let (source, source_port, destination, destination_port) = match direction {
-        Direction::Out => (
-            selector.local,
-            selector.local_port,
-            selector.remote,
-            selector.remote_port,
-        ),
-        Direction::In | Direction::Forward => (
-            selector.remote,
-            selector.remote_port,
-            selector.local,
-            selector.local_port,
-        ),
+    let local = (selector.local, selector.local_ports);
+    let remote = (selector.remote, selector.remote_ports);
+    let ((source, source_ports), (destination, destination_ports)) = match direction {
+        Direction::Out => (local, remote),
+        Direction::In | Direction::Forward => (remote, local),
     };
-    let (sport, sport_mask) = port_and_mask(source_port);
-    let (dport, dport_mask) = port_and_mask(destination_port);
     // Not by the crate's `source_prefix`, which makes 0.0.0.0/8 into 0.0.0.0/0.
     KernelSelector {
         saddr: Address::from_ip(&source.addr()),
         prefixlen_s: source.prefix_len(),
-        sport,
-        sport_mask,
+        sport: source_ports.port(),
+        sport_mask: source_ports.mask(),
         daddr: Address::from_ip(&destination.addr()),
         prefixlen_d: destination.prefix_len(),
-        dport,
-        dport_mask,
+        dport: destination_ports.port(),
+        dport_mask: destination_ports.mask(),
         family: family(source.addr()),
         proto: selector.protocol,
         ..KernelSelector::default()
     }
 }
 
-fn port_and_mask(port: Option<u16>) -> (u16, u16) {
-    port.map_or((0, 0), |port| (port, u16::MAX))
-}
-
 fn decode_selector(direction: Direction, kernel: &KernelSelector) -> Option<Selector> {
     let prefix = |address, length| IpNet::new(ip(address, kernel.family)?, length).ok();
     let source = prefix(&kernel.saddr, kernel.prefixlen_s)?;
     let destination = prefix(&kernel.daddr, kernel.prefixlen_d)?;
-    let source_port = (kernel.sport_mask != 0).then_some(kernel.sport);
-    let destination_port = (kernel.dport_mask != 0).then_some(kernel.dport);
-    let protocol = kernel.proto;
-    Some(match direction {
-        Direction::Out => Selector {
-            local: source,
-            remote: destination,
-            protocol,
-            local_port: source_port,
-            remote_port: destination_port,
-        },
-        Direction::In | Direction::Forward => Selector {
-            local: destination,
-            remote: source,
-            protocol,
-            local_port: destination_port,
-            remote_port: source_port,
-        },
+    let source_ports = PortMask::new(kernel.sport, kernel.sport_mask);
+    let destination_ports = PortMask::new(kernel.dport, kernel.dport_mask);
+    let ((local, local_ports), (remote, remote_ports)) = match direction {
+        Direction::Out => ((source, source_ports), (destination, destination_ports)),
+        Direction::In | Direction::Forward => ((destination, destination_ports), (source, source_ports)),
+    };
+    Some(Selector {
+        local,
+        remote,
+        protocol: kernel.proto,
+        local_ports,
+        remote_ports,
     })
 }

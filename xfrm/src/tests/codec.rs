@@ -137,8 +137,8 @@ fn policies_come_back_in_all_directions() {
         selector("fd00:1::/32", "::/0"),
         Selector {
             protocol: 17,
-            local_port: Some(53),
-            remote_port: Some(5353),
+            local_ports: PortMask::one(53),
+            remote_ports: PortMask::new(0x1400, 0xfc00),
             ..child().selectors[0]
         },
     ];

@@ -146,19 +146,24 @@ fn the_narrower_selector_goes_first() {
     let narrow = selector("10.1.0.0/16", "10.2.0.0/24");
     let service = Selector {
         protocol: 6,
-        local_port: Some(443),
+        local_ports: PortMask::one(443),
         ..wide
+    };
+    let services = Selector {
+        local_ports: PortMask::new(0, 0xfc00),
+        ..service
     };
     let state = state(
         &tunnel(),
         &[Child {
-            selectors: vec![wide, narrow, service],
+            selectors: vec![wide, narrow, service, services],
             ..child()
         }],
     );
     let priority = |selector| state.policies[&out_policy(selector)].priority;
     assert!(priority(narrow) < priority(service));
-    assert!(priority(service) < priority(wide));
+    assert!(priority(service) < priority(services));
+    assert!(priority(services) < priority(wide));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use crate::claims::Claims;
 use crate::desired::Desired;
 use crate::state::State;
-use crate::{Algorithm, Child, Cipher, Selector, Tunnel, TunnelId};
+use crate::{Algorithm, Child, Cipher, PortMask, Selector, Tunnel, TunnelId};
 
 const TUNNEL: TunnelId = TunnelId(7);
 /// When these tests take place, in seconds of Unix time.
@@ -64,8 +64,8 @@ fn selector(local: &str, remote: &str) -> Selector {
         local: prefix(local),
         remote: prefix(remote),
         protocol: 0,
-        local_port: None,
-        remote_port: None,
+        local_ports: PortMask::default(),
+        remote_ports: PortMask::default(),
     }
 }
 

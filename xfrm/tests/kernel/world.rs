@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use xfrm::{Agent, Algorithm, Change, Child, Cipher, Selector, Tunnel, TunnelId, Wanted};
+use xfrm::{Agent, Algorithm, Change, Child, Cipher, PortMask, Selector, Tunnel, TunnelId, Wanted};
 
 pub(crate) const TUNNEL: TunnelId = TunnelId(7);
 pub(crate) const INBOUND_SPI: u32 = 0x0040_0001;
@@ -283,8 +283,8 @@ pub(crate) fn selector(local: &str, remote: &str) -> Selector {
         local: prefix(local),
         remote: prefix(remote),
         protocol: 0,
-        local_port: None,
-        remote_port: None,
+        local_ports: PortMask::default(),
+        remote_ports: PortMask::default(),
     }
 }
 
