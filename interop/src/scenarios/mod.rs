@@ -21,6 +21,7 @@ mod readme;
 mod rekey;
 mod repair;
 mod same_prefix;
+mod selectors;
 mod spray;
 mod steady;
 pub mod story;
@@ -65,6 +66,7 @@ pub const ALL: &[Scenario] = &[
     certificates::BAD,
     no_proposal::SCENARIO,
     algorithms::SCENARIO,
+    selectors::SCENARIO,
     distributor_restart::SCENARIO,
     daemon_restart::PLAIN,
     daemon_restart::BEHIND_NAT,
