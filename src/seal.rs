@@ -272,6 +272,7 @@ mod tests {
             netns: None,
             interface: "swan1".parse().unwrap(),
             mtu: None,
+            addresses: Vec::new(),
             auth: proto::AuthMethod::Psk,
         }
     }

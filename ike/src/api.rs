@@ -146,6 +146,9 @@ pub struct Tunnel {
     pub local_ts: Vec<TrafficSelector>,
     /// What lies behind the customer.
     pub remote_ts: Vec<TrafficSelector>,
+    /// Given to a customer that asks for addresses of its own (RFC 7296 section 2.19), the same at each time. They ought to lie
+    /// within `remote_ts`.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What the two sides of a tunnel prove with who they are.

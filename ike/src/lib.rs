@@ -22,6 +22,7 @@ mod certificate;
 mod channel;
 mod child;
 mod children;
+mod configuration;
 mod context;
 mod cookie;
 mod create_child;

@@ -85,6 +85,7 @@ mod tests {
             esp: vec![EspSuite::Encrypted(Cipher::Aes256Gcm16)],
             local_ts: vec![],
             remote_ts: vec![],
+            addresses: vec![],
         }
     }
 

@@ -15,7 +15,8 @@ pub(crate) fn parse_address(field: &str, octets: &[u8]) -> Result<IpAddr, Invali
     }
 }
 
-pub(crate) fn address_octets(address: IpAddr) -> Vec<u8> {
+/// An address as the schema has it.
+pub fn address_octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().to_vec(),
         IpAddr::V6(v6) => v6.octets().to_vec(),

@@ -34,6 +34,7 @@ pub use change::{Change, Commit};
 pub use child_sa::{ChildSa, IkeSpis};
 pub use credentials::{AuthMethod, TunnelCertificates};
 pub use edge::Edge;
+pub use endpoint::address_octets;
 pub use identity::Identity;
 pub use ike_sa::IkeSa;
 pub use invalid::Invalid;

@@ -18,6 +18,9 @@ pub const DISTINGUISHED_NAME: usize = 1024;
 /// Traffic selectors of a tunnel, on either side.
 pub const TUNNEL_SELECTORS: usize = 64;
 
+/// Addresses that a tunnel gives its customer.
+pub const ADDRESSES: usize = 8;
+
 /// Pairs of a tunnel's traffic selectors of either side: each becomes three policies in every kernel.
 pub const PAIRS: usize = 256;
 

@@ -1,8 +1,10 @@
 //! A customer's configuration.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
+use crate::endpoint::{address_octets, parse_address};
 use crate::invalid::{list, required};
 use crate::{
     AuthMethod, EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, TunnelSelector, limits,
@@ -65,6 +67,8 @@ pub struct Tunnel {
     pub mtu: Option<u32>,
     /// How the two sides prove who they are.
     pub auth: AuthMethod,
+    /// Given to the customer if it asks (RFC 7296 section 2.19); each lies within one of `remote_ts`.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
@@ -81,6 +85,9 @@ impl TryFrom<v1::Tunnel> for Tunnel {
         let local_ts = parse_selectors("local_ts", wire.local_ts)?;
         let remote_ts = parse_selectors("remote_ts", wire.remote_ts)?;
         check_pairs(&local_ts, &remote_ts)?;
+        let addresses = list("addresses", wire.addresses, limits::ADDRESSES, |octets| {
+            parse_inner_address(&octets, &remote_ts)
+        })?;
         Ok(Self {
             name: wire.name.parse()?,
             id: TunnelId::try_from(wire.id)?,
@@ -103,6 +110,7 @@ impl TryFrom<v1::Tunnel> for Tunnel {
             interface: wire.interface.parse()?,
             mtu: parse_mtu(wire.mtu)?,
             auth: wire.auth.try_into()?,
+            addresses,
         })
     }
 }
@@ -121,6 +129,7 @@ impl From<&Tunnel> for v1::Tunnel {
             interface: String::from(&tunnel.interface),
             mtu: tunnel.mtu.unwrap_or_default(),
             auth: v1::AuthMethod::from(tunnel.auth).into(),
+            addresses: tunnel.addresses.iter().copied().map(address_octets).collect(),
         }
     }
 }
@@ -151,6 +160,18 @@ fn check_pairs(local: &[TunnelSelector], remote: &[TunnelSelector]) -> Result<()
             let rule = format!("pairs with remote_ts are more than {}", limits::PAIRS);
             Err(Invalid::new("local_ts", pairs, rule))
         }
+    }
+}
+
+/// No packet from an address outside would come through.
+fn parse_inner_address(octets: &[u8], remote_ts: &[TunnelSelector]) -> Result<IpAddr, Invalid> {
+    let address = parse_address("address", octets)?;
+    match remote_ts
+        .iter()
+        .any(|selector| selector.prefix().contains(&address))
+    {
+        true => Ok(address),
+        false => Err(Invalid::new("address", address, "lies within none of remote_ts")),
     }
 }
 

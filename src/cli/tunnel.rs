@@ -5,6 +5,8 @@ mod certificates;
 mod credentials;
 mod psk;
 
+use std::net::IpAddr;
+
 use clap::Subcommand;
 use proto::{Name, Tunnel, TunnelSelector, v1};
 use serde::Serialize;
@@ -57,6 +59,7 @@ struct TunnelView {
     interface: String,
     netns: Option<String>,
     mtu: Option<u32>,
+    addresses: Vec<IpAddr>,
 }
 
 impl From<&Tunnel> for TunnelView {
@@ -74,6 +77,7 @@ impl From<&Tunnel> for TunnelView {
             interface: tunnel.interface.to_string(),
             netns: tunnel.netns.as_ref().map(ToString::to_string),
             mtu: tunnel.mtu,
+            addresses: tunnel.addresses.clone(),
         }
     }
 }

@@ -179,6 +179,7 @@ pub(crate) fn tunnel(
         esp: header.esp.iter().copied().map(esp_to_ike).collect(),
         local_ts: header.local_ts.iter().map(tunnel_selector_to_ike).collect(),
         remote_ts: header.remote_ts.iter().map(tunnel_selector_to_ike).collect(),
+        addresses: header.addresses.clone(),
     })
 }
 

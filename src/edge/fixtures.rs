@@ -90,6 +90,7 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
         netns: None,
         interface: format!("ipsec{id}").parse().unwrap(),
         mtu: None,
+        addresses: Vec::new(),
         auth: AuthMethod::Psk,
     }
 }

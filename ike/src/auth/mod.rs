@@ -213,7 +213,13 @@ impl Attempt<'_> {
         issue_esp_spi: impl FnOnce() -> Option<u32>,
     ) -> Result<Judged, Exhausted> {
         let agreed = first_child(request, tunnel, issue_esp_spi);
-        let reply = proof.seal_reply(&mut channel, self.message_id(), request.mobike, &agreed)?;
+        let reply = Reply {
+            proof,
+            configuration: request.addresses.answer(&tunnel.addresses),
+            agreed: &agreed,
+            mobike: request.mobike,
+        };
+        let reply = reply.seal(&mut channel, self.message_id())?;
 
         let mut state = State {
             suite: self.initiated.suite,
@@ -286,18 +292,25 @@ impl Proof {
             data,
         }
     }
+}
 
-    /// IDr, CERT and AUTH, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2), unless the peer
-    /// wants none (RFC 6023 section 5).
-    fn seal_reply(
-        &self,
-        channel: &mut Channel,
-        message_id: u32,
-        mobike: bool,
-        agreed: &Result<(Agreed<'_>, u32), NoChild>,
-    ) -> Result<Vec<u8>, Exhausted> {
-        let mut payloads = vec![Payload::IdR(self.id.clone())];
-        let chain = self
+/// What IKE_AUTH is answered with.
+struct Reply<'a> {
+    proof: &'a Proof,
+    /// A configuration payload.
+    configuration: Option<Vec<u8>>,
+    /// The child SA and its inbound SPI.
+    agreed: &'a Result<(Agreed<'a>, u32), NoChild>,
+    mobike: bool,
+}
+
+impl Reply<'_> {
+    /// IDr, CERT, AUTH and CP, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2), unless the
+    /// peer wants none (RFC 6023 section 5).
+    fn seal(&self, channel: &mut Channel, message_id: u32) -> Result<Vec<u8>, Exhausted> {
+        let proof = self.proof;
+        let mut payloads = vec![Payload::IdR(proof.id.clone())];
+        let chain = proof
             .certificates
             .iter()
             .flat_map(|certificates| certificates.chain());
@@ -308,18 +321,19 @@ impl Proof {
             })
         }));
         payloads.push(Payload::Auth(Auth {
-            method: self.method,
-            data: &self.data,
+            method: proof.method,
+            data: &proof.data,
         }));
-        let spi = agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
-        match agreed {
+        payloads.extend(self.configuration.as_deref().map(Payload::Configuration));
+        let spi = self.agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
+        match self.agreed {
             Ok((agreed, _)) => payloads.extend(agreed.payloads(&spi)),
             Err(NoChild::Refused(refusal)) => {
                 payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[])));
             }
             Err(NoChild::NotWanted) => {}
         }
-        if mobike {
+        if self.mobike {
             payloads.push(Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[])));
         }
         channel.seal(Kind::Response, ExchangeType::IkeAuth, message_id, &payloads)

@@ -1,6 +1,7 @@
 //! What an IKE_AUTH request asks for and proves (RFC 7296 section 1.2).
 
 use crate::child::ChildRequest;
+use crate::configuration::AddressRequest;
 use crate::wire::{Auth, Certificate, IdPayload, NotifyType, Payload, WireError};
 
 /// The peer's claim and its proof.
@@ -13,6 +14,8 @@ pub(super) struct AuthRequest<'a> {
     pub(super) initial_contact: bool,
     /// MOBIKE_SUPPORTED (RFC 4555 section 3.1).
     pub(super) mobike: bool,
+    /// By a configuration payload.
+    pub(super) addresses: AddressRequest,
     /// `None`: the IKE SA shall have no child SA yet (RFC 6023 section 3).
     pub(super) child: Option<ChildRequest<'a>>,
 }
@@ -21,12 +24,14 @@ impl<'a> AuthRequest<'a> {
     pub(super) fn read(payloads: &'a [Payload<'a>]) -> Result<Self, WireError> {
         let mut certificates = Vec::new();
         let (mut id_i, mut id_r, mut auth, mut initial_contact) = (None, None, None, false);
+        let mut addresses = AddressRequest::default();
         for payload in payloads {
             match payload {
                 Payload::IdI(id) => id_i = Some(id),
                 Payload::IdR(id) => id_r = Some(id),
                 Payload::Certificate(certificate) => certificates.push(*certificate),
                 Payload::Auth(proof) => auth = Some(*proof),
+                Payload::Configuration(body) => addresses = AddressRequest::read(body)?,
                 Payload::Notify(notify) => initial_contact |= notify.kind == NotifyType::INITIAL_CONTACT,
                 _ => {}
             }
@@ -39,6 +44,7 @@ impl<'a> AuthRequest<'a> {
             certificates,
             initial_contact,
             mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
+            addresses,
             child: ChildRequest::read_if_any(payloads)?,
         })
     }

@@ -93,6 +93,7 @@ impl Customer {
             esp: self.esp.clone(),
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),
+            addresses: Vec::new(),
         }
     }
 

@@ -46,8 +46,8 @@ pub struct Connection {
     pub remote_ts: Vec<String>,
     /// Seconds of silence after which the peer is asked whether it lives; 0 for never.
     pub dpd_seconds: u32,
-    /// The IKE SA begins without a child SA (RFC 6023).
-    pub childless: bool,
+    /// Further settings of the connection, a line each: `vips = 0.0.0.0`.
+    pub settings: Vec<String>,
 }
 
 impl Connection {
@@ -94,10 +94,6 @@ impl Connection {
             dpd_seconds,
             ..
         } = self;
-        let childless = match self.childless {
-            true => "force",
-            false => "allow",
-        };
         let (local_auth, remote_auth, secret) = self.auth();
         let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
         format!(
@@ -108,7 +104,7 @@ impl Connection {
         remote_addrs = {remote}
         proposals = {ike}
         dpd_delay = {dpd_seconds}s
-        childless = {childless}
+        {settings}
         local {{
             {local_auth}
             id = {local_id}
@@ -130,6 +126,7 @@ impl Connection {
 {secret}",
             local = address(self.local),
             remote = address(self.remote),
+            settings = self.settings.join("\n        "),
             local_ts = self.local_ts.join(","),
             remote_ts = self.remote_ts.join(","),
         )

@@ -99,6 +99,7 @@ impl Fleet {
         for suite in &tunnel.esp {
             words.extend(["--esp", suite]);
         }
+        words.extend(tunnel.options.iter().map(String::as_str));
         self.operate(&words).map(drop)
     }
 
@@ -153,6 +154,8 @@ pub struct Tunnel {
     pub netns: Option<String>,
     /// Suites of its child SAs; none for the fleet's default.
     pub esp: Vec<String>,
+    /// Further words for `tunnel add`.
+    pub options: Vec<String>,
 }
 
 impl Tunnel {
@@ -167,6 +170,7 @@ impl Tunnel {
             remote_ts: customer.prefixes.to_vec(),
             netns: None,
             esp: Vec::new(),
+            options: Vec::new(),
         }
     }
 
@@ -207,7 +211,7 @@ impl Tunnel {
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),
             dpd_seconds: 0,
-            childless: false,
+            settings: Vec::new(),
         }
     }
 }

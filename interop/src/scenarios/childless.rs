@@ -19,7 +19,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     let stage = Stage::set(Plan::default())?;
-    let (tunnel, charon) = stage.order_with(0, Outer::V4, |connection| connection.childless = true)?;
+    let (tunnel, charon) = stage.order_with(0, Outer::V4, |connection| {
+        connection.settings.push("childless = force".to_owned());
+    })?;
     charon.initiate(&tunnel.name, LIMIT)?;
     let anycast = Outer::V4.anycast();
     let spi = stage.shared_spi(anycast)?;

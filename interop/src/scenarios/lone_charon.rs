@@ -39,7 +39,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         local_ts: vec![customer.prefixes[0].clone()],
         remote_ts: vec![ORIGIN_PREFIXES[0].into()],
         dpd_seconds: 0,
-        childless: false,
+        settings: Vec::new(),
     };
     let there = Connection {
         local: here.remote,

@@ -27,6 +27,7 @@ mod steady;
 pub mod story;
 mod traffic;
 mod twice;
+mod virtual_ip;
 mod wrong_key;
 
 use std::time::{Duration, SystemTime};
@@ -67,6 +68,7 @@ pub const ALL: &[Scenario] = &[
     no_proposal::SCENARIO,
     algorithms::SCENARIO,
     selectors::SCENARIO,
+    virtual_ip::SCENARIO,
     distributor_restart::SCENARIO,
     daemon_restart::PLAIN,
     daemon_restart::BEHIND_NAT,

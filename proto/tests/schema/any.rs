@@ -119,6 +119,7 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     let auth = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
     (who, both_sides(), place, auth).prop_map(
         |(who, (local_ts, remote_ts), (netns, interface, mtu), auth)| Tunnel {
+            addresses: vec![remote_ts[0].prefix().network()],
             name: who.0,
             id: TunnelId::new(who.1).unwrap(),
             remote_id: who.2,

@@ -93,6 +93,7 @@ fn tunnel() -> Tunnel {
         netns: None,
         interface: "acme".parse().unwrap(),
         mtu: None,
+        addresses: Vec::new(),
         auth: AuthMethod::Psk,
     }
 }

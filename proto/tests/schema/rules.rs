@@ -31,6 +31,7 @@ fn tunnel() -> v1::Tunnel {
         interface: "acme".into(),
         mtu: 0,
         auth: 0,
+        addresses: Vec::new(),
     }
 }
 
@@ -168,6 +169,18 @@ fn of_tunnels() {
         broken::<_, Tunnel>(tunnel(), break_it, &format!("interface: {wrong:?} {interface}"));
     }
     check(|t| t.auth = 9, "auth: 9 is no method that this program knows");
+    check(
+        |t| t.addresses = vec![vec![10, 3, 0, 1]],
+        "addresses[0].address: 10.3.0.1 lies within none of remote_ts",
+    );
+    check(
+        |t| t.addresses = vec![vec![10]],
+        "addresses[0].address: [10] is not an address of 4 or 16 octets",
+    );
+    check(
+        |t| t.addresses = vec![vec![10, 2, 0, 1]; 9],
+        "addresses: 9 items are more than 8",
+    );
     check(|t| t.mtu = 67, "mtu: 67 is not an MTU (68 to 65535)");
 }
 

@@ -1,6 +1,7 @@
 //! `anyswan tunnel add`.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use clap::Args;
 use proto::{EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, v1};
@@ -40,6 +41,9 @@ pub(in crate::cli) struct AddArgs {
     /// What lies behind the customer, said in the same way. Its prefixes are routed into the tunnel.
     #[arg(long, value_name = "SELECTOR", num_args = 1.., value_delimiter = ',', required = true)]
     remote_ts: Vec<String>,
+    /// Given to the customer if it asks for an address of its own (a virtual IP); within `--remote-ts`.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    address: Vec<IpAddr>,
     /// ESP suites the customer may use, most wanted first. One that does not encrypt (null-sha256 and so on) is used only
     /// if it is named here.
     #[arg(long, value_name = "SUITE", value_delimiter = ',', default_values_t = EspSuite::DEFAULT)]
@@ -165,6 +169,7 @@ fn tunnel(args: &AddArgs, credentials: &Credentials, id: TunnelId) -> Result<Tun
         interface,
         mtu: args.mtu.unwrap_or_default(),
         auth: v1::AuthMethod::from(credentials.auth).into(),
+        addresses: args.address.iter().copied().map(proto::address_octets).collect(),
     };
     Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
 }

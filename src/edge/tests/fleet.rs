@@ -165,6 +165,7 @@ impl Fleet {
             netns: None,
             interface: format!("ipsec{number}").parse().unwrap(),
             mtu: None,
+            addresses: Vec::new(),
             auth: proto::AuthMethod::Psk,
         };
         let psk = Secret::new(customer.psk.expose().to_vec());

@@ -24,6 +24,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         netns: None,
         interface: format!("sw-{id}").parse().unwrap(),
         mtu: None,
+        addresses: Vec::new(),
         auth: AuthMethod::Psk,
     }
 }

@@ -3,6 +3,7 @@
 mod certificates;
 mod childless;
 mod commits;
+mod configuration;
 mod create_child;
 mod flood;
 mod fragments;
