@@ -274,6 +274,7 @@ mod tests {
             mtu: None,
             addresses: Vec::new(),
             auth: proto::AuthMethod::Psk,
+            redirect: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::draft::Draft;
 use crate::feed::Feed;
 use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
 use crate::state::{Counters, State};
-use crate::tunnels::Target;
+use crate::tunnels::{Replaces, Target};
 use crate::{membership, rules, tunnels};
 
 use steps::{Step, Wish, step};
@@ -92,7 +92,9 @@ impl World {
                 membership::join(draft, &edge_name(edge), ([10, 0, 0, 1], 4501).into(), None).is_ok()
             }),
             Step::PutTunnel(id) => {
-                self.change(|draft| tunnels::put(draft, sealed(tunnel(&format!("t{id}"), id)), true).is_ok());
+                self.change(|draft| {
+                    tunnels::put(draft, sealed(tunnel(&format!("t{id}"), id)), Replaces::Any).is_ok()
+                });
             }
             Step::RemoveTunnel(id) => self.change(|draft| tunnels::remove(draft, tunnel_name(id)).is_ok()),
             Step::Commit { edge, changes } => self.commit(edge, changes),

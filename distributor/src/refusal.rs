@@ -26,6 +26,8 @@ pub(crate) enum Refusal {
     NotTheHolder(Name),
     #[error("tunnel {0} exists already")]
     TunnelExists(Name),
+    #[error("somebody else has changed tunnel {0} meanwhile: try again")]
+    TunnelChanged(Name),
     #[error("tunnel {other} has the same {field}")]
     TunnelClash { other: Name, field: &'static str },
     #[error("tunnel {name} has id {id} and keeps it")]
@@ -46,6 +48,7 @@ impl Refusal {
             Self::NoTunnel(_) | Self::NoSuchRecord(_) => Code::NotFound,
             Self::Mismatch { .. } => Code::InvalidArgument,
             Self::Epoch { .. } | Self::NotTheHolder(_) | Self::TunnelId { .. } => Code::FailedPrecondition,
+            Self::TunnelChanged(_) => Code::Aborted,
             Self::NoSlot | Self::NoIncarnation => Code::ResourceExhausted,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use proto::v1::{self, edge_status, operator_server, revoke_request};
-use proto::{Edge, Failure, Header, InboundSpi, Invalid, Key, Name, Sealed, Tunnel};
+use proto::{Body, Edge, Failure, Header, InboundSpi, Invalid, Key, Name, Sealed, Tunnel};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
@@ -17,7 +17,7 @@ use crate::fleet::Member;
 use crate::lease::Standing;
 use crate::refusal::Refusal;
 use crate::state::State;
-use crate::tunnels::{self, Target};
+use crate::tunnels::{self, Replaces, Target};
 
 pub(crate) struct OperatorService(pub(crate) Arc<Core>);
 
@@ -33,11 +33,20 @@ impl operator_server::Operator for OperatorService {
         request: Request<v1::PutTunnelRequest>,
     ) -> Result<Response<v1::PutTunnelResponse>, Status> {
         let operator = operator_name(&request)?;
-        let v1::PutTunnelRequest { tunnel, replace } = request.into_inner();
+        let v1::PutTunnelRequest {
+            tunnel,
+            replace,
+            replaced_revision,
+        } = request.into_inner();
+        let replaces = match (replace, replaced_revision) {
+            (false, _) => Replaces::Nothing,
+            (true, 0) => Replaces::Any,
+            (true, revision) => Replaces::Revision(revision),
+        };
         let tunnel = tunnel.ok_or_else(|| invalid(Invalid::missing("tunnel")))?;
         let tunnel: Sealed<Tunnel> = tunnel.try_into().map_err(invalid)?;
-        tracing::info!(%operator, tunnel = %tunnel.header().name, replace, "puts a tunnel");
-        let rule = move |draft: &mut _| tunnels::put(draft, tunnel, replace);
+        tracing::info!(%operator, tunnel = %tunnel.header().name, ?replaces, "puts a tunnel");
+        let rule = move |draft: &mut _| tunnels::put(draft, tunnel, replaces);
         let (outcome, edges) = self.0.change(rule, self.0.limits.barrier).await?;
         Ok(Response::new(v1::PutTunnelResponse {
             revision: outcome.revision,
@@ -81,6 +90,20 @@ impl operator_server::Operator for OperatorService {
             .into_iter()
             .filter_map(move |name| state.tunnel(&name).map(encode_header));
         Ok(stream(answers))
+    }
+
+    async fn get_tunnel(
+        &self,
+        request: Request<v1::GetTunnelRequest>,
+    ) -> Result<Response<v1::Record>, Status> {
+        operator_name(&request)?;
+        let name: Name = request.into_inner().name.parse().map_err(invalid)?;
+        match self.0.state().get(&Key::Tunnel(name.clone())) {
+            Some(entry) if matches!(entry.record.body, Body::Tunnel(_)) => {
+                Ok(Response::new((&entry.record).into()))
+            }
+            _ => Err(Refusal::NoTunnel(name).into()),
+        }
     }
 
     async fn list_sas(

@@ -17,11 +17,31 @@ pub(crate) enum Target {
     ChildSa(InboundSpi),
 }
 
+/// What a tunnel may take the place of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaces {
+    /// Of nothing but itself.
+    Nothing,
+    /// Of whatever has its name.
+    Any,
+    /// Of the record with this revision.
+    Revision(u64),
+}
+
 /// Adds a tunnel, or puts a new configuration in the place of the old one, whose SAs live on.
-pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replace: bool) -> Result<(), Refusal> {
+pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replaces: Replaces) -> Result<(), Refusal> {
     let new = sealed.header();
+    let revision = draft
+        .state()
+        .get(&Key::Tunnel(new.name.clone()))
+        .map(|old| old.record.revision);
+    if let Replaces::Revision(read) = replaces
+        && revision != Some(read)
+    {
+        return Err(Refusal::TunnelChanged(new.name.clone()));
+    }
     if let Some(old) = draft.state().tunnel(&new.name) {
-        if *old != sealed && !replace {
+        if *old != sealed && replaces == Replaces::Nothing {
             return Err(Refusal::TunnelExists(new.name.clone()));
         }
         if old.header().id != new.id {

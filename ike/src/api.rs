@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::certificate::{Certificates, name_words};
-use crate::{DhGroup, DhKeyPair, EspSuite, IkePolicy, Secret};
+use crate::{DhGroup, DhKeyPair, EspSuite, Gateway, IkePolicy, Secret};
 
 /// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,6 +149,8 @@ pub struct Tunnel {
     /// Given to a customer that asks for addresses of its own (RFC 7296 section 2.19), the same at each time. They ought to lie
     /// within `remote_ts`.
     pub addresses: Vec<IpAddr>,
+    /// Where the customer is to go instead (RFC 5685), if it follows redirects.
+    pub redirect: Option<Gateway>,
 }
 
 /// What the two sides of a tunnel prove with who they are.
@@ -301,6 +303,9 @@ pub struct Limits {
     pub child_lifetime: Option<Duration>,
     /// Age at which we rekey an IKE SA that the peer has not; `None` for never.
     pub ike_lifetime: Option<Duration>,
+    /// How long a redirected peer may take to end its IKE SA here, until we do: "sufficient time for the client to set up the
+    /// required security associations with the new security gateway" (RFC 5685 section 5).
+    pub redirect_patience: Duration,
 }
 
 impl Default for Limits {
@@ -316,6 +321,7 @@ impl Default for Limits {
             // peer, which knows what its own policy asks for, is the first to rekey.
             child_lifetime: Some(Duration::from_secs(14 * 3600)),
             ike_lifetime: Some(Duration::from_secs(28 * 3600)),
+            redirect_patience: Duration::from_secs(60),
         }
     }
 }

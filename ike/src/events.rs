@@ -1,13 +1,13 @@
 //! What happened, for a log line or a counter. Nothing here is secret.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::wire::{NotifyType, WireError};
-use crate::{CertificateFault, DhGroup, Identity, IkeSpis, Path, Weak};
+use crate::{CertificateFault, DhGroup, Gateway, Identity, IkeSpis, Path, Weak};
 
 /// Something that happened, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,15 @@ pub enum What {
         /// Who has asked for it.
         by: Side,
     },
+    /// The peer is told to go to another gateway (RFC 5685 section 5).
+    #[error("told to go to {0}")]
+    Redirected(Gateway),
+    /// The peer ought to go to another gateway, but does not follow redirects: it stays.
+    #[error("stays, since the peer does not follow redirects (RFC 5685), and was to go to {0}")]
+    NotRedirected(Gateway),
+    /// The peer says that this gateway has sent it here (RFC 5685 section 9.3).
+    #[error("sent here by {0}")]
+    RedirectedFrom(IpAddr),
     /// The peer answered our CREATE_CHILD_SA with an error; its notify message type.
     #[error("the peer refused a rekey by {0}")]
     RekeyRefused(u16),
@@ -247,7 +256,7 @@ fn words(id: &Option<Identity>) -> String {
 }
 
 /// Why IKE_AUTH made an IKE SA without a child SA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NoChild {
     /// The one that the peer asks for cannot be had (RFC 7296 section 2.21.2).
     #[error(transparent)]
@@ -255,6 +264,9 @@ pub enum NoChild {
     /// The peer asks for none yet (RFC 6023).
     #[error("the peer asks for none yet")]
     NotWanted,
+    /// The peer is to go to another gateway (RFC 5685 section 6).
+    #[error("the peer is told to go to {0}")]
+    Redirected(Gateway),
 }
 
 /// Why an IKE SA has no child SA, or not another one, and why it is not rekeyed.
@@ -317,6 +329,9 @@ pub enum Ending {
     /// It has sent all the messages that its keys allow.
     #[error("its IVs are used up")]
     Exhausted,
+    /// The peer was told to go to another gateway, and has not ended it (RFC 5685 section 5).
+    #[error("the peer was redirected")]
+    Redirected,
     /// Another has taken its place (RFC 7296 section 2.18).
     #[error("it was rekeyed")]
     Rekeyed,
@@ -368,6 +383,17 @@ impl From<WireError> for AuthRefusal {
         match error {
             WireError::CriticalPayload(kind) => Self::CriticalPayload(kind),
             error => Self::Malformed(error.to_string()),
+        }
+    }
+}
+
+impl NoChild {
+    /// The notification that answers in place of SA, TSi and TSr, and its data.
+    pub(crate) fn notification(&self) -> Option<(NotifyType, Vec<u8>)> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.notification()),
+            Self::NotWanted => None,
+            Self::Redirected(to) => Some((NotifyType::REDIRECT, to.data())),
         }
     }
 }

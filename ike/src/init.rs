@@ -9,6 +9,7 @@ use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
 use crate::intermediate::Additional;
 use crate::nat::{Nat, NatDetection};
+use crate::redirect::Redirects;
 use crate::select::{ike_suite, weakness_of_ike};
 use crate::wire::{
     self, Certificate, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal,
@@ -31,6 +32,7 @@ pub(crate) struct Initiated {
     pub(crate) assembly: Assembly,
     /// What the peer can check signatures by; `None` when it does not know RFC 7427.
     pub(crate) hashes: Option<Hashes>,
+    pub(crate) redirects: Redirects,
     pub(crate) additional: Additional,
     /// Both messages are kept whole, since AUTH covers them.
     request: Vec<u8>,
@@ -187,6 +189,7 @@ impl Initiated {
             longest_message: takes_fragments.then(|| longest_message(path.peer)),
             assembly: Assembly::default(),
             hashes,
+            redirects: Redirects::read(&message.payloads),
             additional: kem.map_or(Additional::None, Additional::Awaited),
             request: arrived.octets.to_vec(),
             response,

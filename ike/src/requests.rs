@@ -25,6 +25,8 @@ pub(crate) enum Request {
     /// Do you receive what is sent to you? With a COOKIE2 that only the one who does can bring back (RFC 4555 section
     /// 3.7).
     CheckPath([u8; COOKIE2_LEN]),
+    /// Go to another gateway (RFC 5685 section 5).
+    Redirect,
     /// This child SA, by its inbound SPI, is gone.
     DeleteChild(u32),
     /// This IKE SA is gone.
@@ -43,13 +45,15 @@ pub(crate) enum Old {
 }
 
 impl Request {
-    /// Of those that are INFORMATIONAL (RFC 7296 section 1.4): an [`Exchange`](crate::exchange::Exchange) has its own.
-    pub(crate) fn payloads(&self) -> Vec<Payload<'_>> {
+    /// Of those that are INFORMATIONAL (RFC 7296 section 1.4): an [`Exchange`](crate::exchange::Exchange) has its own. `redirect`
+    /// is the data of REDIRECT.
+    pub(crate) fn payloads<'a>(&'a self, redirect: &'a [u8]) -> Vec<Payload<'a>> {
         match self {
             Self::Probe | Self::Rekey(..) => Vec::new(),
             Self::CheckPath(cookie2) => {
                 vec![Payload::Notify(Notify::new(NotifyType::COOKIE2, cookie2))]
             }
+            Self::Redirect => vec![Payload::Notify(Notify::new(NotifyType::REDIRECT, redirect))],
             Self::DeleteChild(spi) => {
                 vec![Payload::Delete(Delete::Child {
                     protocol: Protocol::Esp,
@@ -62,7 +66,7 @@ impl Request {
 
     pub(crate) fn exchange(self) -> ExchangeType {
         match self {
-            Self::Probe | Self::CheckPath(_) | Self::DeleteChild(_) | Self::DeleteIke => {
+            Self::Probe | Self::CheckPath(_) | Self::Redirect | Self::DeleteChild(_) | Self::DeleteIke => {
                 ExchangeType::Informational
             }
             Self::Rekey(..) => ExchangeType::CreateChildSa,
@@ -193,9 +197,11 @@ impl Requests {
             return Due::Nothing;
         };
         let limit = match in_flight.request {
-            Request::Probe | Request::CheckPath(_) | Request::DeleteChild(_) | Request::Rekey(..) => {
-                TRANSMISSIONS
-            }
+            Request::Probe
+            | Request::CheckPath(_)
+            | Request::Redirect
+            | Request::DeleteChild(_)
+            | Request::Rekey(..) => TRANSMISSIONS,
             Request::DeleteIke => FAREWELLS,
         };
         match in_flight.transmissions < limit {

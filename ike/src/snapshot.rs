@@ -13,7 +13,7 @@ use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) mobike: bool,
     /// It has still to show that it receives at the one it told last.
     pub(crate) unchecked: bool,
+    /// The peer follows REDIRECT (RFC 5685).
+    pub(crate) follows_redirects: bool,
     /// Of the peer's requests, with the reply to the last.
     pub(crate) window: Window,
     /// Message ID of our next request.
@@ -80,6 +82,7 @@ impl State {
             outer: self.outer,
             mobike: self.mobike,
             unchecked: self.unchecked,
+            follows_redirects: self.follows_redirects,
             window: Window::default(),
             next_request: 0,
             children: Children::default(),

@@ -86,6 +86,7 @@ mod tests {
             local_ts: vec![],
             remote_ts: vec![],
             addresses: vec![],
+            redirect: None,
         }
     }
 

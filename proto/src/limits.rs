@@ -12,6 +12,11 @@ pub const NETNS_NAME: usize = 255;
 /// Octets of an identity: of a DNS name or a mail address, and of an opaque key id.
 pub const IDENTITY: usize = 255;
 
+/// Octets of a domain name, and of each of its labels (RFC 1035 section 2.3.4).
+pub const DNS_NAME: usize = 253;
+/// See [`DNS_NAME`].
+pub const DNS_LABEL: usize = 63;
+
 /// Octets of a distinguished name in DER.
 pub const DISTINGUISHED_NAME: usize = 1024;
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::str::FromStr;
 
 use crate::endpoint::{address_octets, parse_address};
 use crate::invalid::{list, required};
 use crate::{
-    AuthMethod, EspSuite, Header, Identity, InterfaceName, Invalid, Name, NetnsName, TunnelSelector, limits,
-    v1,
+    AuthMethod, EspSuite, Gateway, Header, Identity, InterfaceName, Invalid, Name, NetnsName, TunnelSelector,
+    limits, v1,
 };
 
 /// A tunnel's number, 1 to 65535, unique in the fleet: the low bits of the kernel's `if_id` and `reqid`.
@@ -69,6 +70,8 @@ pub struct Tunnel {
     pub auth: AuthMethod,
     /// Given to the customer if it asks (RFC 7296 section 2.19); each lies within one of `remote_ts`.
     pub addresses: Vec<IpAddr>,
+    /// Where the customer shall go instead, if it follows redirects.
+    pub redirect: Option<Gateway>,
 }
 
 /// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
@@ -102,15 +105,12 @@ impl TryFrom<v1::Tunnel> for Tunnel {
             esp,
             local_ts,
             remote_ts,
-            netns: if wire.netns.is_empty() {
-                None
-            } else {
-                Some(wire.netns.parse()?)
-            },
+            netns: parse_optional(&wire.netns)?,
             interface: wire.interface.parse()?,
             mtu: parse_mtu(wire.mtu)?,
             auth: wire.auth.try_into()?,
             addresses,
+            redirect: parse_optional(&wire.redirect)?,
         })
     }
 }
@@ -130,6 +130,11 @@ impl From<&Tunnel> for v1::Tunnel {
             mtu: tunnel.mtu.unwrap_or_default(),
             auth: v1::AuthMethod::from(tunnel.auth).into(),
             addresses: tunnel.addresses.iter().copied().map(address_octets).collect(),
+            redirect: tunnel
+                .redirect
+                .as_ref()
+                .map(Gateway::to_string)
+                .unwrap_or_default(),
         }
     }
 }
@@ -137,6 +142,14 @@ impl From<&Tunnel> for v1::Tunnel {
 impl Header for Tunnel {
     const NAME: &'static str = "tunnel";
     type Wire = v1::Tunnel;
+}
+
+/// `None` for the empty text.
+fn parse_optional<T: FromStr<Err = Invalid>>(text: &str) -> Result<Option<T>, Invalid> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some),
+    }
 }
 
 fn parse_selectors(field: &str, texts: Vec<String>) -> Result<Vec<TunnelSelector>, Invalid> {

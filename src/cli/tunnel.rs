@@ -4,6 +4,7 @@ mod add;
 mod certificates;
 mod credentials;
 mod psk;
+mod redirect;
 
 use std::net::IpAddr;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use super::failure::{Failure, Kind};
 use super::operator::{self, Client, OperatorArgs};
 use super::output;
+use super::progress::{self, Progress};
 use super::sa::{self, Revoked};
 
 /// `anyswan tunnel ...`
@@ -26,6 +28,8 @@ pub(super) enum TunnelCommand {
         #[command(flatten)]
         operator: OperatorArgs,
     },
+    /// Send a customer to another gateway, in its session and whenever it connects, if its router follows redirects (RFC 5685).
+    Redirect(redirect::RedirectArgs),
     /// End a tunnel: its SAs are gone on every edge, and the customer cannot come back.
     Remove {
         /// The tunnel's name.
@@ -39,6 +43,7 @@ pub(super) fn run(command: TunnelCommand) -> Result<(), Failure> {
     match command {
         TunnelCommand::Add(args) => add::run(*args),
         TunnelCommand::List { operator } => list(&operator),
+        TunnelCommand::Redirect(args) => redirect::run(&args),
         TunnelCommand::Remove { name, operator } => remove(&name, &operator),
     }
 }
@@ -60,6 +65,8 @@ struct TunnelView {
     netns: Option<String>,
     mtu: Option<u32>,
     addresses: Vec<IpAddr>,
+    /// Where the customer is sent.
+    redirect: Option<String>,
 }
 
 impl From<&Tunnel> for TunnelView {
@@ -78,7 +85,36 @@ impl From<&Tunnel> for TunnelView {
             netns: tunnel.netns.as_ref().map(ToString::to_string),
             mtu: tunnel.mtu,
             addresses: tunnel.addresses.clone(),
+            redirect: tunnel.redirect.as_ref().map(ToString::to_string),
         }
+    }
+}
+
+/// What was done, as `--json` shows it.
+#[derive(Debug, Serialize)]
+struct Taken {
+    revision: u64,
+    tunnel: TunnelView,
+    edges: Vec<Progress>,
+}
+
+impl Taken {
+    fn new(tunnel: TunnelView, response: v1::PutTunnelResponse) -> Self {
+        Self {
+            revision: response.revision,
+            tunnel,
+            edges: response.edges.into_iter().map(Progress::from).collect(),
+        }
+    }
+
+    /// Shows it, for people in the words "`done` taken by 2 of 3 edges". Fails when an edge has not taken it.
+    fn show(&self, done: &str, json: bool) -> Result<(), Failure> {
+        if json {
+            output::json(self)?;
+        } else {
+            progress::print(&format!("{done} taken by"), &self.edges)?;
+        }
+        progress::check(&self.edges)
     }
 }
 
@@ -100,6 +136,7 @@ fn list(args: &OperatorArgs) -> Result<(), Failure> {
             "ESP",
             "INTERFACE",
             "NETNS",
+            "REDIRECT",
         ],
         views.into_iter().map(|view| {
             [
@@ -112,6 +149,7 @@ fn list(args: &OperatorArgs) -> Result<(), Failure> {
                 view.esp.join("\n"),
                 view.interface,
                 view.netns.unwrap_or_else(|| "-".to_owned()),
+                view.redirect.unwrap_or_else(|| "-".to_owned()),
             ]
         }),
     )

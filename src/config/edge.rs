@@ -68,6 +68,9 @@ pub(crate) struct EdgeLimits {
     /// Silence after which a customer's router is asked whether it lives.
     #[serde(rename = "dpd_seconds", deserialize_with = "values::seconds")]
     pub(crate) dpd: Duration,
+    /// How long a customer that was sent to another gateway may take to end its SAs here.
+    #[serde(rename = "redirect_seconds", deserialize_with = "values::seconds")]
+    pub(crate) redirect: Duration,
 }
 
 impl Default for EdgeLimits {
@@ -77,6 +80,7 @@ impl Default for EdgeLimits {
             half_open_max,
             half_open_per_source,
             cookie_threshold,
+            redirect_patience,
             ..
         } = ike::Limits::default();
         Self {
@@ -91,6 +95,7 @@ impl Default for EdgeLimits {
             half_open_per_source,
             cookie_threshold,
             dpd: Duration::from_secs(60),
+            redirect: redirect_patience,
         }
     }
 }

@@ -180,6 +180,7 @@ pub(crate) fn tunnel(
         local_ts: header.local_ts.iter().map(tunnel_selector_to_ike).collect(),
         remote_ts: header.remote_ts.iter().map(tunnel_selector_to_ike).collect(),
         addresses: header.addresses.clone(),
+        redirect: header.redirect.as_ref().map(gateway_to_ike),
     })
 }
 
@@ -251,6 +252,13 @@ fn esp_to_ike(suite: proto::EspSuite) -> ike::EspSuite {
 
 fn selector_to_fleet(selector: &ike::TrafficSelector) -> Result<proto::TrafficSelector, Invalid> {
     proto::TrafficSelector::new(selector.protocol, selector.ports, selector.first, selector.last)
+}
+
+fn gateway_to_ike(gateway: &proto::Gateway) -> ike::Gateway {
+    match gateway {
+        proto::Gateway::Address(address) => ike::Gateway::Address(*address),
+        proto::Gateway::Name(name) => ike::Gateway::Name(name.clone()),
+    }
 }
 
 fn tunnel_selector_to_ike(selector: &proto::TunnelSelector) -> ike::TrafficSelector {

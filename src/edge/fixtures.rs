@@ -92,6 +92,7 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
         mtu: None,
         addresses: Vec::new(),
         auth: AuthMethod::Psk,
+        redirect: None,
     }
 }
 

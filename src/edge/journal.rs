@@ -87,6 +87,9 @@ fn kind(what: &What) -> &'static str {
         What::ChildRefused(_) => "child_refused",
         What::IkeRekeyed { .. } => "ike_rekeyed",
         What::RekeyRefused(_) => "rekey_refused",
+        What::Redirected(_) => "redirected",
+        What::NotRedirected(_) => "not_redirected",
+        What::RedirectedFrom(_) => "redirected_from",
     }
 }
 
@@ -97,7 +100,9 @@ fn level(what: &What) -> Level {
         | What::ChildrenDeleted(_)
         | What::IkeRekeyed { .. }
         | What::Ended(_)
-        | What::Restored => Level::INFO,
+        | What::Restored
+        | What::Redirected(_)
+        | What::RedirectedFrom(_) => Level::INFO,
         What::InitRefused(_)
         | What::IntermediateRefused(_)
         | What::AuthRefused(_)
@@ -105,6 +110,7 @@ fn level(what: &What) -> Level {
         | What::SilentSinceRestore
         | What::ChildRefused(_)
         | What::RekeyRefused(_)
+        | What::NotRedirected(_)
         | What::Dropped(_) => Level::WARN,
         What::CookieAsked | What::PeerMoved { .. } | What::Notified(_) => Level::DEBUG,
     }

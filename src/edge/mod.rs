@@ -199,6 +199,7 @@ impl Edge {
                 dpd_interval: limits.dpd,
                 child_lifetime: Some(limits.rekey_child),
                 ike_lifetime: Some(limits.rekey_ike),
+                redirect_patience: limits.redirect,
                 ..ike::Limits::default()
             },
             sa_lifetime: limits.sa_lifetime,

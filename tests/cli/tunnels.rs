@@ -22,7 +22,7 @@ fn a_tunnel_is_added_shown_and_removed() {
             "aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes256-sha256", "aes256-sha384", "aes256-sha512",
             "aes128-sha256", "aes128-sha384", "aes128-sha512",
         ],
-        "interface": "swan1", "netns": null, "mtu": null, "addresses": [],
+        "interface": "swan1", "netns": null, "mtu": null, "addresses": [], "redirect": null,
     }]);
     assert_eq!(listed, expected);
     let table = hub.operator("tunnel list").expect(0).stdout;
@@ -51,7 +51,7 @@ fn everything_about_a_tunnel_can_be_said() {
         "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1", "auth": "psk",
         "local_ts": ["10.0.0.0/8", "2001:db8::/32"], "remote_ts": ["192.168.1.0/24", "2001:db8:1::/48"],
         "esp": ["aes128gcm16", "null-sha256"], "interface": "beta0", "netns": "beta", "mtu": 1400,
-        "addresses": ["192.168.1.9", "2001:db8:1::9"],
+        "addresses": ["192.168.1.9", "2001:db8:1::9"], "redirect": null,
     });
     assert_eq!(added["tunnel"], expected);
 }
@@ -103,6 +103,36 @@ fn a_tunnel_is_changed_only_when_asked_to() {
         (&changed["tunnel"]["id"], &changed["tunnel"]["mtu"]),
         (&json!(1), &json!(1400))
     );
+}
+
+#[test]
+fn a_customer_is_redirected_until_that_is_taken_back() {
+    let hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    let redirect = |hub: &Hub| hub.operator("tunnel list --json").expect(0).json()[0]["redirect"].clone();
+    let done = hub
+        .operator("tunnel redirect acme --to GW.example --json")
+        .expect(0)
+        .json();
+    assert_eq!(done["tunnel"]["redirect"], "gw.example");
+    assert_eq!(redirect(&hub), "gw.example");
+    hub.operator("tunnel redirect acme --to 2001:db8::7").expect(0);
+    let table = hub.operator("tunnel list").expect(0).stdout;
+    assert!(table.contains("2001:db8::7"), "{table}");
+
+    // Who changes something else brings nobody back.
+    hub.add_tunnel("acme", "--mtu 1400 --replace").expect(0);
+    assert_eq!(redirect(&hub), "2001:db8::7");
+    hub.operator("tunnel redirect acme --off").expect(0);
+    assert_eq!(redirect(&hub), json!(null));
+
+    hub.operator("tunnel redirect acme").expect(2);
+    hub.operator("tunnel redirect acme --to 10.0.0.300")
+        .expect(2)
+        .complains(&["neither an address nor a domain name"]);
+    hub.operator("tunnel redirect other --off")
+        .expect(3)
+        .complains(&["no tunnel other"]);
 }
 
 #[test]

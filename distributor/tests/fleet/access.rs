@@ -97,6 +97,7 @@ async fn each_role_has_its_own_service() {
                 .put_tunnel(v1::PutTunnelRequest {
                     tunnel,
                     replace: false,
+                    replaced_revision: 0,
                 })
                 .await
                 .unwrap_err(),

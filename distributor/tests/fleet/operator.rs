@@ -6,7 +6,7 @@ use distributor::Limits;
 use proto::v1::operator_client::OperatorClient;
 use proto::v1::revoke_request::Target;
 use proto::v1::{self, FleetStatusRequest, ListSasRequest, ListTunnelsRequest, RevokeRequest};
-use proto::{Change, Identity, IkeSa, Key, Slot};
+use proto::{Body, Change, Identity, IkeSa, Key, Record, Slot};
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
@@ -89,6 +89,38 @@ async fn tunnels_are_added_listed_replaced_and_removed() {
         .await
         .expect("a removed name can come back");
     edge.abort();
+}
+
+/// Two operators read a tunnel, and both change it.
+#[tokio::test]
+async fn no_operator_undoes_what_another_has_just_done() {
+    let lab = Lab::start().await.with_tunnel().await;
+    let mut operator = lab.operator().await;
+    let request = || v1::GetTunnelRequest { name: "acme".into() };
+    let read = operator.get_tunnel(request()).await.unwrap().into_inner();
+    let change = |mtu| {
+        let mut changed = tunnel("acme", 1);
+        changed.mtu = Some(mtu);
+        v1::PutTunnelRequest {
+            tunnel: Some((&sealed(changed)).into()),
+            replace: true,
+            replaced_revision: read.revision,
+        }
+    };
+    operator.put_tunnel(change(1400)).await.unwrap();
+    let refused = operator.put_tunnel(change(1300)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Aborted);
+    let now = operator.get_tunnel(request()).await.unwrap().into_inner();
+    let Body::Tunnel(now) = Record::try_from(now).unwrap().body else {
+        panic!("no tunnel");
+    };
+    assert_eq!(now.header().mtu, Some(1400));
+
+    let unknown = operator
+        .get_tunnel(v1::GetTunnelRequest { name: "gamma".into() })
+        .await
+        .unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
 }
 
 #[tokio::test]

@@ -307,6 +307,7 @@ async fn a_subscriber_that_does_not_read_holds_nobody_up() {
         let request = proto::v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),
             replace: true,
+            replaced_revision: 0,
         };
         operator.put_tunnel(request).await.unwrap();
     }

@@ -3,6 +3,7 @@
 mod request;
 mod signature;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub(crate) struct Accepted {
     pub(crate) established: Established,
     /// The inbound SPI of its child SA, or why there is none.
     pub(crate) child: Result<u32, NoChild>,
+    /// The gateway that has sent the peer here (RFC 5685 section 9.3).
+    pub(crate) redirected_from: Option<IpAddr>,
 }
 
 impl Attempt<'_> {
@@ -212,7 +215,7 @@ impl Attempt<'_> {
         mut channel: Channel,
         issue_esp_spi: impl FnOnce() -> Option<u32>,
     ) -> Result<Judged, Exhausted> {
-        let agreed = first_child(request, tunnel, issue_esp_spi);
+        let agreed = self.first_child(request, tunnel, issue_esp_spi);
         let reply = Reply {
             proof,
             configuration: request.addresses.answer(&tunnel.addresses),
@@ -232,6 +235,7 @@ impl Attempt<'_> {
             outer: Outer::new(self.arrived.path, self.initiated.nat),
             mobike: request.mobike,
             unchecked: false,
+            follows_redirects: self.initiated.redirects.followed,
             window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
             next_request: 0,
             children: Children::default(),
@@ -252,26 +256,34 @@ impl Attempt<'_> {
         let child_spi = child
             .as_ref()
             .map(|child| child.inbound_spi)
-            .map_err(|&reason| reason);
+            .map_err(NoChild::clone);
         let mut changes = vec![Change::PutIke(state.record(request.initial_contact))];
         changes.extend(child.map(|child| Change::PutChild(Box::new(child))));
         let accepted = Accepted {
             established: Established::new(state, self.arrived.now),
             child: child_spi,
+            redirected_from: self.initiated.redirects.from,
         };
         Ok(Judged::Accepted(Box::new(accepted), changes))
     }
-}
 
-/// What is agreed on for the child SA that IKE_AUTH makes, and its inbound SPI.
-fn first_child<'r>(
-    request: &AuthRequest<'r>,
-    tunnel: &Tunnel,
-    issue_esp_spi: impl FnOnce() -> Option<u32>,
-) -> Result<(Agreed<'r>, u32), NoChild> {
-    let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
-    let agreed = wanted.agree(tunnel, &[])?;
-    Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
+    /// What is agreed on for the child SA that IKE_AUTH makes, and its inbound SPI. There is none for a peer that is to go
+    /// elsewhere (RFC 5685 section 6).
+    fn first_child<'r>(
+        &self,
+        request: &AuthRequest<'r>,
+        tunnel: &Tunnel,
+        issue_esp_spi: impl FnOnce() -> Option<u32>,
+    ) -> Result<(Agreed<'r>, u32), NoChild> {
+        if self.initiated.redirects.followed
+            && let Some(to) = tunnel.redirect_from(self.arrived.path.local.ip())
+        {
+            return Err(NoChild::Redirected(to.clone()));
+        }
+        let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
+        let agreed = wanted.agree(tunnel, &[])?;
+        Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
+    }
 }
 
 /// How we prove who we are.
@@ -305,8 +317,7 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// IDr, CERT, AUTH and CP, and either the child SA or the reason why there is none (RFC 7296 section 2.21.2), unless the
-    /// peer wants none (RFC 6023 section 5).
+    /// IDr, CERT, AUTH and CP, and either the child SA or what there is to say about its absence.
     fn seal(&self, channel: &mut Channel, message_id: u32) -> Result<Vec<u8>, Exhausted> {
         let proof = self.proof;
         let mut payloads = vec![Payload::IdR(proof.id.clone())];
@@ -326,12 +337,12 @@ impl Reply<'_> {
         }));
         payloads.extend(self.configuration.as_deref().map(Payload::Configuration));
         let spi = self.agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
-        match self.agreed {
-            Ok((agreed, _)) => payloads.extend(agreed.payloads(&spi)),
-            Err(NoChild::Refused(refusal)) => {
-                payloads.push(Payload::Notify(Notify::new(refusal.notification().0, &[])));
-            }
-            Err(NoChild::NotWanted) => {}
+        let excuse = self.agreed.as_ref().err().and_then(NoChild::notification);
+        if let Ok((agreed, _)) = self.agreed {
+            payloads.extend(agreed.payloads(&spi));
+        }
+        if let Some((kind, data)) = &excuse {
+            payloads.push(Payload::Notify(Notify::new(*kind, data)));
         }
         if self.mobike {
             payloads.push(Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[])));

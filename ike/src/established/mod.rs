@@ -11,6 +11,7 @@ mod own_requests;
 mod peer_rekeys;
 mod peer_requests;
 mod phases;
+mod redirect;
 mod succession;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::requests::{Due, Request, Requests};
 use crate::snapshot::State;
 use crate::{Change, Dropped, Ending, Limits, Path, Side, What};
 use commits::Committing;
+use redirect::Redirect;
 
 /// How long retransmissions are answered after the end. RFC 7296 section 2.1 allows to forget after minutes.
 const LINGER: Duration = Duration::from_secs(60);
@@ -56,6 +58,8 @@ pub(crate) struct Established {
     suspected: Option<SocketAddr>,
     /// Where the check of the peer's path was sent first.
     checking: Option<Path>,
+    /// What follows from the operator's wish that the peer goes elsewhere.
+    redirect: Option<Box<Redirect>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +100,7 @@ impl Established {
             followed: None,
             suspected: None,
             checking: None,
+            redirect: None,
         }
     }
 
@@ -121,10 +126,15 @@ impl Established {
             Phase::Up => {
                 let own = match self.committing {
                     Some(_) => None,
-                    None => [self.state.children.deadline(), self.until, self.follows_at()]
-                        .into_iter()
-                        .flatten()
-                        .min(),
+                    None => [
+                        self.state.children.deadline(),
+                        self.until,
+                        self.follows_at(),
+                        self.redirect.as_ref().and_then(|redirect| redirect.ends()),
+                    ]
+                    .into_iter()
+                    .flatten()
+                    .min(),
                 };
                 let probe = self.may_probe().then_some(self.last_heard + limits.dpd_interval);
                 [asks, own, probe].into_iter().flatten().min()

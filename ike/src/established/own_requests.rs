@@ -57,7 +57,7 @@ impl Established {
                 self.path_checked(&cookie2, &payloads, cx);
                 Ok(Fate::Stays)
             }
-            Request::Probe | Request::DeleteIke => Ok(Fate::Stays),
+            Request::Probe | Request::Redirect | Request::DeleteIke => Ok(Fate::Stays),
         }
     }
 
@@ -82,14 +82,18 @@ impl Established {
                     self.checking = Some(self.state.path);
                     self.send(request, cx)?;
                 }
-                Request::Probe | Request::DeleteChild(_) | Request::DeleteIke => self.send(request, cx)?,
+                // The operator has changed its mind.
+                Request::Redirect if self.redirect.is_none() => {}
+                Request::Probe | Request::Redirect | Request::DeleteChild(_) | Request::DeleteIke => {
+                    self.send(request, cx)?;
+                }
             }
         }
         Ok(())
     }
 
     fn send(&mut self, request: Request, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        let (id, octets) = self.seal_request(request, &request.payloads())?;
+        let (id, octets) = self.seal_informational(request)?;
         cx.out.send(self.state.path, &octets);
         self.requests.sent(cx.now, request, id, octets);
         Ok(())
@@ -99,13 +103,18 @@ impl Established {
     /// next message ID, so that the search ends.
     pub(super) fn retransmit(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
         if let Some(request) = self.requests.in_flight().filter(|_| !self.in_step) {
-            let (id, octets) = self.seal_request(request, &request.payloads())?;
+            let (id, octets) = self.seal_informational(request)?;
             self.requests.renumber(id, octets);
         }
         if let Some(octets) = self.requests.resend(cx.now) {
             cx.out.send(self.state.path, octets);
         }
         Ok(())
+    }
+
+    fn seal_informational(&mut self, request: Request) -> Result<(u32, Vec<u8>), Exhausted> {
+        let redirect = self.redirect.as_ref().map(|redirect| redirect.to().data());
+        self.seal_request(request, &request.payloads(&redirect.unwrap_or_default()))
     }
 
     /// Gives the next message ID to a request.

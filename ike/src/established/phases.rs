@@ -98,6 +98,9 @@ impl Established {
                 self.requests.push(request);
             }
         }
+        if self.state.replaced.is_none() {
+            self.follow_operator(cx);
+        }
     }
 
     /// Some edge's kernel has seen the peer use a child SA.

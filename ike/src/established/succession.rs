@@ -74,5 +74,6 @@ impl Established {
             heir.requests.adopt(&mut self.requests);
         }
         self.until = None;
+        self.redirect = None;
     }
 }

@@ -14,7 +14,9 @@ use crate::source::Source;
 use crate::spi::issue_esp_spi;
 use crate::window::Answered;
 use crate::wire::{ExchangeType, Header, Message, NotifyType};
-use crate::{AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Kem, Path, What};
+use crate::{
+    AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Kem, NoChild, Path, What,
+};
 
 /// Octets of the longest IKE_SA_INIT request taken: it is kept until IKE_AUTH. RFC 7296 section 2 asks for 3,000.
 const MAX_INIT_LEN: usize = 4096;
@@ -304,11 +306,22 @@ impl Responder {
         else {
             return;
         };
-        let Accepted { established, child } = *accepted;
+        let Accepted {
+            mut established,
+            child,
+            redirected_from,
+        } = *accepted;
+        if let Err(NoChild::Redirected(to)) = &child {
+            let ends = now + self.config.limits.redirect_patience;
+            established.note_redirected(to.clone(), ends);
+        }
         self.out
             .send(established.state.path, established.state.window.last_reply());
         let remote_id = established.state.remote_id.clone();
         established.report(What::Established { remote_id, child }, &mut self.out);
+        if let Some(from) = redirected_from {
+            established.report(What::RedirectedFrom(from), &mut self.out);
+        }
         self.establish(now, established);
     }
 

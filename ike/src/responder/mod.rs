@@ -89,9 +89,28 @@ impl Responder {
         }
     }
 
-    /// A tunnel is new or has changed. SAs that are established stay as they are: the fleet revokes what must go.
-    pub fn handle_tunnel(&mut self, _now: Instant, tunnel: Tunnel) {
+    /// A tunnel is new or has changed. SAs that are established stay as they are, but for a redirect that they are told of: the
+    /// fleet revokes what must go.
+    pub fn handle_tunnel(&mut self, now: Instant, tunnel: Tunnel) {
+        let name = tunnel.name.clone();
+        let before = self.tunnels.get(&name).and_then(|tunnel| tunnel.redirect.clone());
+        let is_moved = before != tunnel.redirect;
         self.tunnels.put(tunnel);
+        if is_moved {
+            self.wake_all_of(&name, now);
+        }
+    }
+
+    /// Lets the established IKE SAs of a tunnel see to what has changed about it.
+    fn wake_all_of(&mut self, tunnel: &str, now: Instant) {
+        let of_tunnel = self
+            .established
+            .iter()
+            .filter(|(_, sa)| sa.state.tunnel == tunnel);
+        let spis: Vec<u64> = of_tunnel.map(|(spi, _)| *spi).collect();
+        for spi in spis {
+            self.with_established(now, spi, |_, _| Fate::Stays);
+        }
     }
 
     /// A tunnel is gone: nobody can authenticate for it any more. Its SAs are ended by [`Self::handle_ike_removed`].

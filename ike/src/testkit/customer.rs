@@ -1,6 +1,6 @@
 //! How a customer's router is set up.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::offer::{additional_key_exchange, esp_transforms, ike_transforms};
@@ -43,6 +43,10 @@ pub struct Customer {
     pub initial_contact: bool,
     /// It says that it takes fragments (RFC 7383).
     pub takes_fragments: bool,
+    /// It says that it follows redirects (RFC 5685).
+    pub follows_redirects: bool,
+    /// The gateway that has sent it here.
+    pub sent_by: Option<Ipv4Addr>,
 }
 
 /// A customer's proposals about extended sequence numbers.
@@ -80,6 +84,8 @@ impl Customer {
             remote_ts: vec![net([192, 168, 0, 0])],
             initial_contact: false,
             takes_fragments: true,
+            follows_redirects: false,
+            sent_by: None,
         }
     }
 
@@ -94,6 +100,7 @@ impl Customer {
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),
             addresses: Vec::new(),
+            redirect: None,
         }
     }
 

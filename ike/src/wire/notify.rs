@@ -98,6 +98,10 @@ impl NotifyType {
     pub(crate) const UPDATE_SA_ADDRESSES: Self = Self(16400);
     pub(crate) const COOKIE2: Self = Self(16401);
     pub(crate) const NO_NATS_ALLOWED: Self = Self(16402);
+    /// This and the next ones: RFC 5685 section 9.
+    pub(crate) const REDIRECT_SUPPORTED: Self = Self(16406);
+    pub(crate) const REDIRECT: Self = Self(16407);
+    pub(crate) const REDIRECTED_FROM: Self = Self(16408);
     /// RFC 6023 section 4.
     pub(crate) const CHILDLESS_IKEV2_SUPPORTED: Self = Self(16418);
     /// RFC 7383 section 2.3.

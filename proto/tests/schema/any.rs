@@ -106,6 +106,14 @@ pub(crate) fn suites() -> impl Strategy<Value = Vec<EspSuite>> {
     subsequence(all, 1..=count).prop_shuffle()
 }
 
+pub(crate) fn gateway() -> impl Strategy<Value = Gateway> {
+    let text = prop_oneof![
+        (1..=0xdfff_ffffu32).prop_map(|bits| std::net::Ipv4Addr::from(bits).to_string()),
+        "[a-z0-9]{1,20}(\\.[a-z0-9]{1,20}){0,4}\\.[a-z]{2,8}",
+    ];
+    text.prop_map(|text| text.parse().unwrap())
+}
+
 pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     let who = (name(), 1..=u16::MAX, identity(), option::of(identity()), suites());
     let place = (
@@ -117,8 +125,9 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
         interface != "." && interface != ".."
     });
     let auth = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
-    (who, both_sides(), place, auth).prop_map(
-        |(who, (local_ts, remote_ts), (netns, interface, mtu), auth)| Tunnel {
+    let more = (auth, option::of(gateway()));
+    (who, both_sides(), place, more).prop_map(
+        |(who, (local_ts, remote_ts), (netns, interface, mtu), (auth, redirect))| Tunnel {
             addresses: vec![remote_ts[0].prefix().network()],
             name: who.0,
             id: TunnelId::new(who.1).unwrap(),
@@ -131,6 +140,7 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
             interface: interface.parse().unwrap(),
             mtu,
             auth,
+            redirect,
         },
     )
 }

@@ -95,5 +95,6 @@ fn tunnel() -> Tunnel {
         mtu: None,
         addresses: Vec::new(),
         auth: AuthMethod::Psk,
+        redirect: None,
     }
 }

@@ -32,6 +32,7 @@ fn tunnel() -> v1::Tunnel {
         mtu: 0,
         auth: 0,
         addresses: Vec::new(),
+        redirect: String::new(),
     }
 }
 
@@ -155,6 +156,24 @@ fn of_tunnels() {
         |t| t.local_ts = vec!["10.0.0.0/8".into(); 65],
         "local_ts: 65 items are more than 64",
     );
+    for (to, error) in [
+        (
+            "10.0.0.300",
+            r#"redirect: "10.0.0.300" is neither an address nor a domain name"#,
+        ),
+        (
+            "-gw.example",
+            r#"redirect: "-gw.example" is neither an address nor a domain name"#,
+        ),
+        (
+            "gw..example",
+            r#"redirect: "gw..example" is neither an address nor a domain name"#,
+        ),
+        ("0.0.0.0", r#"redirect: "0.0.0.0" is not a host's address"#),
+        ("ff02::1", r#"redirect: "ff02::1" is not a host's address"#),
+    ] {
+        broken::<_, Tunnel>(tunnel(), |t| t.redirect = to.into(), error);
+    }
     check(
         |t| t.netns = "../etc".into(),
         r#"netns: "../etc" is not 1 to 255 printable characters without '/'"#,

@@ -5,15 +5,12 @@ use std::net::IpAddr;
 
 use clap::Args;
 use proto::{EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, v1};
-use serde::Serialize;
 use tonic::Code;
 
 use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
-use super::super::output;
-use super::super::progress::{self, Progress};
 use super::credentials::{CredentialArgs, Credentials};
-use super::{TunnelView, all};
+use super::{Taken, TunnelView, all};
 use crate::fleet_key::FleetKey;
 use crate::seal;
 
@@ -64,36 +61,21 @@ pub(in crate::cli) struct AddArgs {
     operator: OperatorArgs,
 }
 
-/// What was done, as `--json` shows it.
-#[derive(Debug, Serialize)]
-struct Added {
-    revision: u64,
-    tunnel: TunnelView,
-    edges: Vec<Progress>,
-}
-
 pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
     // What can be wrong without the distributor is told before it is asked.
     let credentials = args.credentials.read(&args.remote_id, args.local_id.as_ref())?;
-    tunnel(&args, &credentials, number(&args.name, &[])?)?;
+    tunnel(&args, &credentials, &[])?;
     let config = args.operator.load()?;
     let fleet_key = FleetKey::load(&config.fleet_key)?;
 
     let added = operator::call(&config, async |mut client| {
         put(&mut client, &args, &fleet_key, &credentials).await
     })?;
-    if args.operator.json {
-        output::json(&added)?;
-    } else {
-        let TunnelView {
-            name, id, interface, ..
-        } = &added.tunnel;
-        progress::print(
-            &format!("tunnel {name} (number {id}, interface {interface}) taken by"),
-            &added.edges,
-        )?;
-    }
-    progress::check(&added.edges)
+    let TunnelView {
+        name, id, interface, ..
+    } = &added.tunnel;
+    let done = format!("tunnel {name} (number {id}, interface {interface})");
+    added.show(&done, args.operator.json)
 }
 
 /// Asks the distributor until the tunnel has a number that nobody took meanwhile.
@@ -102,27 +84,20 @@ async fn put(
     args: &AddArgs,
     key: &FleetKey,
     credentials: &Credentials,
-) -> Result<Added, Failure> {
+) -> Result<Taken, Failure> {
     let mut known = all(client).await?;
     for _ in 0..TRIES {
-        let tunnel = tunnel(args, credentials, number(&args.name, &known)?)?;
+        let tunnel = tunnel(args, credentials, &known)?;
         let view = TunnelView::from(&tunnel);
         let sealed: Sealed<Tunnel> = seal::seal_record(key, tunnel, &credentials.secret)
             .map_err(|error| Failure::new(Kind::Failed, error))?;
         let request = v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),
             replace: args.replace,
+            replaced_revision: 0,
         };
         let refusal = match client.put_tunnel(request).await {
-            Ok(response) => {
-                let response = response.into_inner();
-                let edges = response.edges.into_iter().map(Progress::from).collect();
-                return Ok(Added {
-                    revision: response.revision,
-                    tunnel: view,
-                    edges,
-                });
-            }
+            Ok(response) => return Ok(Taken::new(view, response.into_inner())),
             Err(status) => status,
         };
         known = all(client).await?;
@@ -139,11 +114,8 @@ async fn put(
     ))
 }
 
-/// The tunnel's own number when it exists, else the lowest free one.
-fn number(name: &Name, tunnels: &[Tunnel]) -> Result<TunnelId, Failure> {
-    if let Some(tunnel) = tunnels.iter().find(|tunnel| tunnel.name == *name) {
-        return Ok(tunnel.id);
-    }
+/// The lowest number that none of these has.
+fn free_number(tunnels: &[Tunnel]) -> Result<TunnelId, Failure> {
     let used: BTreeSet<u16> = tunnels.iter().map(|tunnel| tunnel.id.get()).collect();
     (1..=u16::MAX)
         .filter(|number| !used.contains(number))
@@ -151,8 +123,10 @@ fn number(name: &Name, tunnels: &[Tunnel]) -> Result<TunnelId, Failure> {
         .ok_or_else(|| Failure::new(Kind::Failed, "all 65535 tunnel numbers are in use"))
 }
 
-/// The arguments as a tunnel; `proto` knows what may stand in one.
-fn tunnel(args: &AddArgs, credentials: &Credentials, id: TunnelId) -> Result<Tunnel, Failure> {
+/// The arguments as a tunnel; `proto` knows what may stand in one. Its number and its redirect it keeps, if it is `known`.
+fn tunnel(args: &AddArgs, credentials: &Credentials, known: &[Tunnel]) -> Result<Tunnel, Failure> {
+    let old = known.iter().find(|tunnel| tunnel.name == args.name);
+    let id = old.map_or_else(|| free_number(known), |old| Ok(old.id))?;
     let interface = args
         .interface
         .as_ref()
@@ -170,6 +144,10 @@ fn tunnel(args: &AddArgs, credentials: &Credentials, id: TunnelId) -> Result<Tun
         mtu: args.mtu.unwrap_or_default(),
         auth: v1::AuthMethod::from(credentials.auth).into(),
         addresses: args.address.iter().copied().map(proto::address_octets).collect(),
+        redirect: old
+            .and_then(|old| old.redirect.as_ref())
+            .map(ToString::to_string)
+            .unwrap_or_default(),
     };
     Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
 }

@@ -194,6 +194,7 @@ fn certificates_open_for_the_responder() {
         };
         let header = proto::Tunnel {
             auth: AuthMethod::Certificates,
+            redirect: None,
             ..by_psk.header().clone()
         };
         let secret = Secret::new(secret.to_vec());

@@ -167,12 +167,14 @@ impl Fleet {
             mtu: None,
             addresses: Vec::new(),
             auth: proto::AuthMethod::Psk,
+            redirect: None,
         };
         let psk = Secret::new(customer.psk.expose().to_vec());
         let sealed = seal::seal_record(&self.fleet_key, header, &psk).unwrap();
         v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),
             replace: false,
+            replaced_revision: 0,
         }
     }
 

@@ -146,6 +146,7 @@ pub(crate) async fn put_tunnel(
     let request = v1::PutTunnelRequest {
         tunnel: Some((&sealed(tunnel)).into()),
         replace,
+        replaced_revision: 0,
     };
     Ok(operator.put_tunnel(request).await?.into_inner())
 }

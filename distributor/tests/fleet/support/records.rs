@@ -26,6 +26,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         mtu: None,
         addresses: Vec::new(),
         auth: AuthMethod::Psk,
+        redirect: None,
     }
 }
 

@@ -18,6 +18,7 @@ mod mobike;
 mod nat;
 mod pair;
 mod pki;
+mod redirect;
 mod refusals;
 mod rekey_child;
 mod rekey_ike;

@@ -34,6 +34,7 @@ impl Initiator {
             outer: Outer::new(self.path, Nat::default()),
             mobike: false,
             unchecked: false,
+            follows_redirects: false,
             window: Window::default(),
             next_request: 2,
             children,

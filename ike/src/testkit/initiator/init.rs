@@ -12,7 +12,7 @@ use crate::udp::NAT_T_PORT;
 use crate::wire::{
     self, ExchangeType, Flags, Head, KeyExchange, Message, Notify, NotifyType, Payload, Proposal,
 };
-use crate::{IkeSpis, IkeSuite, Kem, Transmit};
+use crate::{Gateway, IkeSpis, IkeSuite, Kem, Transmit};
 
 /// What IKE_SA_INIT leaves for IKE_AUTH.
 pub(super) struct Init {
@@ -89,6 +89,15 @@ impl Initiator {
             let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);
             payloads.push(Payload::Notify(support));
         }
+        if self.customer.follows_redirects {
+            let support = Notify::new(NotifyType::REDIRECT_SUPPORTED, &[]);
+            payloads.push(Payload::Notify(support));
+        }
+        let sent_by = self.customer.sent_by.map(|ip| Gateway::Address(ip.into()).data());
+        let sent_by = sent_by
+            .as_deref()
+            .map(|data| Notify::new(NotifyType::REDIRECTED_FROM, data));
+        payloads.extend(sent_by.map(Payload::Notify));
         let hashes = self.customer.hash_algorithms.as_ref();
         let hashes: Option<Vec<u8>> =
             hashes.map(|hashes| hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect());

@@ -1,0 +1,69 @@
+//! An operator moves the customer to another gateway in the midst of its session (RFC 5685 section 5).
+
+use std::time::Instant;
+
+use super::Established;
+use crate::context::Context;
+use crate::requests::Request;
+use crate::{Ending, Gateway, What};
+
+/// What follows from the tunnel's redirect. Not committed: the next owner tells the peer again, which does no harm.
+#[derive(Debug)]
+pub(super) struct Redirect {
+    to: Gateway,
+    /// When we end what the peer should have ended; `None` for a peer that does not follow redirects, and stays.
+    ends: Option<Instant>,
+}
+
+impl Redirect {
+    pub(super) fn to(&self) -> &Gateway {
+        &self.to
+    }
+
+    pub(super) fn ends(&self) -> Option<Instant> {
+        self.ends
+    }
+}
+
+impl Established {
+    /// The peer was told in IKE_AUTH (section 6).
+    pub(crate) fn note_redirected(&mut self, to: Gateway, ends: Instant) {
+        self.redirect = Some(Box::new(Redirect { to, ends: Some(ends) }));
+    }
+
+    /// Brings in line what the peer knows with what the operator wants, and sees to the end of what was told.
+    pub(super) fn follow_operator(&mut self, cx: &mut Context<'_>) {
+        let tunnel = cx.tunnels.get(&self.state.tunnel);
+        let wanted = tunnel.and_then(|tunnel| tunnel.redirect_from(self.state.path.local.ip()));
+        if self.redirect.as_ref().map(|redirect| &redirect.to) != wanted {
+            return match wanted.cloned() {
+                Some(to) => self.redirect_to(to, cx),
+                None => self.redirect = None,
+            };
+        }
+        let ends = self.redirect.as_ref().and_then(|redirect| redirect.ends);
+        if ends.is_some_and(|ends| ends <= cx.now) {
+            self.close(Ending::Redirected, cx);
+        }
+    }
+
+    /// "If the IKE_SA_INIT request did not indicate support for the redirect mechanism, the responder MUST NOT send the
+    /// REDIRECT payload to the VPN client. This is applicable to all REDIRECT scenarios" (section 3).
+    fn redirect_to(&mut self, to: Gateway, cx: &mut Context<'_>) {
+        let ends = self
+            .state
+            .follows_redirects
+            .then(|| cx.now + cx.config.limits.redirect_patience);
+        self.report(
+            match ends {
+                Some(_) => What::Redirected(to.clone()),
+                None => What::NotRedirected(to.clone()),
+            },
+            cx.out,
+        );
+        if ends.is_some() {
+            self.requests.push(Request::Redirect);
+        }
+        self.redirect = Some(Box::new(Redirect { to, ends }));
+    }
+}
