@@ -51,6 +51,19 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The same from the other side, which takes the peer from wherever it comes.
+    pub fn mirrored(&self) -> Self {
+        Self {
+            local: self.remote,
+            remote: None,
+            local_id: self.remote_id.clone(),
+            remote_id: self.local_id.clone(),
+            local_ts: self.remote_ts.clone(),
+            remote_ts: self.local_ts.clone(),
+            ..self.clone()
+        }
+    }
+
     /// What stands in the sections `local` and `remote`, and the section `secrets`.
     fn auth(&self) -> (String, String, String) {
         let Self {

@@ -41,15 +41,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         dpd_seconds: 0,
         settings: Vec::new(),
     };
-    let there = Connection {
-        local: here.remote,
-        remote: None,
-        local_id: here.remote_id.clone(),
-        remote_id: here.local_id.clone(),
-        local_ts: here.remote_ts.clone(),
-        remote_ts: here.local_ts.clone(),
-        ..here.clone()
-    };
+    let there = here.mirrored();
 
     let capture = Capture::start(&customer.namespace, "up")?;
     let monitor = Monitor::start(edge)?;

@@ -18,6 +18,7 @@ mod nat;
 mod no_proposal;
 mod port_move;
 mod readme;
+mod redirect;
 mod rekey;
 mod repair;
 mod same_prefix;
@@ -63,6 +64,7 @@ pub const ALL: &[Scenario] = &[
     customer_delete::SCENARIO,
     wrong_key::SCENARIO,
     childless::SCENARIO,
+    redirect::SCENARIO,
     certificates::GOOD,
     certificates::BAD,
     no_proposal::SCENARIO,
