@@ -47,6 +47,10 @@ pub trait Host {
     /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
     fn is_esp_spi_taken(&self, spi: u32) -> bool;
 
+    /// True when it is certain that no edge runs an IKE SA with this responder SPI, which carries this edge's slot, nor can one
+    /// come up: this edge has all of the fleet's records, and there is none of it. Needed for RFC 6290 section 9.2.
+    fn is_ike_sa_gone(&self, responder_spi: u64) -> bool;
+
     /// Time since the beginning of 1970, by which certificates are valid or not. Edges whose clocks differ by more than a
     /// minute refuse each other's cookies (RFC 7296 section 2.6).
     fn unix_time(&self) -> Duration;
@@ -276,8 +280,10 @@ pub struct Config {
     /// Never given to another process of the fleet, and to this one once: the high half of the IVs it sends.
     pub incarnation: u32,
     /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::route`], and makes the cookies
-    /// of IKE_SA_INIT.
+    /// of IKE_SA_INIT and the tokens of RFC 6290.
     pub spi_key: Secret,
+    /// Peers get tokens, which are shown for IKE SAs that the fleet has lost, and theirs are believed (RFC 6290).
+    pub quick_crash_detection: bool,
     /// What IKE SAs may be made of.
     pub ike: IkePolicy,
     /// Durations and bounds.

@@ -7,6 +7,7 @@ use crate::crypto::SEED_LEN;
 use crate::established::Established;
 use crate::half_open::HalfOpens;
 use crate::outbox::Outbox;
+use crate::qcd::Tokens;
 use crate::spi::{SpiMask, issue_esp_spi};
 use crate::tunnels::Tunnels;
 use crate::{Config, DhGroup, Host, Secret};
@@ -19,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) out: &'a mut Outbox,
     pub(crate) host: &'a mut dyn Host,
     pub(crate) spi_mask: &'a SpiMask,
+    /// `None` without QUICK CRASH DETECTION (RFC 6290).
+    pub(crate) tokens: Option<&'a Tokens>,
     pub(crate) half_open: &'a HalfOpens,
     /// The others.
     pub(crate) established: &'a HashMap<u64, Box<Established>>,

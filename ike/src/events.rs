@@ -103,6 +103,9 @@ pub enum What {
     /// The peer says that this gateway has sent it here (RFC 5685 section 9.3).
     #[error("sent here by {0}")]
     RedirectedFrom(IpAddr),
+    /// The peer speaks to an IKE SA that the whole fleet does not know, and is told so (RFC 6290 section 4.5).
+    #[error("an IKE SA that the fleet has lost: the peer is told so")]
+    Disowned,
     /// The peer answered our CREATE_CHILD_SA with an error; its notify message type.
     #[error("the peer refused a rekey by {0}")]
     RekeyRefused(u16),
@@ -329,6 +332,9 @@ pub enum Ending {
     /// It has sent all the messages that its keys allow.
     #[error("its IVs are used up")]
     Exhausted,
+    /// The peer has shown its token: it has lost the IKE SA (RFC 6290 section 3).
+    #[error("the peer has lost it")]
+    PeerCrashed,
     /// The peer was told to go to another gateway, and has not ended it (RFC 5685 section 5).
     #[error("the peer was redirected")]
     Redirected,

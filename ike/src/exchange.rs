@@ -58,6 +58,14 @@ impl Subject {
             Self::Ike { .. } => None,
         }
     }
+
+    /// Our SPI of the IKE SA that there will be.
+    fn ike(&self) -> Option<u64> {
+        match self {
+            Self::Child { .. } => None,
+            Self::Ike { with, .. } => Some(*with),
+        }
+    }
 }
 
 /// What the peer has made in the place of the same SA.
@@ -103,6 +111,15 @@ impl Exchange {
             octets: Vec::new(),
             rival: None,
         }
+    }
+
+    /// Our SPIs of the IKE SAs that may come of it.
+    pub(crate) fn promised_spis(&self) -> impl Iterator<Item = u64> {
+        let rival = self.rival.as_ref().and_then(|rival| match &rival.sa {
+            RivalSa::Child(_) => None,
+            RivalSa::Ike(heir) => Some(heir.spis().responder),
+        });
+        self.subject.ike().into_iter().chain(rival)
     }
 
     pub(crate) fn request(&self) -> Request {

@@ -29,6 +29,8 @@ impl Informational {
                 Payload::Notify(notify) if follows_auth && is_fatal(notify.kind) => {
                     result.ending = Some(Ending::PeerRefused(notify.kind.0));
                 }
+                // RFC 6290 section 4.4.
+                Payload::Notify(notify) if notify.kind == NotifyType::QUICK_CRASH_DETECTION => {}
                 Payload::Notify(notify) if is_about_addresses(notify.kind) => {}
                 Payload::Notify(notify) => result.notified.push(notify.kind.0),
                 // A configuration request, for the version too, may go unanswered (RFC 7296 section 2.20).

@@ -43,6 +43,7 @@ mod narrow;
 mod nat;
 mod offer;
 mod outbox;
+mod qcd;
 mod redirect;
 mod requests;
 mod responder;

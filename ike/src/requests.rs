@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::DhGroup;
 use crate::mobike::COOKIE2_LEN;
+use crate::qcd::{self, Token};
 use crate::wire::{Delete, ExchangeType, Notify, NotifyType, Payload, Protocol};
 
 /// Before the first retransmission. It doubles with each.
@@ -27,6 +28,8 @@ pub(crate) enum Request {
     CheckPath([u8; COOKIE2_LEN]),
     /// Go to another gateway (RFC 5685 section 5).
     Redirect,
+    /// Keep this token (RFC 6290 section 4.3).
+    GiveToken(Token),
     /// This child SA, by its inbound SPI, is gone.
     DeleteChild(u32),
     /// This IKE SA is gone.
@@ -54,6 +57,7 @@ impl Request {
                 vec![Payload::Notify(Notify::new(NotifyType::COOKIE2, cookie2))]
             }
             Self::Redirect => vec![Payload::Notify(Notify::new(NotifyType::REDIRECT, redirect))],
+            Self::GiveToken(token) => vec![qcd::notification(token)],
             Self::DeleteChild(spi) => {
                 vec![Payload::Delete(Delete::Child {
                     protocol: Protocol::Esp,
@@ -66,9 +70,12 @@ impl Request {
 
     pub(crate) fn exchange(self) -> ExchangeType {
         match self {
-            Self::Probe | Self::CheckPath(_) | Self::Redirect | Self::DeleteChild(_) | Self::DeleteIke => {
-                ExchangeType::Informational
-            }
+            Self::Probe
+            | Self::CheckPath(_)
+            | Self::Redirect
+            | Self::GiveToken(_)
+            | Self::DeleteChild(_)
+            | Self::DeleteIke => ExchangeType::Informational,
             Self::Rekey(..) => ExchangeType::CreateChildSa,
         }
     }
@@ -200,6 +207,7 @@ impl Requests {
             Request::Probe
             | Request::CheckPath(_)
             | Request::Redirect
+            | Request::GiveToken(_)
             | Request::DeleteChild(_)
             | Request::Rekey(..) => TRANSMISSIONS,
             Request::DeleteIke => FAREWELLS,

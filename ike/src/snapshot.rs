@@ -13,7 +13,7 @@ use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) unchecked: bool,
     /// The peer follows REDIRECT (RFC 5685).
     pub(crate) follows_redirects: bool,
+    /// By which the peer says that it has lost the IKE SA (RFC 6290).
+    pub(crate) peer_token: Option<Secret>,
     /// Of the peer's requests, with the reply to the last.
     pub(crate) window: Window,
     /// Message ID of our next request.
@@ -83,6 +85,7 @@ impl State {
             mobike: self.mobike,
             unchecked: self.unchecked,
             follows_redirects: self.follows_redirects,
+            peer_token: None,
             window: Window::default(),
             next_request: 0,
             children: Children::default(),

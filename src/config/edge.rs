@@ -29,6 +29,9 @@ pub(crate) struct EdgeConfig {
     pub(crate) fleet_key: PathBuf,
     /// An edge's certificate.
     pub(crate) tls: TlsFiles,
+    /// Whether customers' routers are told of IKE SAs that the whole fleet has lost (RFC 6290).
+    #[serde(default = "values::on")]
+    pub(crate) quick_crash_detection: bool,
     /// Optional.
     #[serde(default)]
     pub(crate) limits: EdgeLimits,

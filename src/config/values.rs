@@ -96,6 +96,11 @@ pub(super) fn https<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Er
     Ok(text)
 }
 
+/// For a switch that is on unless the file says otherwise.
+pub(super) fn on() -> bool {
+    true
+}
+
 /// A whole number of seconds, at least one and at most a month.
 pub(super) fn seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     const MONTH: u64 = 31 * 86_400;

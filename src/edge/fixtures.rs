@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ike::Secret;
 use prost::bytes::Bytes;
 use proto::{
-    AuthMethod, Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSpis, InboundSpi, Key, Record, Sealed,
-    Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
+    AuthMethod, Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSa, IkeSpis, InboundSpi, Key, Record,
+    Sealed, Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
 };
 
 use super::replica::Replica;
@@ -149,6 +149,29 @@ fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
         created: now().into(),
         expires: Timestamp::from(now()).after(Duration::from_secs(86_400)),
         precedence: 5,
+    }
+}
+
+/// An IKE SA of the edge in slot 1, whose snapshot nobody can open.
+pub(crate) fn ike_sa(revision: u64, responder_spi: u64, tunnel: &str) -> Record {
+    let header = IkeSa {
+        spis: IkeSpis {
+            initiator: 1,
+            responder: responder_spi,
+        },
+        slot: Slot::new(1).unwrap(),
+        epoch: 1,
+        tunnel: tunnel.parse().unwrap(),
+        remote_id: format!("{tunnel}.example").parse().unwrap(),
+        local: "203.0.113.1:500".parse().unwrap(),
+        peer: "198.51.100.7:500".parse().unwrap(),
+        initial_contact: false,
+        created: now().into(),
+    };
+    let sealed = Sealed::new(header, |_| Bytes::from_static(&[1; 80]));
+    Record {
+        revision,
+        body: Body::IkeSa(sealed),
     }
 }
 

@@ -90,6 +90,7 @@ fn kind(what: &What) -> &'static str {
         What::Redirected(_) => "redirected",
         What::NotRedirected(_) => "not_redirected",
         What::RedirectedFrom(_) => "redirected_from",
+        What::Disowned => "disowned",
     }
 }
 
@@ -102,7 +103,8 @@ fn level(what: &What) -> Level {
         | What::Ended(_)
         | What::Restored
         | What::Redirected(_)
-        | What::RedirectedFrom(_) => Level::INFO,
+        | What::RedirectedFrom(_)
+        | What::Disowned => Level::INFO,
         What::InitRefused(_)
         | What::IntermediateRefused(_)
         | What::AuthRefused(_)

@@ -60,7 +60,7 @@ impl Link {
         loop {
             let begun = Instant::now();
             let Err(end) = self.session().await;
-            self.state.send_modify(|state| state.client = None);
+            self.state.send_modify(|state| state.note_session(None));
             self.metrics.count(Family::Sessions, "ended");
             if let Some(withheld) = throttle.admit(end.to_string(), Instant::now()) {
                 warn!(reason = %end, withheld, "no session with the distributor; trying again");
@@ -87,7 +87,7 @@ impl Link {
         };
         self.take_lease(&mut clock, &lease)?;
         self.replica.write().begin_stream();
-        self.state.send_modify(|state| state.client = Some(client));
+        self.state.send_modify(|state| state.note_session(Some(client)));
         self.metrics.count(Family::Sessions, "begun");
         info!(slot = %lease.slot, incarnation = lease.incarnation, "session with the distributor");
         self.converse(&mut clock, lease, outgoing, incoming).await

@@ -202,6 +202,7 @@ impl Edge {
                 redirect_patience: limits.redirect,
                 ..ike::Limits::default()
             },
+            quick_crash_detection: config.quick_crash_detection,
             sa_lifetime: limits.sa_lifetime,
             replica: replica.clone(),
             link: link.clone(),

@@ -34,6 +34,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub(crate) struct Negotiator {
     pub(crate) fleet_key: Arc<FleetKey>,
     pub(crate) limits: Limits,
+    pub(crate) quick_crash_detection: bool,
     pub(crate) sa_lifetime: Duration,
     pub(crate) replica: SharedReplica,
     pub(crate) link: watch::Receiver<LinkState>,
@@ -149,10 +150,11 @@ impl Negotiator {
             slot: tenure.ike_slot(),
             incarnation: tenure.incarnation,
             spi_key: self.fleet_key.spi_key(),
+            quick_crash_detection: self.quick_crash_detection,
             ike: ike::IkePolicy::default(),
             limits: self.limits,
         };
-        let host = FleetHost::new(self.replica.clone());
+        let host = FleetHost::new(self.replica.clone(), self.link.clone());
         Running {
             tenure,
             responder: ike::Responder::new(config, Box::new(host)),

@@ -15,6 +15,8 @@ use super::replica::Replica;
 pub(crate) struct LinkState {
     /// `None` while there is no session.
     pub(crate) client: Option<FleetClient<Channel>>,
+    /// The session has brought all that was there when it began.
+    pub(crate) caught_up: bool,
     /// The last lease; it may have run out.
     pub(crate) tenure: Option<Tenure>,
     /// Up to where the replica is complete.
@@ -31,9 +33,16 @@ impl LinkState {
         self.tenure.filter(|tenure| tenure.runs(now))
     }
 
+    /// A session begins, by this client, or has ended.
+    pub(crate) fn note_session(&mut self, client: Option<FleetClient<Channel>>) {
+        self.client = client;
+        self.caught_up = false;
+    }
+
     /// The replica is complete up to `position` since now.
     pub(crate) fn note_received(&mut self, position: Resume, now: Instant) {
         self.received = Some(position);
+        self.caught_up = true;
         // A session that resumes brings the position again that it resumes from.
         if self.installed != Some(position) {
             self.behind_since.get_or_insert(now);
@@ -81,6 +90,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn each_session_has_to_catch_up_anew() {
+        let mut link = LinkState::default();
+        let position = Resume {
+            store: 1,
+            revision: 1,
+        };
+        link.note_received(position, Instant::now());
+        assert!(link.caught_up);
+        link.note_session(None);
+        assert!(!link.caught_up);
+    }
 
     #[test]
     fn lag_counts_from_the_first_thing_that_the_kernel_has_not() {

@@ -16,6 +16,7 @@ use crate::crypto::{Algorithm, PublicKey};
 use crate::established::Established;
 use crate::init::Initiated;
 use crate::nat::Outer;
+use crate::qcd::{self, Token};
 use crate::snapshot::State;
 use crate::tunnels::{Tunnels, is_same_identity};
 use crate::window::{Answered, Window};
@@ -37,6 +38,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) decoy: &'a Secret,
     /// The time since 1970.
     pub(crate) unix_time: Duration,
+    /// For the peer; `None` without QUICK CRASH DETECTION.
+    pub(crate) token: Option<Token>,
 }
 
 /// How the attempt ends.
@@ -218,6 +221,7 @@ impl Attempt<'_> {
         let agreed = self.first_child(request, tunnel, issue_esp_spi);
         let reply = Reply {
             proof,
+            token: self.token.as_ref(),
             configuration: request.addresses.answer(&tunnel.addresses),
             agreed: &agreed,
             mobike: request.mobike,
@@ -236,6 +240,7 @@ impl Attempt<'_> {
             mobike: request.mobike,
             unchecked: false,
             follows_redirects: self.initiated.redirects.followed,
+            peer_token: request.token.clone().filter(|_| self.token.is_some()),
             window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
             next_request: 0,
             children: Children::default(),
@@ -309,6 +314,7 @@ impl Proof {
 /// What IKE_AUTH is answered with.
 struct Reply<'a> {
     proof: &'a Proof,
+    token: Option<&'a Token>,
     /// A configuration payload.
     configuration: Option<Vec<u8>>,
     /// The child SA and its inbound SPI.
@@ -317,7 +323,8 @@ struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// IDr, CERT, AUTH and CP, and either the child SA or what there is to say about its absence.
+    /// IDr, CERT, AUTH, our token and CP, in this order (RFC 6290 section 4.2), and either the child SA or what there is to say
+    /// about its absence.
     fn seal(&self, channel: &mut Channel, message_id: u32) -> Result<Vec<u8>, Exhausted> {
         let proof = self.proof;
         let mut payloads = vec![Payload::IdR(proof.id.clone())];
@@ -335,6 +342,7 @@ impl Reply<'_> {
             method: proof.method,
             data: &proof.data,
         }));
+        payloads.extend(self.token.map(qcd::notification));
         payloads.extend(self.configuration.as_deref().map(Payload::Configuration));
         let spi = self.agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
         let excuse = self.agreed.as_ref().err().and_then(NoChild::notification);

@@ -1,7 +1,9 @@
 //! What an IKE_AUTH request asks for and proves (RFC 7296 section 1.2).
 
+use crate::Secret;
 use crate::child::ChildRequest;
 use crate::configuration::AddressRequest;
+use crate::qcd;
 use crate::wire::{Auth, Certificate, IdPayload, NotifyType, Payload, WireError};
 
 /// The peer's claim and its proof.
@@ -16,6 +18,8 @@ pub(super) struct AuthRequest<'a> {
     pub(super) mobike: bool,
     /// By a configuration payload.
     pub(super) addresses: AddressRequest,
+    /// QUICK_CRASH_DETECTION (RFC 6290 section 4.2).
+    pub(super) token: Option<Secret>,
     /// `None`: the IKE SA shall have no child SA yet (RFC 6023 section 3).
     pub(super) child: Option<ChildRequest<'a>>,
 }
@@ -45,6 +49,7 @@ impl<'a> AuthRequest<'a> {
             initial_contact,
             mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
             addresses,
+            token: qcd::given(payloads),
             child: ChildRequest::read_if_any(payloads)?,
         })
     }

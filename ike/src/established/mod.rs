@@ -22,6 +22,7 @@ use crate::channel::Exhausted;
 use crate::context::Context;
 use crate::fragments::Assembly;
 use crate::outbox::Outbox;
+use crate::qcd;
 use crate::requests::{Due, Request, Requests};
 use crate::snapshot::State;
 use crate::{Change, Dropped, Ending, Limits, Path, Side, What};
@@ -145,6 +146,9 @@ impl Established {
     }
 
     pub(crate) fn handle_message(&mut self, arrived: Arrived<'_>, cx: &mut Context<'_>) -> Fate {
+        if self.is_lost_by_peer(arrived) {
+            return self.end(Ending::PeerCrashed, cx);
+        }
         let handled = match arrived.message.header.flags.response {
             true => self.handle_response(arrived, cx),
             false => self.handle_request(arrived, cx),
@@ -163,6 +167,14 @@ impl Established {
                 handled.unwrap_or_else(|Exhausted| self.end(Ending::Exhausted, cx))
             }
         }
+    }
+
+    /// "If it succeeds, it MUST silently delete the IKE SA", wherever the message comes from (RFC 6290 section 3).
+    fn is_lost_by_peer(&self, arrived: Arrived<'_>) -> bool {
+        let message = arrived.message;
+        let is_in_clear = message.encrypted.is_none() && message.header.flags.response;
+        let token = self.state.peer_token.as_ref().filter(|_| is_in_clear);
+        token.is_some_and(|token| qcd::is_shown(token, &message.payloads))
     }
 
     fn handle_due(&mut self, cx: &mut Context<'_>) -> Result<Fate, Exhausted> {

@@ -10,6 +10,7 @@ use crate::create_child::CreateChild;
 use crate::exchange::{Exchange, Rival, RivalSa, Subject, lowest};
 use crate::narrow::{Selectors, narrow};
 use crate::offer::{esp_offer, ike_offer, taken};
+use crate::qcd;
 use crate::requests::{Old, Request};
 use crate::select::{esp_spi, ike_spi};
 use crate::snapshot::State;
@@ -249,7 +250,8 @@ impl Established {
             ni: &ni,
             nr: response.nonce,
         };
-        let ours = self.heir(&agreed, cx);
+        let mut ours = self.heir(&agreed, cx);
+        ours.peer_token = qcd::given(payloads).filter(|_| cx.tokens.is_some());
         self.settle_succession(ours, &lowest(&ni, response.nonce), rival, cx);
         Ok(())
     }

@@ -57,7 +57,9 @@ impl Established {
                 self.path_checked(&cookie2, &payloads, cx);
                 Ok(Fate::Stays)
             }
-            Request::Probe | Request::Redirect | Request::DeleteIke => Ok(Fate::Stays),
+            Request::Probe | Request::Redirect | Request::GiveToken(_) | Request::DeleteIke => {
+                Ok(Fate::Stays)
+            }
         }
     }
 
@@ -84,7 +86,11 @@ impl Established {
                 }
                 // The operator has changed its mind.
                 Request::Redirect if self.redirect.is_none() => {}
-                Request::Probe | Request::Redirect | Request::DeleteChild(_) | Request::DeleteIke => {
+                Request::Probe
+                | Request::Redirect
+                | Request::GiveToken(_)
+                | Request::DeleteChild(_)
+                | Request::DeleteIke => {
                     self.send(request, cx)?;
                 }
             }

@@ -9,6 +9,7 @@ use crate::children::{self, Child};
 use crate::context::Context;
 use crate::create_child::CreateChild;
 use crate::exchange::{NONCE_LEN, Rival, RivalSa, lowest};
+use crate::qcd;
 use crate::requests::{Old, Request};
 use crate::select::ike_suite_and_spi;
 use crate::wire::{KeyExchange, Payload, Proposal, Protocol, WireError};
@@ -194,7 +195,9 @@ impl Established {
             spi: &spi_octets,
             ..chosen.answer
         };
-        let reply = [Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
+        let token = cx.tokens.map(|tokens| tokens.of(spis));
+        let mut reply = vec![Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
+        reply.extend(token.as_ref().map(qcd::notification));
         self.seal_reply(arrived, &reply)?;
 
         let agreed = succession::Agreed {

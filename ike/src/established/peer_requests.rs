@@ -10,6 +10,7 @@ use crate::exchange::RivalSa;
 use crate::informational::Informational;
 use crate::mobike::Addresses;
 use crate::nat::NatDetection;
+use crate::qcd;
 use crate::window::{Answered, Arrival};
 use crate::wire::{Delete, Encrypted, ExchangeType, Notify, NotifyType, Payload, Protocol, WireError};
 use crate::{Change, Dropped, Ending, Side, What};
@@ -112,6 +113,7 @@ impl Established {
             return self.answer_error(arrived, kind, &[], cx);
         }
         let moves = self.state.mobike && addresses.update && self.update_addresses(arrived, payloads, cx.out);
+        let has_token = cx.tokens.is_some() && self.take_token(payloads);
         let (mut changes, spis) = self.delete_children(&request.deleted, cx);
         let nat = NatDetection::new(arrived.path, arrived.message.header.spis);
         let mut reply = Vec::new();
@@ -127,7 +129,7 @@ impl Established {
             }));
         }
         self.seal_reply(arrived, &reply)?;
-        match changes.is_empty() && !moves {
+        match changes.is_empty() && !moves && !has_token {
             true => self.release(arrived.path, false, cx),
             false => {
                 changes.push(self.put());
@@ -135,6 +137,14 @@ impl Established {
             }
         }
         Ok(Fate::Stays)
+    }
+
+    /// Keeps the token that the peer gives, in the place of the one before. True if it gives one.
+    fn take_token(&mut self, payloads: &[Payload<'_>]) -> bool {
+        let given = qcd::given(payloads);
+        let is_given = given.is_some();
+        self.state.peer_token = given.or_else(|| self.state.peer_token.take());
+        is_given
     }
 
     /// The peer has deleted these child SAs, named by the SPIs it received on; those not known are passed over. Returns

@@ -4,6 +4,7 @@ use super::Established;
 use crate::channel::{Channel, Role};
 use crate::context::Context;
 use crate::crypto::IkeKeys;
+use crate::requests::Request;
 use crate::snapshot::State;
 use crate::{Change, ChildUpdate, IkeSpis, IkeSuite, Secret, Side, What};
 
@@ -55,6 +56,10 @@ impl Established {
         let spis = heir.spis();
         self.report(What::IkeRekeyed { heir: spis, by }, cx.out);
         let mut heir = Established::new(heir, cx.now);
+        // Who has begun a rekey gives its token in an exchange of its own (RFC 6290 section 4.3).
+        if let (Side::Us, Some(tokens)) = (by, cx.tokens) {
+            heir.requests.push(Request::GiveToken(tokens.of(spis)));
+        }
         heir.state.children = std::mem::take(&mut self.state.children);
         let mut changes = vec![heir.put()];
         changes.extend(heir.state.children.iter().map(|child| Change::UpdateChild {
@@ -65,6 +70,14 @@ impl Established {
         changes.push(self.put());
         self.state.children = std::mem::take(&mut heir.state.children);
         (changes, heir)
+    }
+
+    /// Our SPIs of the IKE SAs that a rekey under way may make: the peer may have one already.
+    pub(crate) fn promised_spis(&self) -> impl Iterator<Item = u64> {
+        let exchange = self.state.exchange.iter();
+        self.pending_heirs()
+            .map(|heir| heir.state.spis().responder)
+            .chain(exchange.flat_map(|exchange| exchange.promised_spis()))
     }
 
     /// The fleet knows the heirs: the first gets the child SAs, and what is still to be asked about them.

@@ -252,6 +252,7 @@ impl Responder {
             tunnels: &self.tunnels,
             decoy: &self.decoy,
             unix_time,
+            token: self.tokens.as_ref().map(|tokens| tokens.of(spis)),
         };
         match attempt.judge(channel, &opened, issue) {
             Ok(Judged::Accepted(accepted, changes)) => self.await_fleet(spis, accepted, changes),

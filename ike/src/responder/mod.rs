@@ -4,8 +4,9 @@ mod budget;
 mod handshake;
 #[cfg(test)]
 mod tests;
+mod unknown;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use crate::cookie::Cookies;
 use crate::established::{Established, Fate};
 use crate::half_open::HalfOpens;
 use crate::outbox::Outbox;
+use crate::qcd::Tokens;
 use crate::snapshot::State;
 use crate::spi::SpiMask;
 use crate::timers::Timers;
@@ -41,6 +43,8 @@ pub struct Responder {
     config: Config,
     spi_mask: SpiMask,
     cookies: Cookies,
+    /// `None` without QUICK CRASH DETECTION (RFC 6290).
+    tokens: Option<Tokens>,
     host: Box<dyn Host + Send>,
     tunnels: Tunnels,
     /// Checked in place of the key of a peer that is not known, so that both take the same time.
@@ -49,6 +53,8 @@ pub struct Responder {
     established: HashMap<u64, Box<Established>>,
     /// Responder SPI of the IKE SA of each child SA, by inbound SPI. Child SAs of half-open IKE SAs included.
     ike_of_child: HashMap<u32, u64>,
+    /// Responder SPIs of the IKE SAs whose rekey under way will make others.
+    rekeying: HashSet<u64>,
     timers: Timers,
     awaited: HashMap<CommitId, Awaited>,
     /// Above every IV counter that an IKE SA used which no longer runs here: should it be restored in this same
@@ -74,6 +80,7 @@ impl Responder {
         Self {
             spi_mask: SpiMask::new(&config.spi_key),
             cookies: Cookies::new(&config.spi_key),
+            tokens: config.quick_crash_detection.then(|| Tokens::new(&config.spi_key)),
             config,
             host,
             tunnels: Tunnels::default(),
@@ -81,6 +88,7 @@ impl Responder {
             half_open: HalfOpens::default(),
             established: HashMap::new(),
             ike_of_child: HashMap::new(),
+            rekeying: HashSet::new(),
             timers: Timers::default(),
             awaited: HashMap::new(),
             used_ivs: 0,
@@ -146,7 +154,7 @@ impl Responder {
         let established = self.established.get(&spi).map(|sa| &sa.state.channel);
         let known = half_open.or(established.map(|channel| (channel.spis, channel.role)));
         if known != Some((spis, role)) {
-            return self.out.report(path, Some(spis), None, Dropped::UnknownSpi);
+            return self.handle_unknown(now, path, header, octets, spis);
         }
         let message = match Message::decode_body(header, octets) {
             Ok(message) => message,
@@ -329,6 +337,10 @@ impl Responder {
             fate = sa.proceed(&mut cx);
         }
         let heirs = cx.heirs;
+        match sa.promised_spis().next() {
+            Some(_) if fate == Fate::Stays => self.rekeying.insert(spi),
+            _ => self.rekeying.remove(&spi),
+        };
         match fate {
             Fate::Gone => {
                 self.timers.disarm(spi);
@@ -355,6 +367,7 @@ impl Responder {
             out: &mut self.out,
             host: self.host.as_mut(),
             spi_mask: &self.spi_mask,
+            tokens: self.tokens.as_ref(),
             half_open: &self.half_open,
             established: &self.established,
             ike_of_child: &mut self.ike_of_child,

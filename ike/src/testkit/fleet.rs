@@ -44,6 +44,7 @@ impl TestFleet {
             slot: Slot::new(slot).expect("a slot"),
             incarnation: slot.into(),
             spi_key: Self::spi_key(),
+            quick_crash_detection: true,
             ike: IkePolicy::default(),
             limits,
         };

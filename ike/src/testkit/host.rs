@@ -42,6 +42,7 @@ pub struct TestHost {
     random: TestRandom,
     taken: Arc<Mutex<HashSet<u32>>>,
     clock: Arc<AtomicU64>,
+    knows_no_ike_sa: bool,
     /// Of key pairs, where they need not repeat.
     system: Option<SystemRandom>,
 }
@@ -56,6 +57,7 @@ impl TestHost {
             random: TestRandom::new(seed),
             taken: Arc::default(),
             clock: Arc::new(AtomicU64::new(UNIX_TIME.as_secs())),
+            knows_no_ike_sa: false,
             system: None,
         }
     }
@@ -64,6 +66,15 @@ impl TestHost {
     pub fn with_key_pairs_of_system(self) -> Self {
         Self {
             system: Some(SystemRandom::new()),
+            ..self
+        }
+    }
+
+    /// The same in a fleet that has lost all IKE SAs.
+    #[must_use]
+    pub fn after_a_crash(self) -> Self {
+        Self {
+            knows_no_ike_sa: true,
             ..self
         }
     }
@@ -99,6 +110,10 @@ impl Host for TestHost {
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {
         self.taken.lock().is_ok_and(|taken| taken.contains(&spi))
+    }
+
+    fn is_ike_sa_gone(&self, _responder_spi: u64) -> bool {
+        self.knows_no_ike_sa
     }
 
     fn unix_time(&self) -> Duration {

@@ -74,6 +74,7 @@ pub(crate) struct NotifyType(pub(crate) u16);
 
 impl NotifyType {
     pub(crate) const UNSUPPORTED_CRITICAL_PAYLOAD: Self = Self(1);
+    pub(crate) const INVALID_IKE_SPI: Self = Self(4);
     pub(crate) const INVALID_MAJOR_VERSION: Self = Self(5);
     pub(crate) const INVALID_SYNTAX: Self = Self(7);
     pub(crate) const NO_PROPOSAL_CHOSEN: Self = Self(14);
@@ -104,6 +105,8 @@ impl NotifyType {
     pub(crate) const REDIRECTED_FROM: Self = Self(16408);
     /// RFC 6023 section 4.
     pub(crate) const CHILDLESS_IKEV2_SUPPORTED: Self = Self(16418);
+    /// RFC 6290 section 4.1.
+    pub(crate) const QUICK_CRASH_DETECTION: Self = Self(16419);
     /// RFC 7383 section 2.3.
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
     /// RFC 7427 section 4.

@@ -91,6 +91,11 @@ impl Fleet {
         self.distributor = Some(Running { stop, task });
     }
 
+    /// Of a distributor that has stopped: the next one begins with nothing.
+    pub(super) fn lose_store(&self) {
+        std::fs::remove_file(self.path("fleet.redb")).unwrap();
+    }
+
     pub(super) async fn stop_distributor(&mut self) {
         let Running { stop, task } = self.distributor.take().unwrap();
         stop.send(()).unwrap();
@@ -116,6 +121,7 @@ impl Fleet {
             health: health_side,
             fleet_key: self.path("fleet.key"),
             tls: self.tls(name),
+            quick_crash_detection: true,
             limits: Default::default(),
         };
         let doors = Doors {

@@ -135,6 +135,35 @@ async fn a_restarted_edge_goes_on_with_its_ike_sas() {
     );
 }
 
+/// RFC 6290: by way of the edge that holds the slot in the SPI, wherever the customer's request comes in.
+#[tokio::test]
+async fn a_customer_hears_at_once_that_the_whole_fleet_has_lost_its_ike_sa() {
+    let mut fleet = Fleet::start().await;
+    let mut e1 = fleet.edge("e1").await;
+    e1.ready().await;
+    let (mut router, customer) = Router::new(1).await;
+    fleet.put_tunnel("acme", &customer).await;
+    router.connect(&e1).await;
+
+    drop(e1);
+    fleet.stop_distributor().await;
+    fleet.lose_store();
+    fleet.start_distributor().await;
+    let mut e1 = fleet.edge("e1").await;
+    e1.ready().await;
+    let mut e2 = fleet.edge("e2").await;
+    e2.ready().await;
+    let probe = router.initiator.probe().unwrap();
+    router.send(&probe, &e2).await;
+    router.receive().await;
+    assert_eq!(router.initiator.status(), Status::Closed);
+    let disowned = "anyswan_ike_events_total{kind=\"disowned\"}";
+    assert_eq!(
+        (counter(&e1, disowned).await, counter(&e2, disowned).await),
+        (1, 0)
+    );
+}
+
 #[tokio::test]
 async fn what_the_customer_asks_while_the_distributor_is_away_is_done_when_it_is_back() {
     let mut fleet = Fleet::start().await;

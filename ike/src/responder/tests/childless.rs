@@ -38,7 +38,7 @@ fn the_fleet_says_that_it_can_do_without() {
 #[test]
 fn who_asks_for_no_child_sa_gets_an_ike_sa_alone() {
     let (fleet, initiator, answer) = childless();
-    assert_eq!(answer.len(), 2, "IDr and AUTH were expected: {answer:?}");
+    assert_eq!(answer.len(), 3, "IDr, AUTH and a token were expected: {answer:?}");
     assert_eq!(initiator.status(), Status::Up);
     assert!(matches!(fleet.commits[0].changes[..], [Change::PutIke(_)]));
     let established = What::Established {

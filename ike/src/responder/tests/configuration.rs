@@ -34,8 +34,8 @@ fn the_tunnels_address_is_given_to_who_asks() {
     let (initiator, answer) = ask(vec![ADDRESS.into()], &REQUEST);
     assert_eq!(initiator.status(), Status::Up);
     let reply = [&[2, 0, 0, 0, 0, 1, 0, 4][..], &ADDRESS].concat();
-    assert_eq!(answer[2], format!("{:?}", Payload::Configuration(&reply)));
-    assert!(answer[3].starts_with("Sa("), "{answer:?}");
+    assert_eq!(answer[3], format!("{:?}", Payload::Configuration(&reply)));
+    assert!(answer[4].starts_with("Sa("), "{answer:?}");
 }
 
 #[test]

@@ -418,8 +418,8 @@ fn wishes_that_are_not_fulfilled_are_passed_over() {
     let payloads = read(&initiator, &reply);
     assert_eq!(
         payloads.len(),
-        5,
-        "{payloads:?} where IDr, AUTH, SA, TSi and TSr were expected"
+        6,
+        "{payloads:?} where IDr, AUTH, a token, SA, TSi and TSr were expected"
     );
-    assert_eq!(payloads[2], format!("{answer:?}"));
+    assert_eq!(payloads[3], format!("{answer:?}"));
 }

@@ -242,6 +242,7 @@ fn no_debug_output_shows_a_key() {
         slot: crate::Slot::new(1).unwrap(),
         incarnation: 1,
         spi_key: TestFleet::spi_key(),
+        quick_crash_detection: true,
         ike: crate::IkePolicy::default(),
         limits: crate::Limits::default(),
     };

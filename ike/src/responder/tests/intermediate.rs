@@ -62,6 +62,7 @@ fn none_is_done_where_the_policy_has_none() {
         slot: Slot::new(5).unwrap(),
         incarnation: 5,
         spi_key: TestFleet::spi_key(),
+        quick_crash_detection: true,
         ike: IkePolicy {
             kems: vec![],
             ..IkePolicy::default()

@@ -4,6 +4,7 @@ mod certificates;
 mod childless;
 mod commits;
 mod configuration;
+mod crash;
 mod create_child;
 mod flood;
 mod fragments;

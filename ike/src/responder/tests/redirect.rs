@@ -56,7 +56,7 @@ fn assert_ended(fleet: &TestFleet, initiator: &Initiator) {
     );
 }
 
-/// Section 6: IDr, AUTH and REDIRECT, and no child SA.
+/// Section 6: IDr, AUTH, our token and REDIRECT, and no child SA.
 #[test]
 fn who_connects_is_redirected_in_ike_auth() {
     let mut fleet = TestFleet::new(5);
@@ -65,7 +65,7 @@ fn who_connects_is_redirected_in_ike_auth() {
     let mut initiator = Initiator::new(follower(), 1);
     let auth = fleet.begin(&mut initiator).unwrap();
     let answer = answer_to(&mut fleet, &initiator, &auth);
-    assert_eq!((answer.len(), answer.last()), (3, Some(&redirect())));
+    assert_eq!((answer.len(), answer.last()), (4, Some(&redirect())));
     assert!(matches!(fleet.commits[0].changes[..], [Change::PutIke(_)]));
     let established = What::Established {
         remote_id: follower().id,

@@ -6,6 +6,7 @@ use crate::certificate::PeerChain;
 use crate::crypto::{Algorithm, ChildKeys, PublicKey, Sha2, SignedOctets};
 use crate::intermediate::MESSAGE_ID;
 use crate::offer::esp_transforms;
+use crate::qcd;
 use crate::testkit::UNIX_TIME;
 use crate::udp::NAT_T_PORT;
 use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal};
@@ -95,6 +96,7 @@ impl Initiator {
             int_auth: &self.init.int_auth,
         };
         self.check_proof(id_r, payloads, *auth, &signed)?;
+        self.token = qcd::given(payloads);
         let Some(answer) = answer else {
             self.child_refusal = error;
             self.status = Status::Up;

@@ -35,6 +35,7 @@ impl Initiator {
             mobike: false,
             unchecked: false,
             follows_redirects: false,
+            peer_token: None,
             window: Window::default(),
             next_request: 2,
             children,

@@ -17,7 +17,7 @@ use super::host::TestRandom;
 use super::session::Session;
 use crate::udp;
 use crate::wire::{Delete, ExchangeType, Header, Message, Notify, Payload, Protocol};
-use crate::{ChildSa, IkeSpis, IkeSuite, Path, Transmit};
+use crate::{ChildSa, IkeSpis, IkeSuite, Path, Secret, Transmit};
 
 /// How far an initiator has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Status {
     Up,
     /// The responder refused, with this notify message type.
     Refused(u16),
-    /// One of both sides has ended the IKE SA.
+    /// One of both sides has ended the IKE SA, or the responder has lost it.
     Closed,
     /// The responder broke the protocol.
     Violated(&'static str),
@@ -45,6 +45,8 @@ pub struct Initiator {
     session: Option<Session>,
     child: Option<ChildSa>,
     child_refusal: Option<u16>,
+    /// By which the responder says that it has lost the IKE SA (RFC 6290).
+    token: Option<Secret>,
     /// The last request, for retransmission.
     last_request: Vec<u8>,
 }
@@ -68,6 +70,7 @@ impl Initiator {
             session: None,
             child: None,
             child_refusal: None,
+            token: None,
             last_request: Vec::new(),
         }
     }

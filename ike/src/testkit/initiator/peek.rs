@@ -3,7 +3,7 @@
 use super::Initiator;
 use crate::Transmit;
 use crate::udp;
-use crate::wire::{Header, Message};
+use crate::wire::{self, Flags, Head, Header, Message, Payload};
 
 impl Initiator {
     /// As if somebody had changed IKE_INTERMEDIATE on its way.
@@ -17,6 +17,22 @@ impl Initiator {
         let id = Header::decode(octets).ok()?.message_id;
         let reply = self.session.as_mut()?.reply(id, &[]);
         Some(self.wrap(&reply))
+    }
+
+    /// An answer in the clear to a request of the responder, as from a router that has lost the IKE SA.
+    pub(crate) fn disown(&self, request: &Transmit, payloads: &[Payload<'_>]) -> Option<Transmit> {
+        let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
+        let header = Header::decode(octets).ok()?;
+        let head = Head {
+            spis: header.spis,
+            exchange: header.exchange,
+            flags: Flags {
+                initiator: !header.flags.initiator,
+                response: true,
+            },
+            message_id: header.message_id,
+        };
+        Some(self.wrap(&wire::encode(&head, payloads)))
     }
 
     /// Where peers with MOBIKE go when they suspect a NAT (RFC 4555 section 3.3).

@@ -2,6 +2,7 @@
 
 use super::{Initiator, Status, Violation};
 use crate::Transmit;
+use crate::qcd;
 use crate::wire::{Delete, ExchangeType, Message, NotifyType, Payload, Protocol};
 
 impl Initiator {
@@ -18,6 +19,11 @@ impl Initiator {
             return self.handle_request(message, octets);
         }
         if !session.awaits(header.message_id) {
+            return Ok(None);
+        }
+        let token = self.token.as_ref().filter(|_| message.encrypted.is_none());
+        if token.is_some_and(|token| qcd::is_shown(token, &message.payloads)) {
+            self.status = Status::Closed;
             return Ok(None);
         }
         let Some(opened) = session.open(message, octets) else {

@@ -1,0 +1,74 @@
+//! Requests for IKE SAs that do not run here: silence, unless it is certain that they run nowhere (RFC 6290).
+
+use std::time::Instant;
+
+use super::Responder;
+use crate::qcd::{self, Token};
+use crate::wire::{self, ExchangeType, Flags, Head, Header, Message, Notify, NotifyType, Payload};
+use crate::{Dropped, IkeSpis, Path, What};
+
+impl Responder {
+    /// `spis` are those of the header, in our order.
+    pub(super) fn handle_unknown(
+        &mut self,
+        now: Instant,
+        path: Path,
+        header: Header,
+        octets: &[u8],
+        spis: IkeSpis,
+    ) {
+        let is_request = !header.flags.response
+            && matches!(
+                header.exchange,
+                ExchangeType::Informational | ExchangeType::CreateChildSa
+            );
+        let is_protected =
+            || Message::decode_body(header, octets).is_ok_and(|message| message.encrypted.is_some());
+        let token = match is_request && is_protected() {
+            true => self.token_to_show(spis),
+            false => None,
+        };
+        let Some(token) = token else {
+            return self.out.report(path, Some(spis), None, Dropped::UnknownSpi);
+        };
+        if !self.error_budget.take(now) {
+            return self.out.report(path, Some(spis), None, Dropped::TooManyErrors);
+        }
+        self.out.send(path, &answer(&header, &token));
+        self.out.report(path, Some(spis), None, What::Disowned);
+    }
+
+    /// "A token maker MUST NOT send a valid QCD token in an unprotected message for an existing IKE SA", in a cluster neither
+    /// (RFC 6290 section 9.2). Only the edge that issued the SPI may show it: it alone knows what is still in the making.
+    fn token_to_show(&self, spis: IkeSpis) -> Option<Token> {
+        let tokens = self.tokens.as_ref()?;
+        let spi = spis.responder;
+        let is_ours = self.spi_mask.slot_of(spi) == Some(self.config.slot);
+        let runs_here = || self.half_open.get(spi).is_some() || self.established.contains_key(&spi);
+        let is_certain = is_ours && !runs_here() && !self.is_promised(spi) && self.host.is_ike_sa_gone(spi);
+        is_certain.then(|| tokens.of(spis))
+    }
+
+    /// True for the SPI of an IKE SA that a rekey under way is about to make: the peer may have it already.
+    fn is_promised(&self, spi: u64) -> bool {
+        let rekeying = self.rekeying.iter().filter_map(|old| self.established.get(old));
+        let mut promised = rekeying.flat_map(|sa| sa.promised_spis());
+        promised.any(|promised| promised == spi)
+    }
+}
+
+/// "The message sent is a response message [...] with the same IKE SPIs and the Message ID and Exchange Type are copied from
+/// the request" (RFC 7296 section 1.5). It is three octets longer than the shortest request.
+fn answer(header: &Header, token: &Token) -> Vec<u8> {
+    let head = Head {
+        spis: header.spis,
+        exchange: header.exchange,
+        flags: Flags {
+            initiator: !header.flags.initiator,
+            response: true,
+        },
+        message_id: header.message_id,
+    };
+    let unknown = Payload::Notify(Notify::new(NotifyType::INVALID_IKE_SPI, &[]));
+    wire::encode(&head, &[unknown, qcd::notification(token)])
+}
