@@ -273,6 +273,7 @@ mod tests {
             interface: "swan1".parse().unwrap(),
             mtu: None,
             addresses: Vec::new(),
+            rekey_bytes: None,
             auth: proto::AuthMethod::Psk,
             redirect: None,
         }

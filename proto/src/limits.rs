@@ -26,6 +26,9 @@ pub const TUNNEL_SELECTORS: usize = 64;
 /// Addresses that a tunnel gives its customer.
 pub const ADDRESSES: usize = 8;
 
+/// The fewest octets after which a tunnel can have its child SAs rekeyed: a second's worth of a slow line.
+pub const REKEY_BYTES_LEAST: u64 = 1 << 20;
+
 /// Pairs of a tunnel's traffic selectors of either side: each becomes three policies in every kernel.
 pub const PAIRS: usize = 256;
 

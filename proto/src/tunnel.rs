@@ -72,6 +72,8 @@ pub struct Tunnel {
     pub addresses: Vec<IpAddr>,
     /// Where the customer shall go instead, if it follows redirects.
     pub redirect: Option<Gateway>,
+    /// The fleet rekeys a child SA when an edge has sent about as many octets on it; `None`: whatever their number.
+    pub rekey_bytes: Option<u64>,
 }
 
 /// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
@@ -111,6 +113,7 @@ impl TryFrom<v1::Tunnel> for Tunnel {
             auth: wire.auth.try_into()?,
             addresses,
             redirect: parse_optional(&wire.redirect)?,
+            rekey_bytes: parse_rekey_bytes(wire.rekey_bytes)?,
         })
     }
 }
@@ -135,6 +138,7 @@ impl From<&Tunnel> for v1::Tunnel {
                 .as_ref()
                 .map(Gateway::to_string)
                 .unwrap_or_default(),
+            rekey_bytes: tunnel.rekey_bytes.unwrap_or_default(),
         }
     }
 }
@@ -193,5 +197,16 @@ fn parse_mtu(mtu: u32) -> Result<Option<u32>, Invalid> {
         0 => Ok(None),
         mtu if MTU.contains(&mtu) => Ok(Some(mtu)),
         mtu => Err(Invalid::new("mtu", mtu, "is not an MTU (68 to 65535)")),
+    }
+}
+
+fn parse_rekey_bytes(octets: u64) -> Result<Option<u64>, Invalid> {
+    match octets {
+        0 => Ok(None),
+        limits::REKEY_BYTES_LEAST.. => Ok(Some(octets)),
+        octets => {
+            let rule = format!("is less than {} octets", limits::REKEY_BYTES_LEAST);
+            Err(Invalid::new("rekey_bytes", octets, rule))
+        }
     }
 }

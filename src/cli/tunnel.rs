@@ -67,6 +67,7 @@ struct TunnelView {
     addresses: Vec<IpAddr>,
     /// Where the customer is sent.
     redirect: Option<String>,
+    rekey_bytes: Option<u64>,
 }
 
 impl From<&Tunnel> for TunnelView {
@@ -86,6 +87,7 @@ impl From<&Tunnel> for TunnelView {
             mtu: tunnel.mtu,
             addresses: tunnel.addresses.clone(),
             redirect: tunnel.redirect.as_ref().map(ToString::to_string),
+            rekey_bytes: tunnel.rekey_bytes,
         }
     }
 }

@@ -91,6 +91,7 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
         interface: format!("ipsec{id}").parse().unwrap(),
         mtu: None,
         addresses: Vec::new(),
+        rekey_bytes: None,
         auth: AuthMethod::Psk,
         redirect: None,
     }

@@ -217,6 +217,7 @@ fn kernel_tunnel(tunnel: &Tunnel) -> xfrm::Tunnel {
         netns: tunnel.netns.as_ref().map(String::from),
         mtu: tunnel.mtu,
         routes: tunnel.remote_ts.iter().map(TunnelSelector::prefix).collect(),
+        rekey_bytes: tunnel.rekey_bytes,
     }
 }
 

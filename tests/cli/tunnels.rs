@@ -22,7 +22,7 @@ fn a_tunnel_is_added_shown_and_removed() {
             "aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes256-sha256", "aes256-sha384", "aes256-sha512",
             "aes128-sha256", "aes128-sha384", "aes128-sha512",
         ],
-        "interface": "swan1", "netns": null, "mtu": null, "addresses": [], "redirect": null,
+        "interface": "swan1", "netns": null, "mtu": null, "addresses": [], "redirect": null, "rekey_bytes": null,
     }]);
     assert_eq!(listed, expected);
     let table = hub.operator("tunnel list").expect(0).stdout;
@@ -45,13 +45,13 @@ fn everything_about_a_tunnel_can_be_said() {
     let command = "tunnel add beta --remote-id ops@beta.example --local-id 203.0.113.1 --psk-file - \
                    --local-ts 10.0.0.0/8 2001:db8::/32 --remote-ts 192.168.1.0/24,2001:db8:1::/48 --esp aes128gcm16,null-sha256 \
                    --netns beta --interface beta0 --mtu 1400 \
-                   --address 192.168.1.9,2001:db8:1::9 --json";
+                   --address 192.168.1.9,2001:db8:1::9 --rekey-bytes 1000000000 --json";
     let added = hub.operator_with_input(command, PSK).expect(0).json();
     let expected = json!({
         "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1", "auth": "psk",
         "local_ts": ["10.0.0.0/8", "2001:db8::/32"], "remote_ts": ["192.168.1.0/24", "2001:db8:1::/48"],
         "esp": ["aes128gcm16", "null-sha256"], "interface": "beta0", "netns": "beta", "mtu": 1400,
-        "addresses": ["192.168.1.9", "2001:db8:1::9"], "redirect": null,
+        "addresses": ["192.168.1.9", "2001:db8:1::9"], "redirect": null, "rekey_bytes": 1000000000,
     });
     assert_eq!(added["tunnel"], expected);
 }

@@ -145,6 +145,7 @@ fn tunnel() -> Outcome<Tunnel> {
         netns: None,
         mtu: None,
         routes: vec!["10.2.0.0/16".parse()?],
+        rekey_bytes: None,
     })
 }
 

@@ -36,7 +36,8 @@ pub struct Report {
 pub enum Notice {
     /// The peer has begun to send on the inbound SA; told if [`crate::Child::report_use`] asks for it.
     Used(u32),
-    /// The outbound SA has sent three quarters of [`crate::Child::packet_limit`]: time for another key.
+    /// The outbound SA has sent up to three quarters of [`crate::Child::packet_limit`], or up to
+    /// [`crate::Tunnel::rekey_bytes`]: time for another key.
     Worn(u32),
     /// The peer, behind a NAT, sends from this address and port now. They are [`crate::Child`]'s own only once its owner
     /// says so: a packet that was recorded and sent again looks the same.

@@ -45,10 +45,11 @@ impl Desired {
         );
     }
 
-    /// Adds the children of one tunnel. Those with equal selectors share the policies, which belong to the one of the
+    /// Adds the children of `tunnel`. Those with equal selectors share the policies, which belong to the one of the
     /// highest precedence. A child whose lifetime has passed asks for nothing.
     pub(crate) fn add_children<'a>(
         &mut self,
+        tunnel: &Tunnel,
         children: impl IntoIterator<Item = &'a Child>,
         claims: &Claims,
         exhausted: &BTreeSet<u32>,
@@ -60,7 +61,7 @@ impl Desired {
             self.add_inbound(child, now);
             match refuse_outbound(child, claims, exhausted) {
                 Some(failure) => self.failures.push(failure),
-                None => self.add_outbound(child, now),
+                None => self.add_outbound(tunnel, child, now),
             }
             for selector in &child.selectors {
                 self.add_policies(child, *selector);
@@ -84,20 +85,20 @@ impl Desired {
         self.state.sas.insert(SaId::inbound(child), sa);
     }
 
-    fn add_outbound(&mut self, child: &Child, now: SystemTime) {
+    fn add_outbound(&mut self, tunnel: &Tunnel, child: &Child, now: SystemTime) {
         let encap = child.encap.map(|encap| Ports {
             source: encap.local_port,
             destination: encap.peer_port,
         });
         let cipher = Some(child.outbound.clone());
-        let packet_limit = child.packet_limit;
-        let soft_packet_limit = packet_limit.map(|limit| limit - limit / 4);
+        let before = |limit| spread(limit, child.inbound_spi);
         let sa = Sa {
             source: child.local,
             encap,
             cipher,
-            packet_limit,
-            soft_packet_limit,
+            packet_limit: child.packet_limit,
+            soft_packet_limit: child.packet_limit.map(|limit| before(limit - limit / 4)),
+            soft_byte_limit: tunnel.rekey_bytes.map(before),
             ..bare_sa(child, now)
         };
         self.state.sas.insert(SaId::outbound(child), sa);
@@ -162,7 +163,14 @@ fn bare_sa(child: &Child, now: SystemTime) -> Sa {
         expires: Some(unix_seconds(child.expires)),
         packet_limit: None,
         soft_packet_limit: None,
+        soft_byte_limit: None,
     }
+}
+
+/// Up to an eighth below `limit`, by the random low octet of the SPI: SAs that carry as much are not worn at one moment, and
+/// the limit of each stays the same.
+fn spread(limit: u64, spi: u32) -> u64 {
+    limit - limit / 8 / 256 * u64::from(spi & 0xff)
 }
 
 /// Why a child may not have its outbound SA.

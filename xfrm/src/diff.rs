@@ -282,6 +282,7 @@ fn compare(wanted: &Sa, found: &Sa) -> Comparison {
     let same = found.encap == wanted.encap
         && found.packet_limit == wanted.packet_limit
         && found.soft_packet_limit == wanted.soft_packet_limit
+        && found.soft_byte_limit == wanted.soft_byte_limit
         && expires_in_time(wanted, found);
     if same {
         Comparison::Same

@@ -46,7 +46,7 @@ impl Intent {
                 desired.add_tunnel(*id, tunnel);
                 let spis = self.children_of.get(id).into_iter().flatten();
                 let children = spis.filter_map(|spi| self.wanted.children.get(spi));
-                desired.add_children(children, &self.claims, &self.exhausted, now);
+                desired.add_children(tunnel, children, &self.claims, &self.exhausted, now);
             }
         }
         desired

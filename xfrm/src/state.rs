@@ -89,8 +89,9 @@ pub(crate) struct Sa {
     /// When the kernel removes it, in seconds of Unix time; `None` for never.
     pub(crate) expires: Option<u64>,
     pub(crate) packet_limit: Option<u64>,
-    /// The kernel tells when the SA has carried as many packets, once.
+    /// The kernel tells when the SA has carried as many packets or octets, whichever comes first, and once.
     pub(crate) soft_packet_limit: Option<u64>,
+    pub(crate) soft_byte_limit: Option<u64>,
 }
 
 /// UDP ports of an SA, as its packets carry them.

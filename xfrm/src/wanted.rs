@@ -38,6 +38,8 @@ pub struct Tunnel {
     pub mtu: Option<u32>,
     /// Prefixes behind the customer, routed into the interface.
     pub routes: Vec<IpNet>,
+    /// [`crate::Notice::Worn`] tells when an outbound SA has sent about as many octets; `None`: never for that reason.
+    pub rekey_bytes: Option<u64>,
 }
 
 /// A pair of ESP SAs and the policies that use them.

@@ -129,6 +129,7 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     (who, both_sides(), place, more).prop_map(
         |(who, (local_ts, remote_ts), (netns, interface, mtu), (auth, redirect))| Tunnel {
             addresses: vec![remote_ts[0].prefix().network()],
+            rekey_bytes: mtu.map(|mtu| limits::REKEY_BYTES_LEAST * u64::from(mtu)),
             name: who.0,
             id: TunnelId::new(who.1).unwrap(),
             remote_id: who.2,

@@ -33,6 +33,7 @@ fn tunnel() -> v1::Tunnel {
         auth: 0,
         addresses: Vec::new(),
         redirect: String::new(),
+        rekey_bytes: 0,
     }
 }
 
@@ -199,6 +200,10 @@ fn of_tunnels() {
     check(
         |t| t.addresses = vec![vec![10, 2, 0, 1]; 9],
         "addresses: 9 items are more than 8",
+    );
+    check(
+        |t| t.rekey_bytes = 1_048_575,
+        "rekey_bytes: 1048575 is less than 1048576 octets",
     );
     check(|t| t.mtu = 67, "mtu: 67 is not an MTU (68 to 65535)");
 }

@@ -54,6 +54,10 @@ pub(in crate::cli) struct AddArgs {
     /// Of the interface, in octets; by default the kernel's.
     #[arg(long, value_name = "OCTETS")]
     mtu: Option<u32>,
+    /// The fleet rekeys a child SA when an edge has sent about as many octets on it; by default only by its age and the limit
+    /// of packets.
+    #[arg(long, value_name = "OCTETS")]
+    rekey_bytes: Option<u64>,
     /// Change the tunnel if there is one of this name.
     #[arg(long)]
     replace: bool,
@@ -148,6 +152,7 @@ fn tunnel(args: &AddArgs, credentials: &Credentials, known: &[Tunnel]) -> Result
             .and_then(|old| old.redirect.as_ref())
             .map(ToString::to_string)
             .unwrap_or_default(),
+        rekey_bytes: args.rekey_bytes.unwrap_or_default(),
     };
     Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
 }

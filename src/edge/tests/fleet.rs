@@ -172,6 +172,7 @@ impl Fleet {
             interface: format!("ipsec{number}").parse().unwrap(),
             mtu: None,
             addresses: Vec::new(),
+            rekey_bytes: None,
             auth: proto::AuthMethod::Psk,
             redirect: None,
         };

@@ -56,6 +56,7 @@ fn modify(kind: fn(ModifyMessage) -> XfrmMessage, id: SaId, sa: &Sa, added: u64)
     info.replay_window = 0;
     info.lifetime_cfg.hard_packet_limit = sa.packet_limit.unwrap_or(XFRM_INF);
     info.lifetime_cfg.soft_packet_limit = sa.soft_packet_limit.unwrap_or(XFRM_INF);
+    info.lifetime_cfg.soft_byte_limit = sa.soft_byte_limit.unwrap_or(XFRM_INF);
     info.lifetime_cfg.hard_add_expires_seconds = sa
         .expires
         .map_or(0, |expires| expires.saturating_sub(added).max(1));
@@ -112,6 +113,7 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
         expires: None,
         packet_limit: limit(info.lifetime_cfg.hard_packet_limit),
         soft_packet_limit: limit(info.lifetime_cfg.soft_packet_limit),
+        soft_byte_limit: limit(info.lifetime_cfg.soft_byte_limit),
     };
     if info.lifetime_cfg.hard_add_expires_seconds != 0 {
         sa.expires = Some(
@@ -141,8 +143,8 @@ pub(crate) fn parse(payload: &[u8]) -> Option<(SaId, Sa)> {
     Some((id, sa))
 }
 
-fn limit(packets: u64) -> Option<u64> {
-    (packets != XFRM_INF).then_some(packets)
+fn limit(limit: u64) -> Option<u64> {
+    (limit != XFRM_INF).then_some(limit)
 }
 
 fn parse_encap(nla: &NlaBuffer<&[u8]>) -> Option<Ports> {

@@ -6,11 +6,15 @@ use super::*;
 use crate::codec::{link, policy, route, sa};
 use crate::events::{self, Event};
 use crate::netlink::Message;
-use crate::state::{Direction, Link, LinkId, SaId};
+use crate::state::{Direction, Link, LinkId, Sa, SaId};
 use crate::{Subject, UdpEncap};
 
 #[test]
 fn an_sa_comes_back() {
+    let tunnel = Tunnel {
+        rekey_bytes: Some(1 << 40),
+        ..tunnel()
+    };
     for encap in [
         None,
         Some(UdpEncap {
@@ -25,15 +29,13 @@ fn an_sa_comes_back() {
                 peer: address(peer),
                 ..child()
             };
-            for (id, wanted) in state(&tunnel(), &[child]).sas {
+            for (id, wanted) in state(&tunnel, &[child]).sas {
                 let request = sa::add(id, &wanted, NOW);
                 let (read_id, read) = sa::parse(&request.payload).unwrap();
                 assert_eq!((read_id, read.tunnel, read.source), (id, TUNNEL, wanted.source));
                 assert!(read.cipher == wanted.cipher);
-                assert_eq!(
-                    (read.encap, read.packet_limit, read.soft_packet_limit),
-                    (wanted.encap, wanted.packet_limit, wanted.soft_packet_limit)
-                );
+                let limits = |sa: &Sa| (sa.packet_limit, sa.soft_packet_limit, sa.soft_byte_limit);
+                assert_eq!((read.encap, limits(&read)), (wanted.encap, limits(&wanted)));
                 // The request has no time of adding, so its lifetime is all there is.
                 assert_eq!(read.expires, Some(600));
                 assert_eq!(read.owner, Subject::Tunnel(TUNNEL));

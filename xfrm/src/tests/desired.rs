@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::Subject;
-use crate::state::{Direction, PolicyId, SaId};
+use crate::state::{Direction, PolicyId, Sa, SaId};
 
 fn out_policy(selector: Selector) -> PolicyId {
     PolicyId {
@@ -63,11 +63,40 @@ fn a_child_whose_lifetime_has_passed_asks_for_nothing() {
 }
 
 #[test]
-fn only_the_outbound_sa_has_the_packet_limit() {
-    let state = state(&tunnel(), &[child()]);
-    let limits = |id| (state.sas[&id].packet_limit, state.sas[&id].soft_packet_limit);
-    assert_eq!(limits(SaId::inbound(&child())), (None, None));
-    assert_eq!(limits(SaId::outbound(&child())), (Some(1000), Some(750)));
+fn only_the_outbound_sa_has_limits_of_what_it_sends() {
+    let tunnel = Tunnel {
+        rekey_bytes: Some(1 << 30),
+        ..tunnel()
+    };
+    let state = state(&tunnel, &[child()]);
+    let limits = |id| {
+        let sa: &Sa = &state.sas[&id];
+        (sa.packet_limit, sa.soft_packet_limit, sa.soft_byte_limit)
+    };
+    assert_eq!(limits(SaId::inbound(&child())), (None, None, None));
+    let (packets, soft_packets, soft_bytes) = limits(SaId::outbound(&child()));
+    assert_eq!((packets, soft_packets), (Some(1000), Some(750)));
+    // One 256th of an eighth below, by the SPI's last octet.
+    assert_eq!(soft_bytes, Some((1 << 30) - (1 << 19)));
+}
+
+#[test]
+fn soft_limits_are_spread_over_an_eighth() {
+    let tunnel = Tunnel {
+        rekey_bytes: Some(8 << 20),
+        ..tunnel()
+    };
+    let soft = |inbound_spi| {
+        let child = Child {
+            inbound_spi,
+            ..child()
+        };
+        let state = state(&tunnel, std::slice::from_ref(&child));
+        state.sas[&SaId::outbound(&child)].soft_byte_limit.unwrap()
+    };
+    let limits: BTreeSet<u64> = (0x0040_0100..0x0040_0200).map(soft).collect();
+    assert_eq!(limits.len(), 256);
+    assert!(limits.iter().all(|limit| (7 << 20..=8 << 20).contains(limit)));
 }
 
 #[test]
@@ -114,6 +143,7 @@ fn an_exhausted_child_only_receives() {
     claims.add(&child());
     let mut desired = Desired::default();
     desired.add_children(
+        &tunnel(),
         &[child()],
         &claims,
         &BTreeSet::from([child().inbound_spi]),
@@ -170,6 +200,7 @@ fn the_narrower_selector_goes_first() {
 fn bits_behind_the_prefix_do_not_count() {
     let sloppy = Tunnel {
         routes: vec![prefix("10.2.3.4/16")],
+        rekey_bytes: None,
         ..tunnel()
     };
     let children = [Child {

@@ -241,12 +241,14 @@ fn a_prefix_passes_from_one_tunnel_to_another() {
             TUNNEL,
             &Tunnel {
                 routes: vec![prefix(first)],
+                rekey_bytes: None,
                 ..tunnel()
             },
         );
         let second = Tunnel {
             interface: "ipsec1".into(),
             routes: vec![prefix(second)],
+            rekey_bytes: None,
             ..tunnel()
         };
         both.add_tunnel(TunnelId(8), &second);

@@ -30,6 +30,7 @@ fn tunnel() -> Tunnel {
         netns: None,
         mtu: None,
         routes: vec![prefix("10.2.0.0/16")],
+        rekey_bytes: None,
     }
 }
 
@@ -85,7 +86,7 @@ fn desired(tunnel: &Tunnel, children: &[Child]) -> Desired {
     }
     let mut desired = Desired::default();
     desired.add_tunnel(TUNNEL, tunnel);
-    desired.add_children(children, &claims, &Default::default(), at(NOW));
+    desired.add_children(tunnel, children, &claims, &Default::default(), at(NOW));
     desired
 }
 

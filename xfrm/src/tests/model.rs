@@ -110,6 +110,7 @@ fn states() -> impl Strategy<Value = State> {
                         netns,
                         mtu: Some(mtu * 100),
                         routes,
+                        rekey_bytes: None,
                     },
                 );
             }
@@ -131,7 +132,7 @@ fn states() -> impl Strategy<Value = State> {
             let taken = desired.state.sas.keys().any(|id| id.spi == child.inbound_spi);
             if !taken {
                 claims.add(&child);
-                desired.add_children([&child], &claims, &Default::default(), at(NOW));
+                desired.add_children(&tunnel(), [&child], &claims, &Default::default(), at(NOW));
             }
         }
         desired.state

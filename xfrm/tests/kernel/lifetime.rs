@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use xfrm::{Change, Child, Event, Events, Notice, Report, Subject};
+use xfrm::{Change, Child, Event, Events, Notice, Report, Subject, Tunnel};
 
 use crate::world::{
     Counters, INBOUND_SPI, OUTBOUND_SPI, TUNNEL, World, agent_with, counters, in_seconds, ip, open_agent,
-    plain_child,
+    plain_child, plain_tunnel,
 };
 
 #[test]
@@ -189,6 +189,25 @@ fn the_first_packet_and_the_nearing_limit_are_told_once() {
         assert_eq!(agent.notices(), [Notice::Worn(INBOUND_SPI)]);
         assert_eq!(agent.reconcile().updated, 0);
         assert_eq!(agent.notices(), []);
+    });
+}
+
+#[test]
+fn a_key_that_has_sent_its_octets_is_worn() {
+    World::run("octets", |world| {
+        let peer = world.add_peer(1);
+        peer.face(&plain_child());
+        let mut agent = agent_with(plain_child());
+        let limited = Tunnel {
+            rekey_bytes: Some(3000),
+            ..plain_tunnel()
+        };
+        assert_eq!(agent.apply(vec![Change::PutTunnel(TUNNEL, limited)]), []);
+        // Answers of 84 octets.
+        assert_eq!(peer.ping("10.1.0.1", 30), 30);
+        assert_eq!(agent.notices(), []);
+        assert_eq!(peer.ping("10.1.0.1", 10), 10);
+        assert_eq!(agent.notices(), [Notice::Worn(INBOUND_SPI)]);
     });
 }
 

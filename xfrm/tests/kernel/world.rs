@@ -236,6 +236,7 @@ pub(crate) fn plain_tunnel() -> Tunnel {
         netns: None,
         mtu: Some(1400),
         routes: ["10.2.0.0/16", "fd00:2::/32"].map(prefix).to_vec(),
+        rekey_bytes: None,
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         interface: format!("sw-{id}").parse().unwrap(),
         mtu: None,
         addresses: Vec::new(),
+        rekey_bytes: None,
         auth: AuthMethod::Psk,
         redirect: None,
     }
