@@ -9,7 +9,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".anyswan.v1.Sealed")
         .bytes(".anyswan.v1.Delta")
         // The derived Debug would print the keys.
-        .skip_debug([".anyswan.v1.ChildSaKeys", ".anyswan.v1.TunnelCertificates"])
+        .skip_debug(
+            ["ChildSaKeys", "TunnelCertificates", "TunnelSecrets"].map(|name| format!(".anyswan.v1.{name}")),
+        )
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -276,6 +276,7 @@ mod tests {
             rekey_bytes: None,
             auth: proto::AuthMethod::Psk,
             redirect: None,
+            ppk: None,
         }
     }
 }

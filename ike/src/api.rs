@@ -144,6 +144,8 @@ pub struct Tunnel {
     pub local_id: Option<Identity>,
     /// How each side proves to be who it is.
     pub credentials: Credentials,
+    /// A post-quantum pre-shared key besides.
+    pub ppk: Option<Ppk>,
     /// ESP suites the customer may use, most wanted first; NULL only if it stands here.
     pub esp: Vec<EspSuite>,
     /// What lies behind the fleet.
@@ -164,6 +166,18 @@ pub enum Credentials {
     Psk(Secret),
     /// A certificate for each, and their private keys (RFC 7427, RFC 4945).
     Certificates(Arc<Certificates>),
+}
+
+/// A post-quantum pre-shared key (RFC 8784): a secret that is mixed into the keys of an IKE SA, so that who breaks its key
+/// exchange does not know them yet.
+#[derive(Clone, Debug)]
+pub struct Ppk {
+    /// PPK_ID without its type, which is PPK_ID_FIXED (RFC 8784 section 5.1).
+    pub id: Vec<u8>,
+    /// At least 256 bits that nobody can guess (RFC 8784 section 6).
+    pub key: Secret,
+    /// Nobody gets an IKE SA without it.
+    pub required: bool,
 }
 
 /// Names a commit until its end is known.

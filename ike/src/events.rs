@@ -51,6 +51,9 @@ pub enum What {
         /// The inbound SPI of its child SA, or why it has none.
         child: Result<u32, NoChild>,
     },
+    /// An IKE SA of a tunnel that has a post-quantum pre-shared key was established without it (RFC 8784 section 6).
+    #[error("established without the tunnel's PPK (RFC 8784)")]
+    WithoutPpk,
     /// The peer deleted these child SAs, named by their inbound SPIs.
     #[error("the peer deleted child SAs {0:08x?}")]
     ChildrenDeleted(Vec<u32>),
@@ -245,9 +248,18 @@ pub enum AuthRefusal {
     /// The peer's certificate or signature is not good enough.
     #[error(transparent)]
     Certificate(#[from] CertificateFault),
-    /// The peer, which claims to be this one, has another pre-shared key.
-    #[error("wrong pre-shared key for {0}")]
+    /// The peer, which claims to be this one, has another pre-shared key, or another post-quantum one of the same name.
+    #[error("wrong pre-shared key or PPK for {0}")]
     WrongKey(Identity),
+    /// The tunnel demands a post-quantum pre-shared key, and the peer knows nothing of such keys.
+    #[error("the tunnel requires a PPK, and the peer has not said USE_PPK (RFC 8784 section 3)")]
+    PpkRequired,
+    /// Both sides have said that they use such keys, and then the peer names none.
+    #[error("no PPK_IDENTITY after USE_PPK (RFC 8784 section 3)")]
+    NoPpkIdentity,
+    /// The key that the peer names is not the tunnel's, and one of both demands it.
+    #[error("the tunnel has no PPK of the peer's PPK_ID (RFC 8784 section 3)")]
+    UnknownPpk,
     /// The commit was refused, or the SA was revoked before it was established.
     #[error("refused by the fleet")]
     Fleet,
@@ -379,6 +391,9 @@ impl AuthRefusal {
             | Self::OtherMethod(_)
             | Self::Certificate(_)
             | Self::WrongKey(_)
+            | Self::PpkRequired
+            | Self::NoPpkIdentity
+            | Self::UnknownPpk
             | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
         }
     }

@@ -11,6 +11,7 @@ use crate::intermediate::Additional;
 use crate::nat::{Nat, NatDetection};
 use crate::redirect::Redirects;
 use crate::select::{ike_suite, weakness_of_ike};
+use crate::tunnels::Tunnels;
 use crate::wire::{
     self, Certificate, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal,
     WireError,
@@ -34,6 +35,8 @@ pub(crate) struct Initiated {
     pub(crate) hashes: Option<Hashes>,
     pub(crate) redirects: Redirects,
     pub(crate) additional: Additional,
+    /// Both sides have said USE_PPK (RFC 8784 section 3).
+    pub(crate) uses_ppk: bool,
     /// Both messages are kept whole, since AUTH covers them.
     request: Vec<u8>,
     response: Vec<u8>,
@@ -101,14 +104,14 @@ impl<'a> InitPayloads<'a> {
 
 impl Initiated {
     /// Answers the request that has `arrived`, whose payloads are those of `request`, in the name of `responder_spi`.
-    /// `authorities` is what a certificate request holds, for a fleet that has use for certificates.
+    /// What is asked for and offered besides depends on what the fleet's `tunnels` have use for.
     pub(crate) fn respond(
         policy: &IkePolicy,
         host: &mut dyn Host,
         arrived: Arrived<'_>,
         request: &InitPayloads<'_>,
         responder_spi: u64,
-        authorities: Option<&[u8]>,
+        tunnels: &Tunnels,
     ) -> Result<Self, Failure> {
         let (path, message) = (arrived.path, arrived.message);
         // IKE_INTERMEDIATE carries the additional key exchange (RFC 9370 section 2.2).
@@ -161,7 +164,8 @@ impl Initiated {
         }
         let hashes = Hashes::read(&message.payloads);
         let our_hashes = Hashes::ours();
-        if let Some(authorities) = authorities {
+        let authorities = tunnels.authorities().request();
+        if let Some(authorities) = &authorities {
             payloads.push(Payload::CertificateRequest(Certificate {
                 encoding: Certificate::X509,
                 data: authorities,
@@ -177,6 +181,10 @@ impl Initiated {
             let support = Notify::new(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED, &[]);
             payloads.push(Payload::Notify(support));
         }
+        let uses_ppk = tunnels.have_ppk() && NotifyType::USE_PPK.is_in(&message.payloads);
+        if uses_ppk {
+            payloads.push(Payload::Notify(Notify::new(NotifyType::USE_PPK, &[])));
+        }
         let response = wire::encode(&response_head(spis), &payloads);
 
         Ok(Self {
@@ -191,6 +199,7 @@ impl Initiated {
             hashes,
             redirects: Redirects::read(&message.payloads),
             additional: kem.map_or(Additional::None, Additional::Awaited),
+            uses_ppk,
             request: arrived.octets.to_vec(),
             response,
         })
@@ -213,23 +222,23 @@ impl Initiated {
         &self.response
     }
 
-    /// What the initiator proves with AUTH (RFC 7296 section 2.15).
-    pub(crate) fn initiator_octets<'a>(&'a self, id_body: &'a [u8]) -> SignedOctets<'a> {
+    /// What the initiator proves with AUTH (RFC 7296 section 2.15), by `keys`.
+    pub(crate) fn initiator_octets<'a>(&'a self, keys: &'a IkeKeys, id_body: &'a [u8]) -> SignedOctets<'a> {
         SignedOctets {
             message: &self.request,
             nonce: &self.nr,
-            sk_p: &self.keys.sk_pi,
+            sk_p: &keys.sk_pi,
             id: id_body,
             int_auth: self.additional.int_auth(),
         }
     }
 
     /// What we prove with AUTH.
-    pub(crate) fn responder_octets<'a>(&'a self, id_body: &'a [u8]) -> SignedOctets<'a> {
+    pub(crate) fn responder_octets<'a>(&'a self, keys: &'a IkeKeys, id_body: &'a [u8]) -> SignedOctets<'a> {
         SignedOctets {
             message: &self.response,
             nonce: &self.ni,
-            sk_p: &self.keys.sk_pr,
+            sk_p: &keys.sk_pr,
             id: id_body,
             int_auth: self.additional.int_auth(),
         }

@@ -11,6 +11,8 @@ pub(crate) struct Tunnels {
     by_name: HashMap<String, Tunnel>,
     name_by_remote_id: HashMap<Identity, String>,
     authorities: Authorities,
+    /// How many of them have a PPK.
+    ppks: usize,
 }
 
 impl Tunnels {
@@ -19,6 +21,7 @@ impl Tunnels {
         if let Credentials::Certificates(certificates) = &tunnel.credentials {
             self.authorities.add(certificates);
         }
+        self.ppks += usize::from(tunnel.ppk.is_some());
         self.name_by_remote_id
             .insert(folded(&tunnel.remote_id), tunnel.name.clone());
         self.by_name.insert(tunnel.name.clone(), tunnel);
@@ -29,6 +32,7 @@ impl Tunnels {
             if let Credentials::Certificates(certificates) = &tunnel.credentials {
                 self.authorities.remove(certificates);
             }
+            self.ppks -= usize::from(tunnel.ppk.is_some());
             let id = folded(&tunnel.remote_id);
             if self.name_by_remote_id.get(&id).is_some_and(|other| other == name) {
                 self.name_by_remote_id.remove(&id);
@@ -43,6 +47,11 @@ impl Tunnels {
     /// The authorities that they trust.
     pub(crate) fn authorities(&self) -> &Authorities {
         &self.authorities
+    }
+
+    /// Whether any has one: nobody has said yet who it is when USE_PPK is answered (RFC 8784 section 3).
+    pub(crate) fn have_ppk(&self) -> bool {
+        self.ppks > 0
     }
 
     pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {
@@ -82,6 +91,7 @@ mod tests {
             remote_id,
             local_id: None,
             credentials: Credentials::Psk(Secret::new(b"key".to_vec())),
+            ppk: None,
             esp: vec![EspSuite::Encrypted(Cipher::Aes256Gcm16)],
             local_ts: vec![],
             remote_ts: vec![],

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use crate::endpoint::{address_octets, parse_address};
 use crate::invalid::{list, required};
 use crate::{
-    AuthMethod, EspSuite, Gateway, Header, Identity, InterfaceName, Invalid, Name, NetnsName, TunnelSelector,
-    limits, v1,
+    AuthMethod, EspSuite, Gateway, Header, Identity, InterfaceName, Invalid, Name, NetnsName, Ppk,
+    TunnelSelector, limits, v1,
 };
 
 /// A tunnel's number, 1 to 65535, unique in the fleet: the low bits of the kernel's `if_id` and `reqid`.
@@ -74,6 +74,8 @@ pub struct Tunnel {
     pub redirect: Option<Gateway>,
     /// The fleet rekeys a child SA when an edge has sent about as many octets on it; `None`: whatever their number.
     pub rekey_bytes: Option<u64>,
+    /// A post-quantum pre-shared key besides: the record's secret holds it too.
+    pub ppk: Option<Ppk>,
 }
 
 /// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
@@ -114,6 +116,7 @@ impl TryFrom<v1::Tunnel> for Tunnel {
             addresses,
             redirect: parse_optional(&wire.redirect)?,
             rekey_bytes: parse_rekey_bytes(wire.rekey_bytes)?,
+            ppk: wire.ppk.map(Ppk::try_from).transpose()?,
         })
     }
 }
@@ -139,6 +142,7 @@ impl From<&Tunnel> for v1::Tunnel {
                 .map(Gateway::to_string)
                 .unwrap_or_default(),
             rekey_bytes: tunnel.rekey_bytes.unwrap_or_default(),
+            ppk: tunnel.ppk.as_ref().map(v1::Ppk::from),
         }
     }
 }

@@ -3,13 +3,14 @@
 mod add;
 mod certificates;
 mod credentials;
-mod psk;
+mod key_file;
+mod ppk;
 mod redirect;
 
 use std::net::IpAddr;
 
 use clap::Subcommand;
-use proto::{Name, Tunnel, TunnelSelector, v1};
+use proto::{Name, Ppk, Tunnel, TunnelSelector, v1};
 use serde::Serialize;
 
 use super::failure::{Failure, Kind};
@@ -58,6 +59,8 @@ struct TunnelView {
     local_id: Option<String>,
     /// `psk` or `certificate`.
     auth: String,
+    /// `null`: it has none.
+    ppk: Option<PpkView>,
     local_ts: Vec<String>,
     remote_ts: Vec<String>,
     esp: Vec<String>,
@@ -70,6 +73,22 @@ struct TunnelView {
     rekey_bytes: Option<u64>,
 }
 
+/// A post-quantum pre-shared key. The key itself stays sealed.
+#[derive(Debug, Serialize)]
+struct PpkView {
+    id: String,
+    required: bool,
+}
+
+impl From<&Ppk> for PpkView {
+    fn from(ppk: &Ppk) -> Self {
+        Self {
+            id: ppk.id.to_string(),
+            required: ppk.required,
+        }
+    }
+}
+
 impl From<&Tunnel> for TunnelView {
     fn from(tunnel: &Tunnel) -> Self {
         let texts = |items: &[TunnelSelector]| items.iter().map(ToString::to_string).collect();
@@ -79,6 +98,7 @@ impl From<&Tunnel> for TunnelView {
             remote_id: tunnel.remote_id.to_string(),
             local_id: tunnel.local_id.as_ref().map(ToString::to_string),
             auth: tunnel.auth.to_string(),
+            ppk: tunnel.ppk.as_ref().map(PpkView::from),
             local_ts: texts(&tunnel.local_ts),
             remote_ts: texts(&tunnel.remote_ts),
             esp: tunnel.esp.iter().map(ToString::to_string).collect(),
@@ -145,7 +165,10 @@ fn list(args: &OperatorArgs) -> Result<(), Failure> {
                 view.name,
                 view.id.to_string(),
                 view.remote_id,
-                view.auth,
+                match view.ppk {
+                    Some(PpkView { id, .. }) => format!("{}\nPPK {id}", view.auth),
+                    None => view.auth,
+                },
                 view.local_ts.join("\n"),
                 view.remote_ts.join("\n"),
                 view.esp.join("\n"),

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ike::{ChildUpdate, Secret};
-use proto::{AuthMethod, ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp, TunnelCertificates};
+use proto::{
+    AuthMethod, ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp, TunnelCertificates, TunnelSecrets,
+};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -171,11 +173,13 @@ pub(crate) fn tunnel(
     sealed: &Sealed<proto::Tunnel>,
 ) -> Result<ike::Tunnel, CredentialsError> {
     let header = sealed.header();
+    let (secret, ppk) = secrets(header.ppk.as_ref(), seal::open_record(fleet_key, sealed)?)?;
     Ok(ike::Tunnel {
         name: String::from(&header.name),
         remote_id: identity::to_ike(&header.remote_id),
         local_id: header.local_id.as_ref().map(identity::to_ike),
-        credentials: credentials(header.auth, seal::open_record(fleet_key, sealed)?)?,
+        credentials: credentials(header.auth, secret)?,
+        ppk,
         esp: header.esp.iter().copied().map(esp_to_ike).collect(),
         local_ts: header.local_ts.iter().map(tunnel_selector_to_ike).collect(),
         remote_ts: header.remote_ts.iter().map(tunnel_selector_to_ike).collect(),
@@ -186,6 +190,20 @@ pub(crate) fn tunnel(
 
 pub(crate) fn slot_to_fleet(slot: ike::Slot) -> proto::Slot {
     proto::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
+}
+
+/// What the credentials are made of, and the PPK beside them.
+fn secrets(ppk: Option<&proto::Ppk>, secret: Secret) -> Result<(Secret, Option<ike::Ppk>), Invalid> {
+    let Some(header) = ppk else {
+        return Ok((secret, None));
+    };
+    let TunnelSecrets { credentials, ppk } = TunnelSecrets::decode(secret.expose())?;
+    let ppk = ike::Ppk {
+        id: header.id.as_ref().into(),
+        key: Secret::new(ppk.to_vec()),
+        required: header.required,
+    };
+    Ok((Secret::new(credentials.to_vec()), Some(ppk)))
 }
 
 fn credentials(method: AuthMethod, secret: Secret) -> Result<ike::Credentials, CredentialsError> {

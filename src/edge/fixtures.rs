@@ -94,6 +94,7 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
         rekey_bytes: None,
         auth: AuthMethod::Psk,
         redirect: None,
+        ppk: None,
     }
 }
 

@@ -77,6 +77,7 @@ fn kind(what: &What) -> &'static str {
         What::AuthRefused(_) => "auth_refused",
         What::Expired => "expired",
         What::Established { .. } => "established",
+        What::WithoutPpk => "without_ppk",
         What::ChildrenDeleted(_) => "children_deleted",
         What::Ended(_) => "ended",
         What::Restored => "restored",
@@ -109,6 +110,7 @@ fn level(what: &What) -> Level {
         | What::IntermediateRefused(_)
         | What::AuthRefused(_)
         | What::Expired
+        | What::WithoutPpk
         | What::SilentSinceRestore
         | What::ChildRefused(_)
         | What::RekeyRefused(_)

@@ -17,7 +17,7 @@ fn a_tunnel_is_added_shown_and_removed() {
 
     let listed = hub.operator("tunnel list --json").expect(0).json();
     let expected = json!([{
-        "name": "acme", "id": 1, "remote_id": "acme.example", "local_id": null, "auth": "psk",
+        "name": "acme", "id": 1, "remote_id": "acme.example", "local_id": null, "auth": "psk", "ppk": null,
         "local_ts": ["10.0.0.0/8"], "remote_ts": ["192.168.0.0/24"], "esp": [
             "aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes256-sha256", "aes256-sha384", "aes256-sha512",
             "aes128-sha256", "aes128-sha384", "aes128-sha512",
@@ -48,7 +48,7 @@ fn everything_about_a_tunnel_can_be_said() {
                    --address 192.168.1.9,2001:db8:1::9 --rekey-bytes 1000000000 --json";
     let added = hub.operator_with_input(command, PSK).expect(0).json();
     let expected = json!({
-        "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1", "auth": "psk",
+        "name": "beta", "id": 1, "remote_id": "ops@beta.example", "local_id": "203.0.113.1", "auth": "psk", "ppk": null,
         "local_ts": ["10.0.0.0/8", "2001:db8::/32"], "remote_ts": ["192.168.1.0/24", "2001:db8:1::/48"],
         "esp": ["aes128gcm16", "null-sha256"], "interface": "beta0", "netns": "beta", "mtu": 1400,
         "addresses": ["192.168.1.9", "2001:db8:1::9"], "redirect": null, "rekey_bytes": 1000000000,
@@ -253,5 +253,59 @@ fn credentials_that_cannot_work_are_refused_with_the_reason() {
     ] {
         hub.operator(&command).expect(2).complains(&[reason]);
     }
+    assert_eq!(hub.operator("tunnel list --json").expect(0).json(), json!([]));
+}
+
+/// `tunnel add` with a PPK of the given octets in a file.
+fn with_ppk(hub: &Hub, key: &str, more: &str) -> Ended {
+    let file = hub.path("ppk");
+    std::fs::write(&file, key).unwrap();
+    hub.add_tunnel("acme", &format!("--ppk-file {} {more}", file.display()))
+}
+
+#[test]
+fn a_ppk_goes_with_the_credentials() {
+    const PPK: &str = "a-post-quantum-secret-of-enough-octets";
+    let hub = Hub::start(&[]);
+    let ended = with_ppk(&hub, PPK, "--ppk-id acme-2026 --ppk-required --json").expect(0);
+    let listed = hub.operator("tunnel list --json").expect(0).json();
+    assert_eq!(listed[0]["ppk"], json!({ "id": "acme-2026", "required": true }));
+    let table = hub.operator("tunnel list").expect(0).stdout;
+    assert!(table.contains("PPK acme-2026"), "{table}");
+    for text in [ended.stdout, ended.stderr, table, listed.to_string()] {
+        assert!(!text.contains(PPK), "{text}");
+    }
+    by_certificates(&hub, "--ppk-id x --ppk-file - --replace")
+        .expect(2)
+        .complains(&["0 octets", "at least 32"]);
+    hub.add_tunnel("acme", "--replace").expect(0);
+    let listed = hub.operator("tunnel list --json").expect(0).json();
+    assert_eq!(listed[0]["ppk"], json!(null));
+}
+
+#[test]
+fn a_ppk_that_cannot_work_is_refused_with_the_reason() {
+    const ENOUGH: &str = "0123456789abcdef0123456789abcdef";
+    let hub = Hub::start(&[]);
+    for (key, more, reason) in [
+        (ENOUGH, "", "--ppk-id"),
+        (ENOUGH, "--ppk-id a\u{e9}", "printable"),
+        ("too-short", "--ppk-id x", "at least 32"),
+    ] {
+        with_ppk(&hub, key, more).expect(2).complains(&[reason]);
+    }
+    for (more, reason) in [("--ppk-id x", "--ppk-file"), ("--ppk-required", "--ppk-file")] {
+        hub.add_tunnel("acme", more).expect(2).complains(&[reason]);
+    }
+    // One secret is not two, and standard input holds one.
+    std::fs::write(hub.path("psk"), ENOUGH).unwrap();
+    with_ppk(&hub, ENOUGH, "--ppk-id x")
+        .expect(2)
+        .complains(&["has to be another"]);
+    let both = "tunnel add acme --remote-id a.example --local-ts 10.0.0.0/8 --remote-ts 192.168.0.0/24 \
+                --psk-file - --ppk-file - --ppk-id x";
+    hub.operator_with_input(both, ENOUGH)
+        .expect(2)
+        .complains(&["standard input"]);
     assert_eq!(hub.operator("tunnel list --json").expect(0).json(), json!([]));
 }

@@ -1,5 +1,6 @@
 //! IKE_AUTH (RFC 7296 sections 1.2 and 2.15).
 
+mod ppk;
 mod request;
 mod signature;
 
@@ -24,6 +25,7 @@ use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType
 use crate::{
     AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, NoChild, Secret, Side, Tunnel,
 };
+use ppk::Terms;
 use request::AuthRequest;
 pub(crate) use signature::Hashes;
 #[cfg(any(test, fuzzing, feature = "testkit"))]
@@ -58,6 +60,8 @@ pub(crate) struct Accepted {
     pub(crate) child: Result<u32, NoChild>,
     /// The gateway that has sent the peer here (RFC 5685 section 9.3).
     pub(crate) redirected_from: Option<IpAddr>,
+    /// The tunnel has a PPK, and neither side insists on it: the peer does not use it.
+    pub(crate) misses_ppk: bool,
 }
 
 impl Attempt<'_> {
@@ -70,8 +74,8 @@ impl Attempt<'_> {
     ) -> Result<Judged, Exhausted> {
         let refusal = match opened.payloads() {
             Ok(payloads) => match self.admit(&payloads) {
-                Ok((request, tunnel, proof)) => {
-                    return self.accept(&request, tunnel, &proof, channel, issue_esp_spi);
+                Ok((request, authenticated)) => {
+                    return self.accept(&request, &authenticated, channel, issue_esp_spi);
                 }
                 Err(refusal) => refusal,
             },
@@ -87,32 +91,37 @@ impl Attempt<'_> {
     fn admit<'p>(
         &self,
         payloads: &'p [Payload<'p>],
-    ) -> Result<(AuthRequest<'p>, &Tunnel, Proof), AuthRefusal> {
+    ) -> Result<(AuthRequest<'p>, Authenticated<'_>), AuthRefusal> {
         let request = AuthRequest::read(payloads)?;
-        let (tunnel, proof) = self.authenticate(&request)?;
-        Ok((request, tunnel, proof))
+        let authenticated = self.authenticate(&request)?;
+        Ok((request, authenticated))
     }
 
-    /// The tunnel that the peer proves to be entitled to, and our own proof.
-    fn authenticate(&self, request: &AuthRequest<'_>) -> Result<(&Tunnel, Proof), AuthRefusal> {
+    fn authenticate(&self, request: &AuthRequest<'_>) -> Result<Authenticated<'_>, AuthRefusal> {
         // A request for EAP has no AUTH payload (RFC 7296 section 2.16).
         let auth = request.auth.ok_or(AuthRefusal::Eap)?;
-        let claimed = self.claimed(request);
-        if auth.method == Auth::SHARED_KEY {
-            return self.by_psk(request, auth, claimed);
-        }
-        if !signature::is_by_signature(auth.method) {
-            return Err(AuthRefusal::Method(auth.method));
-        }
-        // Names in certificates are no secret, so an unknown one may be refused sooner than another.
-        let tunnel = claimed?;
-        match &tunnel.credentials {
-            Credentials::Psk(_) => Err(AuthRefusal::OtherMethod(auth.method)),
-            Credentials::Certificates(certificates) => {
-                let algorithm = self.verify_signature(request, auth, certificates)?;
-                Ok((tunnel, self.sign(tunnel, certificates, algorithm)?))
+        let claimed = self.claimed(request).and_then(|tunnel| {
+            let ppk = request.ppk.decide(self.initiated.uses_ppk, tunnel.ppk.as_ref())?;
+            Ok((tunnel, ppk))
+        });
+        let ppk = claimed.as_ref().ok().and_then(|(_, ppk)| *ppk);
+        let claimed = claimed.map(|(tunnel, _)| tunnel);
+        let terms = Terms::new(self.initiated, request.ppk, auth, ppk, self.decoy);
+        let (tunnel, proof) = match auth.method {
+            Auth::SHARED_KEY => self.by_psk(request, &terms, claimed)?,
+            method if signature::is_by_signature(method) => {
+                // Names in certificates are no secret, so an unknown one may be refused sooner than another.
+                let tunnel = claimed?;
+                (tunnel, self.by_signature(request, &terms, tunnel)?)
             }
-        }
+            method => return Err(AuthRefusal::Method(method)),
+        };
+        Ok(Authenticated {
+            tunnel,
+            sk_d: terms.keys.sk_d.clone(),
+            uses_ppk: terms.uses_ppk,
+            proof,
+        })
     }
 
     /// An identity that is not known here costs the same as a known one with a wrong key, by a check against the decoy,
@@ -120,7 +129,7 @@ impl Attempt<'_> {
     fn by_psk<'t>(
         &self,
         request: &AuthRequest<'_>,
-        auth: Auth<'_>,
+        terms: &Terms<'_>,
         claimed: Result<&'t Tunnel, AuthRefusal>,
     ) -> Result<(&'t Tunnel, Proof), AuthRefusal> {
         let prf = self.initiated.suite.prf;
@@ -128,25 +137,41 @@ impl Attempt<'_> {
             Ok(Credentials::Psk(psk)) => psk,
             Ok(Credentials::Certificates(_)) | Err(_) => self.decoy,
         };
-        let octets = self.initiated.initiator_octets(request.id_i.body());
-        let is_right = octets.is_psk_auth(prf, psk, auth.data);
+        let octets = self.initiated.initiator_octets(&terms.keys, request.id_i.body());
+        let is_right = octets.is_psk_auth(prf, psk, terms.auth.data);
         let tunnel = claimed?;
         if matches!(tunnel.credentials, Credentials::Certificates(_)) {
-            return Err(AuthRefusal::OtherMethod(auth.method));
+            return Err(AuthRefusal::OtherMethod(terms.auth.method));
         }
         if !is_right {
             return Err(AuthRefusal::WrongKey(tunnel.remote_id.clone()));
         }
         let id = IdPayload::from(&self.local_id(tunnel));
-        let data = self.initiated.responder_octets(id.body()).psk_auth(prf, psk);
+        let octets = self.initiated.responder_octets(&terms.keys, id.body());
+        let data = octets.psk_auth(prf, psk);
         Ok((tunnel, Proof::new(id, Auth::SHARED_KEY, data)))
+    }
+
+    fn by_signature(
+        &self,
+        request: &AuthRequest<'_>,
+        terms: &Terms<'_>,
+        tunnel: &Tunnel,
+    ) -> Result<Proof, AuthRefusal> {
+        match &tunnel.credentials {
+            Credentials::Psk(_) => Err(AuthRefusal::OtherMethod(terms.auth.method)),
+            Credentials::Certificates(certificates) => {
+                let algorithm = self.verify_signature(request, terms, certificates)?;
+                self.sign(tunnel, terms, certificates, algorithm)
+            }
+        }
     }
 
     /// The algorithm by which the peer has signed, with a key that a certificate says is its own.
     fn verify_signature(
         &self,
         request: &AuthRequest<'_>,
-        auth: Auth<'_>,
+        terms: &Terms<'_>,
         certificates: &Certificates,
     ) -> Result<Algorithm, AuthRefusal> {
         let id_i = request
@@ -157,15 +182,16 @@ impl Attempt<'_> {
         let spki =
             PeerChain::read(&request.certificates)?.key_of(&id_i, from, certificates, self.unix_time)?;
         let key = PublicKey::read(&spki).ok_or(CertificateFault::Key)?;
-        let octets = self.initiated.initiator_octets(request.id_i.body());
+        let octets = self.initiated.initiator_octets(&terms.keys, request.id_i.body());
         let octets = octets.concat(self.initiated.suite.prf);
-        Ok(signature::verify(auth, &key, &octets)?)
+        Ok(signature::verify(terms.auth, &key, &octets)?)
     }
 
     /// Our certificates are sent whether the peer asks for them or not (RFC 7296 section 3.6).
     fn sign(
         &self,
         tunnel: &Tunnel,
+        terms: &Terms<'_>,
         certificates: &Arc<Certificates>,
         peers: Algorithm,
     ) -> Result<Proof, AuthRefusal> {
@@ -176,7 +202,7 @@ impl Attempt<'_> {
         };
         let octets = self
             .initiated
-            .responder_octets(id.body())
+            .responder_octets(&terms.keys, id.body())
             .concat(self.initiated.suite.prf);
         let hashes = self.initiated.hashes.as_ref();
         let (method, data) = signature::sign(certificates.signer(), hashes, peers, &octets)?;
@@ -213,24 +239,29 @@ impl Attempt<'_> {
     fn accept(
         &self,
         request: &AuthRequest<'_>,
-        tunnel: &Tunnel,
-        proof: &Proof,
+        authenticated: &Authenticated<'_>,
         mut channel: Channel,
         issue_esp_spi: impl FnOnce() -> Option<u32>,
     ) -> Result<Judged, Exhausted> {
+        let tunnel = authenticated.tunnel;
         let agreed = self.first_child(request, tunnel, issue_esp_spi);
+        let statuses = [
+            (request.mobike, NotifyType::MOBIKE_SUPPORTED),
+            (authenticated.uses_ppk, NotifyType::PPK_IDENTITY),
+        ];
+        let statuses = statuses.into_iter().filter_map(|(is, kind)| is.then_some(kind));
         let reply = Reply {
-            proof,
+            proof: &authenticated.proof,
             token: self.token.as_ref(),
             configuration: request.addresses.answer(&tunnel.addresses),
             agreed: &agreed,
-            mobike: request.mobike,
+            statuses: statuses.collect(),
         };
         let reply = reply.seal(&mut channel, self.message_id())?;
 
         let mut state = State {
             suite: self.initiated.suite,
-            sk_d: self.initiated.keys.sk_d.clone(),
+            sk_d: authenticated.sk_d.clone(),
             channel,
             tunnel: tunnel.name.clone(),
             remote_id: tunnel.remote_id.clone(),
@@ -268,6 +299,7 @@ impl Attempt<'_> {
             established: Established::new(state, self.arrived.now),
             child: child_spi,
             redirected_from: self.initiated.redirects.from,
+            misses_ppk: tunnel.ppk.is_some() && !authenticated.uses_ppk,
         };
         Ok(Judged::Accepted(Box::new(accepted), changes))
     }
@@ -289,6 +321,17 @@ impl Attempt<'_> {
         let agreed = wanted.agree(tunnel, &[])?;
         Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
     }
+}
+
+/// Who the peer is, and what follows from it.
+struct Authenticated<'a> {
+    /// What it is entitled to.
+    tunnel: &'a Tunnel,
+    /// Of the IKE SA.
+    sk_d: Secret,
+    uses_ppk: bool,
+    /// Our own.
+    proof: Proof,
 }
 
 /// How we prove who we are.
@@ -319,12 +362,13 @@ struct Reply<'a> {
     configuration: Option<Vec<u8>>,
     /// The child SA and its inbound SPI.
     agreed: &'a Result<(Agreed<'a>, u32), NoChild>,
-    mobike: bool,
+    /// Notifications without data.
+    statuses: Vec<NotifyType>,
 }
 
 impl Reply<'_> {
-    /// IDr, CERT, AUTH, our token and CP, in this order (RFC 6290 section 4.2), and either the child SA or what there is to say
-    /// about its absence.
+    /// IDr, CERT, AUTH, our token and CP, in this order (RFC 6290 section 4.2); the child SA or what there is to say about its
+    /// absence; and the notifications.
     fn seal(&self, channel: &mut Channel, message_id: u32) -> Result<Vec<u8>, Exhausted> {
         let proof = self.proof;
         let mut payloads = vec![Payload::IdR(proof.id.clone())];
@@ -352,9 +396,8 @@ impl Reply<'_> {
         if let Some((kind, data)) = &excuse {
             payloads.push(Payload::Notify(Notify::new(*kind, data)));
         }
-        if self.mobike {
-            payloads.push(Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[])));
-        }
+        let statuses = self.statuses.iter();
+        payloads.extend(statuses.map(|kind| Payload::Notify(Notify::new(*kind, &[]))));
         channel.seal(Kind::Response, ExchangeType::IkeAuth, message_id, &payloads)
     }
 }

@@ -1,5 +1,6 @@
 //! What an IKE_AUTH request asks for and proves (RFC 7296 section 1.2).
 
+use super::ppk::PpkRequest;
 use crate::Secret;
 use crate::child::ChildRequest;
 use crate::configuration::AddressRequest;
@@ -20,6 +21,7 @@ pub(super) struct AuthRequest<'a> {
     pub(super) addresses: AddressRequest,
     /// QUICK_CRASH_DETECTION (RFC 6290 section 4.2).
     pub(super) token: Option<Secret>,
+    pub(super) ppk: PpkRequest<'a>,
     /// `None`: the IKE SA shall have no child SA yet (RFC 6023 section 3).
     pub(super) child: Option<ChildRequest<'a>>,
 }
@@ -50,6 +52,7 @@ impl<'a> AuthRequest<'a> {
             mobike: NotifyType::MOBIKE_SUPPORTED.is_in(payloads),
             addresses,
             token: qcd::given(payloads),
+            ppk: PpkRequest::read(payloads),
             child: ChildRequest::read_if_any(payloads)?,
         })
     }

@@ -4,7 +4,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::crypto::{Algorithm, KeyKind, PublicKey, Sha2, Signer, hash_of_curve};
-use crate::wire::{Auth, Notify, NotifyType, Payload};
+use crate::wire::{Auth, NotifyType, Payload};
 use crate::{AuthRefusal, CertificateFault};
 
 /// Hash algorithms by their numbers (RFC 7427 section 7, RFC 8420 section 2).
@@ -30,14 +30,7 @@ pub(crate) struct Hashes(Vec<Hash>);
 impl Hashes {
     /// `None` when the peer does not know RFC 7427. Those not known here, SHA-1 among them, are left out.
     pub(crate) fn read(payloads: &[Payload<'_>]) -> Option<Self> {
-        let announced = payloads.iter().find_map(|payload| match payload {
-            Payload::Notify(Notify {
-                kind: NotifyType::SIGNATURE_HASH_ALGORITHMS,
-                data,
-                ..
-            }) => Some(*data),
-            _ => None,
-        })?;
+        let announced = NotifyType::SIGNATURE_HASH_ALGORITHMS.data_in(payloads)?;
         let (numbers, _) = announced.as_chunks();
         let announces = |number: u16| numbers.iter().any(|octets| u16::from_be_bytes(*octets) == number);
         let known = HASHES.into_iter().filter(|(number, _)| announces(*number));

@@ -42,6 +42,21 @@ impl IkeKeys {
         Self::expand(suite, skeyseed.as_ref(), ni, nr, spis)
     }
 
+    /// With a post-quantum pre-shared key mixed in (RFC 8784 section 3).
+    pub(crate) fn mixed_with(&self, prf: Prf, ppk: &Secret) -> Self {
+        let key = PrfKey::new(prf, ppk.expose());
+        let mix = |secret: &Secret| {
+            let [mixed] = expand_into(&key, &[secret.expose()], [secret.expose().len()]);
+            mixed
+        };
+        Self {
+            sk_d: mix(&self.sk_d),
+            sk_pi: mix(&self.sk_pi),
+            sk_pr: mix(&self.sk_pr),
+            ..self.clone()
+        }
+    }
+
     fn expand(suite: IkeSuite, skeyseed: &[u8], ni: &[u8], nr: &[u8], spis: IkeSpis) -> Self {
         let (spi_i, spi_r) = (spis.initiator.to_be_bytes(), spis.responder.to_be_bytes());
         let (prf_len, encryption_len) = (suite.prf.len(), suite.cipher.encryption_key_len());
@@ -317,6 +332,35 @@ mod tests {
             keys.sk_er.expose(),
             unhex("01bbee7e fdf77a1a 5d5f3eaa ebda6194 dfdbceba")
         );
+    }
+
+    #[test]
+    fn a_ppk_is_mixed_in_as_rfc_8784_section_3() {
+        let keys = ike_keys();
+        let mixed = keys.mixed_with(SUITE.prf, &Secret::new(b"a post-quantum pre-shared key".to_vec()));
+        assert_eq!(
+            mixed.sk_d.expose(),
+            unhex(
+                "7c50c495 83e52eb0 cabf32cf d5627515 e9cd673f 9b051c31 f08386ab 7a3734f6
+                    568470aa 314ed227 6c100fe7 505bc4be"
+            )
+        );
+        assert_eq!(
+            mixed.sk_pi.expose(),
+            unhex(
+                "02ced3de 4e9cfb59 d8f5ce0c 63a5e94f d3cf2cfc 426ebc07 5000f306 3465674c
+                    1341ea30 dded3521 9139981f 2755ee54"
+            )
+        );
+        assert_eq!(
+            mixed.sk_pr.expose(),
+            unhex(
+                "0c73f942 43f4d702 0ca3e8b8 9efee5e7 33d581e8 0f3e6784 c5fce25f afff1f76
+                    be835e43 9c8a3245 acd7e614 e6d535ff"
+            )
+        );
+        // IKE_AUTH itself is protected by the keys of before.
+        assert_eq!((mixed.sk_ei, mixed.sk_er), (keys.sk_ei, keys.sk_er));
     }
 
     #[test]

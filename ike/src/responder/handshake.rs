@@ -86,9 +86,8 @@ impl Responder {
             message: &message,
             octets,
         };
-        let authorities = self.tunnels.authorities().request();
         let (preference, host) = (&self.config.ike, self.host.as_mut());
-        match Initiated::respond(preference, host, arrived, &request, spi, authorities.as_deref()) {
+        match Initiated::respond(preference, host, arrived, &request, spi, &self.tunnels) {
             Ok(initiated) => self.open_half(now, path, key, initiated, proven),
             Err(Failure::Refused(refusal)) if is_proven || self.error_budget.take(now) => {
                 self.send_refusal(path, &header, refusal);
@@ -311,6 +310,7 @@ impl Responder {
             mut established,
             child,
             redirected_from,
+            misses_ppk,
         } = *accepted;
         if let Err(NoChild::Redirected(to)) = &child {
             let ends = now + self.config.limits.redirect_patience;
@@ -322,6 +322,9 @@ impl Responder {
         established.report(What::Established { remote_id, child }, &mut self.out);
         if let Some(from) = redirected_from {
             established.report(What::RedirectedFrom(from), &mut self.out);
+        }
+        if misses_ppk {
+            established.report(What::WithoutPpk, &mut self.out);
         }
         self.establish(now, established);
     }

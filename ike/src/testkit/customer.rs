@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::offer::{additional_key_exchange, esp_transforms, ike_transforms};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
 use crate::{
-    Certificates, Cipher, Credentials, DhGroup, EspSuite, Identity, IkeSuite, Kem, Path, Prf, Secret,
+    Certificates, Cipher, Credentials, DhGroup, EspSuite, Identity, IkeSuite, Kem, Path, Ppk, Prf, Secret,
     TrafficSelector, Tunnel,
 };
 
@@ -21,6 +21,8 @@ pub struct Customer {
     pub peer_id: Option<Identity>,
     /// Its pre-shared key.
     pub psk: Secret,
+    /// Its post-quantum pre-shared key.
+    pub ppk: Option<Ppk>,
     /// What it proves who it is with instead of the key, and whom it believes.
     pub certificates: Option<Arc<Certificates>>,
     /// It signs by PKCS#1 version 1.5 where it has the choice, and not by PSS.
@@ -71,6 +73,7 @@ impl Customer {
             id: Identity::Fqdn(format!("cpe{number}.example")),
             peer_id: None,
             psk: Secret::new(format!("secret {number}").into_bytes()),
+            ppk: None,
             certificates: None,
             prefers_pkcs1: false,
             hash_algorithms: Some(vec![2, 3, 4, 5]),
@@ -96,6 +99,7 @@ impl Customer {
             remote_id: self.id.clone(),
             local_id: self.peer_id.clone(),
             credentials: Credentials::Psk(self.psk.clone()),
+            ppk: self.ppk.clone(),
             esp: self.esp.clone(),
             local_ts: self.remote_ts.clone(),
             remote_ts: self.local_ts.clone(),

@@ -111,6 +111,10 @@ impl NotifyType {
     pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
     /// RFC 7427 section 4.
     pub(crate) const SIGNATURE_HASH_ALGORITHMS: Self = Self(16431);
+    /// This and the next two: RFC 8784 section 7.
+    pub(crate) const USE_PPK: Self = Self(16435);
+    pub(crate) const PPK_IDENTITY: Self = Self(16436);
+    pub(crate) const NO_PPK_AUTH: Self = Self(16437);
     /// RFC 9242 section 3.1.
     pub(crate) const INTERMEDIATE_EXCHANGE_SUPPORTED: Self = Self(16438);
 
@@ -119,6 +123,14 @@ impl NotifyType {
         payloads
             .iter()
             .any(|payload| matches!(payload, Payload::Notify(notify) if notify.kind == self))
+    }
+
+    /// The data of the first notification of this type.
+    pub(crate) fn data_in<'a>(self, payloads: &[Payload<'a>]) -> Option<&'a [u8]> {
+        payloads.iter().find_map(|payload| match payload {
+            Payload::Notify(notify) if notify.kind == self => Some(notify.data),
+            _ => None,
+        })
     }
 
     /// Below 16384 (RFC 7296 section 3.10.1).

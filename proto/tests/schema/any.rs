@@ -124,10 +124,14 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     let place = place.prop_filter("a directory's own names", |(_, interface, _)| {
         interface != "." && interface != ".."
     });
-    let auth = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
-    let more = (auth, option::of(gateway()));
-    (who, both_sides(), place, more).prop_map(
-        |(who, (local_ts, remote_ts), (netns, interface, mtu), (auth, redirect))| Tunnel {
+    let method = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
+    let ppk = ("[!-~]{1,255}", any::<bool>()).prop_map(|(id, required)| Ppk {
+        id: id.parse().unwrap(),
+        required,
+    });
+    let auth = (method, option::of(ppk), option::of(gateway()));
+    (who, both_sides(), place, auth).prop_map(
+        |(who, (local_ts, remote_ts), (netns, interface, mtu), (auth, ppk, redirect))| Tunnel {
             addresses: vec![remote_ts[0].prefix().network()],
             rekey_bytes: mtu.map(|mtu| limits::REKEY_BYTES_LEAST * u64::from(mtu)),
             name: who.0,
@@ -142,6 +146,7 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
             mtu,
             auth,
             redirect,
+            ppk,
         },
     )
 }

@@ -56,6 +56,12 @@ proptest! {
     }
 
     #[test]
+    fn of_secrets_of_tunnels(credentials in any::<Vec<u8>>(), ppk in any::<[u8; 32]>()) {
+        let secrets = TunnelSecrets { credentials: credentials.into(), ppk: ppk.to_vec().into() };
+        prop_assert!(TunnelSecrets::decode(&secrets.encode()) == Ok(secrets));
+    }
+
+    #[test]
     fn of_identities_as_text(identity in any::identity()) {
         let text = identity.to_string();
         // Text cannot tell a domain name that looks like an address from the address, nor such a mail address.
@@ -97,5 +103,6 @@ fn tunnel() -> Tunnel {
         rekey_bytes: None,
         auth: AuthMethod::Psk,
         redirect: None,
+        ppk: None,
     }
 }

@@ -34,6 +34,7 @@ fn tunnel() -> v1::Tunnel {
         addresses: Vec::new(),
         redirect: String::new(),
         rekey_bytes: 0,
+        ppk: None,
     }
 }
 
@@ -96,6 +97,10 @@ fn of_tunnels() {
     check(
         |t| t.remote_id = Some(v1::Identity::default()),
         "remote_id.kind: nothing where a value is needed",
+    );
+    check(
+        |t| t.ppk = Some(v1::Ppk::default()),
+        r#"ppk.id: "" is not 1 to 255 printable ASCII characters without blanks"#,
     );
     check(|t| t.esp.clear(), "esp: nothing where a value is needed");
     check(

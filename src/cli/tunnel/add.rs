@@ -153,6 +153,7 @@ fn tunnel(args: &AddArgs, credentials: &Credentials, known: &[Tunnel]) -> Result
             .map(ToString::to_string)
             .unwrap_or_default(),
         rekey_bytes: args.rekey_bytes.unwrap_or_default(),
+        ppk: credentials.ppk.as_ref().map(v1::Ppk::from),
     };
     Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
 }

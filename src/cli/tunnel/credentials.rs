@@ -1,15 +1,23 @@
-//! How the two sides of a tunnel are to prove who they are: by a pre-shared key or by certificates.
+//! How the two sides of a tunnel are to prove who they are: by a pre-shared key or by certificates, and by a post-quantum
+//! pre-shared key besides.
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ike::Secret;
-use proto::{AuthMethod, Identity, limits};
+use proto::{AuthMethod, Identity, Ppk, TunnelSecrets, limits};
+use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};
 use super::certificates;
-use super::psk;
+use super::key_file::{self, STANDARD_INPUT};
+use super::ppk::PpkArgs;
 use crate::{identity, seal};
+
+/// RFC 7296 section 2.15 asks for a pre-shared key with as much unpredictability as the strongest key negotiated; what is
+/// shorter than this cannot have it.
+const LEAST: usize = 16;
 
 /// Either a pre-shared key or certificates.
 #[derive(Args, Debug)]
@@ -30,11 +38,14 @@ pub(super) struct CredentialArgs {
     /// PEM file with the private key of the fleet's certificate.
     #[arg(long, value_name = "FILE", requires = "cert_file")]
     key_file: Option<PathBuf>,
+    #[command(flatten)]
+    ppk: PpkArgs,
 }
 
 /// What a tunnel's record needs of them.
 pub(super) struct Credentials {
     pub(super) auth: AuthMethod,
+    pub(super) ppk: Option<Ppk>,
     /// Whom the fleet proves to be.
     pub(super) local_id: Option<Identity>,
     /// To be sealed.
@@ -48,46 +59,88 @@ impl CredentialArgs {
         remote_id: &Identity,
         local_id: Option<&Identity>,
     ) -> Result<Credentials, Failure> {
-        let wrong = |reason: &dyn std::fmt::Display| Failure::new(Kind::Usage, reason);
-        let Self {
-            psk_file: None,
-            ca_file: Some(ca_file),
-            cert_file: Some(cert_file),
-            key_file: Some(key_file),
-            crl_file,
-        } = self
-        else {
-            return Ok(Credentials {
-                auth: AuthMethod::Psk,
-                local_id: local_id.cloned(),
-                // clap lets nothing else through.
-                secret: psk::read(self.psk_file.as_deref().unwrap_or("-"))?,
-            });
+        let credentials = match self {
+            Self {
+                psk_file: None,
+                ca_file: Some(ca_file),
+                cert_file: Some(cert_file),
+                key_file: Some(key_file),
+                ..
+            } => self.read_certificates((ca_file, cert_file, key_file), remote_id, local_id)?,
+            // clap lets nothing else through.
+            _ => self.read_psk(local_id)?,
         };
-        let read = certificates::read(ca_file, crl_file.as_deref(), cert_file, key_file)?;
+        let credentials = self.add_ppk(credentials)?;
+        let (len, most) = (credentials.secret.expose().len(), limits::SECRET - seal::OVERHEAD);
+        match len > most {
+            true => Err(wrong(format_args!(
+                "certificates, CRLs and keys take {len} octets; a tunnel has room for {most}"
+            ))),
+            false => Ok(credentials),
+        }
+    }
+
+    fn read_psk(&self, local_id: Option<&Identity>) -> Result<Credentials, Failure> {
+        let file = self.psk_file.as_deref().unwrap_or(STANDARD_INPUT);
+        if file == STANDARD_INPUT && self.ppk.is_on_standard_input() {
+            return Err(wrong("standard input cannot be the pre-shared key and the PPK"));
+        }
+        Ok(Credentials {
+            auth: AuthMethod::Psk,
+            ppk: None,
+            local_id: local_id.cloned(),
+            secret: key_file::read(file, LEAST)?,
+        })
+    }
+
+    fn read_certificates(
+        &self,
+        (ca_file, cert_file, key_file): (&Path, &Path, &Path),
+        remote_id: &Identity,
+        local_id: Option<&Identity>,
+    ) -> Result<Credentials, Failure> {
+        let read = certificates::read(ca_file, self.crl_file.as_deref(), cert_file, key_file)?;
         let key = Secret::new(read.key.to_vec());
         let certificates = ike::Certificates::new(&read.anchors, &read.crls, &read.chain, &key);
-        let certificates = certificates.map_err(|error| wrong(&error))?;
+        let certificates = certificates.map_err(wrong)?;
         let local_id = match local_id {
             Some(local_id) => local_id.clone(),
             None => identity::from_ike(&certificates.subject()).map_err(|_| {
-                wrong(&"the fleet's certificate has no subject: say by --local-id which of its names to use")
+                wrong("the fleet's certificate has no subject: say by --local-id which of its names to use")
             })?,
         };
         certificates
             .check(&identity::to_ike(remote_id), &identity::to_ike(&local_id))
-            .map_err(|error| wrong(&error))?;
+            .map_err(wrong)?;
         let secret = Secret::new(std::mem::take(&mut *read.encode()));
-        let (len, most) = (secret.expose().len(), limits::SECRET - seal::OVERHEAD);
-        if len > most {
-            return Err(wrong(&format_args!(
-                "certificates and CRLs take {len} octets; a tunnel has room for {most}"
-            )));
-        }
         Ok(Credentials {
             auth: AuthMethod::Certificates,
+            ppk: None,
             local_id: Some(local_id),
             secret,
         })
     }
+
+    fn add_ppk(&self, credentials: Credentials) -> Result<Credentials, Failure> {
+        let Some((ppk, key)) = self.ppk.read()? else {
+            return Ok(credentials);
+        };
+        // "This PPK is independent of the preshared key (if any)" (RFC 8784 section 2).
+        if key == credentials.secret {
+            return Err(wrong("the PPK is the pre-shared key: it has to be another"));
+        }
+        let secrets = TunnelSecrets {
+            credentials: Zeroizing::new(credentials.secret.expose().to_vec()),
+            ppk: Zeroizing::new(key.expose().to_vec()),
+        };
+        Ok(Credentials {
+            ppk: Some(ppk),
+            secret: Secret::new(std::mem::take(&mut *secrets.encode())),
+            ..credentials
+        })
+    }
+}
+
+fn wrong(reason: impl Display) -> Failure {
+    Failure::new(Kind::Usage, reason)
 }

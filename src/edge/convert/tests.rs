@@ -178,6 +178,44 @@ fn a_tunnel_opens_for_the_responder() {
 }
 
 #[test]
+fn a_ppk_opens_for_the_responder() {
+    let proto::Body::Tunnel(without) = fixtures::tunnel(1, "acme", 1).body else {
+        panic!("no tunnel");
+    };
+    let header = proto::Tunnel {
+        ppk: Some(proto::Ppk {
+            id: "acme-2026".parse().unwrap(),
+            required: true,
+        }),
+        ..without.header().clone()
+    };
+    let secrets = TunnelSecrets {
+        credentials: b"a pre-shared key".to_vec().into(),
+        ppk: vec![7; 32].into(),
+    };
+    let open = |secret: &[u8]| {
+        let secret = Secret::new(secret.to_vec());
+        let sealed = seal::seal_record(&fixtures::fleet_key(), header.clone(), &secret).unwrap();
+        tunnel(&fixtures::fleet_key(), &sealed)
+    };
+    let opened = open(&secrets.encode()).unwrap();
+    let (ike::Credentials::Psk(psk), Some(ppk)) = (&opened.credentials, &opened.ppk) else {
+        panic!("{opened:?}");
+    };
+    assert_eq!(psk.expose(), b"a pre-shared key");
+    assert_eq!((&ppk.id[..], ppk.required), (&b"acme-2026"[..], true));
+    assert_eq!(ppk.key.expose(), [7; 32]);
+
+    let keyless = TunnelSecrets {
+        ppk: Vec::new().into(),
+        ..secrets
+    };
+    for secret in [&b"a pre-shared key"[..], &keyless.encode()] {
+        assert!(open(secret).is_err());
+    }
+}
+
+#[test]
 fn certificates_open_for_the_responder() {
     let key = rcgen::KeyPair::generate().unwrap();
     let params = rcgen::CertificateParams::new(vec!["fleet.example".to_owned()]).unwrap();

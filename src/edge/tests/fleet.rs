@@ -175,6 +175,7 @@ impl Fleet {
             rekey_bytes: None,
             auth: proto::AuthMethod::Psk,
             redirect: None,
+            ppk: None,
         };
         let psk = Secret::new(customer.psk.expose().to_vec());
         let sealed = seal::seal_record(&self.fleet_key, header, &psk).unwrap();

@@ -28,6 +28,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         rekey_bytes: None,
         auth: AuthMethod::Psk,
         redirect: None,
+        ppk: None,
     }
 }
 

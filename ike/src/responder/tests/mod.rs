@@ -19,6 +19,7 @@ mod mobike;
 mod nat;
 mod pair;
 mod pki;
+mod ppk;
 mod redirect;
 mod refusals;
 mod rekey_child;

@@ -3,48 +3,32 @@
 use super::{Initiator, Status, Violation, first_error};
 use crate::auth::{sign, verify};
 use crate::certificate::PeerChain;
-use crate::crypto::{Algorithm, ChildKeys, PublicKey, Sha2, SignedOctets};
+use crate::crypto::{Algorithm, ChildKeys, IkeKeys, PublicKey, Sha2, SignedOctets};
 use crate::intermediate::MESSAGE_ID;
 use crate::offer::esp_transforms;
 use crate::qcd;
 use crate::testkit::UNIX_TIME;
 use crate::udp::NAT_T_PORT;
 use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal};
-use crate::{ChildSa, EspSuite, Transmit};
+use crate::{ChildSa, EspSuite, Ppk, Transmit};
 
 impl Initiator {
     /// IKE_AUTH with whatever `change` makes of its payloads; `None` before IKE_SA_INIT is answered.
     pub(crate) fn auth_with(&mut self, change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Option<Transmit> {
-        let session = self.session.as_mut()?;
         let id_of_auth = match self.init.int_auth.is_empty() {
             true => MESSAGE_ID,
             false => MESSAGE_ID + 1,
         };
         let id = IdPayload::from(&self.customer.id);
-        let signed = SignedOctets {
-            message: &self.init.request,
-            nonce: &self.init.nr,
-            sk_p: &session.keys.sk_pi,
-            id: id.body(),
-            int_auth: &self.init.int_auth,
-        };
-        let prf = self.init.suite.prf;
+        let plain = &self.session.as_ref()?.keys;
+        let mixed = self.mixed_keys();
+        let (method, proof) = self.proof(mixed.as_ref().unwrap_or(plain), &id)?;
+        let (_, proof_without_ppk) = self.proof(plain, &id)?;
         let chain = self
             .customer
             .certificates
             .iter()
             .flat_map(|certificates| certificates.chain());
-        let (method, proof) = match &self.customer.certificates {
-            Some(certificates) => {
-                let padding = match self.customer.prefers_pkcs1 {
-                    true => Algorithm::RsaPkcs1(Sha2::Sha256),
-                    false => Algorithm::RsaPss(Sha2::Sha256),
-                };
-                let hashes = self.init.hashes.as_ref();
-                sign(certificates.signer(), hashes, padding, &signed.concat(prf)).ok()?
-            }
-            None => (Auth::SHARED_KEY, signed.psk_auth(prf, &self.customer.psk)),
-        };
         let mut payloads = vec![Payload::IdI(id.clone())];
         payloads.extend(chain.map(|data| {
             Payload::Certificate(Certificate {
@@ -64,12 +48,52 @@ impl Initiator {
         if self.customer.initial_contact {
             payloads.push(Payload::Notify(Notify::new(NotifyType::INITIAL_CONTACT, &[])));
         }
+        let ppk = self.customer.ppk.as_ref().filter(|_| self.init.uses_ppk);
+        let ppk_id = ppk.map(Ppk::identity);
+        if let (Some(ppk), Some(ppk_id)) = (ppk, &ppk_id) {
+            payloads.push(Payload::Notify(Notify::new(NotifyType::PPK_IDENTITY, ppk_id)));
+            let without = Notify::new(NotifyType::NO_PPK_AUTH, &proof_without_ppk);
+            payloads.extend((!ppk.required).then_some(Payload::Notify(without)));
+        }
         change(&mut payloads);
+        let session = self.session.as_mut()?;
         let octets = session.early_request(id_of_auth, ExchangeType::IkeAuth, &payloads);
         Some(self.request(octets))
     }
 
+    /// The keys of the IKE SA with the PPK mixed in, once both sides have said that they use one.
+    fn mixed_keys(&self) -> Option<IkeKeys> {
+        let ppk = self.customer.ppk.as_ref().filter(|_| self.init.uses_ppk)?;
+        let keys = &self.session.as_ref()?.keys;
+        Some(keys.mixed_with(self.init.suite.prf, &ppk.key))
+    }
+
+    /// Method and data of AUTH.
+    fn proof(&self, keys: &IkeKeys, id: &IdPayload<'_>) -> Option<(u8, Vec<u8>)> {
+        let signed = SignedOctets {
+            message: &self.init.request,
+            nonce: &self.init.nr,
+            sk_p: &keys.sk_pi,
+            id: id.body(),
+            int_auth: &self.init.int_auth,
+        };
+        let prf = self.init.suite.prf;
+        let Some(certificates) = &self.customer.certificates else {
+            return Some((Auth::SHARED_KEY, signed.psk_auth(prf, &self.customer.psk)));
+        };
+        let padding = match self.customer.prefers_pkcs1 {
+            true => Algorithm::RsaPkcs1(Sha2::Sha256),
+            false => Algorithm::RsaPss(Sha2::Sha256),
+        };
+        let hashes = self.init.hashes.as_ref();
+        sign(certificates.signer(), hashes, padding, &signed.concat(prf)).ok()
+    }
+
     pub(super) fn handle_auth(&mut self, payloads: &[Payload<'_>]) -> Result<(), Violation> {
+        if NotifyType::PPK_IDENTITY.is_in(payloads) {
+            let mixed = self.mixed_keys().ok_or(Violation("a PPK that was not named"))?;
+            self.session.as_mut().ok_or(Violation("no session"))?.keys = mixed;
+        }
         let session = self.session.as_ref().ok_or(Violation("no session"))?;
         let (mut id_r, mut auth, mut answer) = (None, None, None);
         let (mut ts_i, mut ts_r) = (Vec::new(), Vec::new());

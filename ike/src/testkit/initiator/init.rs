@@ -30,6 +30,8 @@ pub(super) struct Init {
     pub(super) child_spi: [u8; 4],
     /// What the responder checks signatures by.
     pub(super) hashes: Option<Hashes>,
+    /// Both sides have said USE_PPK.
+    pub(super) uses_ppk: bool,
 }
 
 impl Init {
@@ -49,6 +51,7 @@ impl Init {
             int_auth: Vec::new(),
             child_spi: (random.next_u64() as u32 | 1 << 31).to_be_bytes(),
             hashes: None,
+            uses_ppk: false,
         }
     }
 }
@@ -109,6 +112,9 @@ impl Initiator {
             let support = Notify::new(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED, &[]);
             payloads.push(Payload::Notify(support));
         }
+        if self.customer.ppk.is_some() {
+            payloads.push(Payload::Notify(Notify::new(NotifyType::USE_PPK, &[])));
+        }
         let flags = Flags {
             initiator: true,
             response: false,
@@ -155,6 +161,7 @@ impl Initiator {
             .map_err(|_| Violation("a bad public value"))?;
         let keys = IkeKeys::derive(suite, &shared, &self.init.ni, nr, spis);
         self.init.hashes = Hashes::read(&message.payloads);
+        self.init.uses_ppk = NotifyType::USE_PPK.is_in(&message.payloads);
         self.init.suite = suite;
         self.init.nr = nr.to_vec();
         self.init.response = octets.to_vec();
@@ -209,12 +216,8 @@ impl Initiator {
 
     /// RFC 7296 section 2.23: neither hash must be that of an address known here.
     fn is_behind_nat(&self, spis: IkeSpis, payloads: &[Payload<'_>]) -> bool {
-        let differs = |kind, expected: [u8; 20]| {
-            let found = payloads.iter().find_map(|payload| match payload {
-                Payload::Notify(notify) if notify.kind == kind => Some(notify.data),
-                _ => None,
-            });
-            found.is_some_and(|hash| hash != expected)
+        let differs = |kind: NotifyType, expected: [u8; 20]| {
+            kind.data_in(payloads).is_some_and(|hash| hash != expected)
         };
         differs(
             NotifyType::NAT_DETECTION_SOURCE_IP,

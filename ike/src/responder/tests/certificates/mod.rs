@@ -20,7 +20,9 @@ use super::pki::{Authority, Setup, changed, leaf};
 use super::*;
 use crate::testkit::{TestHost, UNIX_TIME};
 use crate::wire::{Auth, Certificate};
-use crate::{AuthRefusal, CertificateFault, CredentialError, Credentials, Identity, Kem, Limits, Tunnel};
+use crate::{
+    AuthRefusal, CertificateFault, CredentialError, Credentials, Identity, Kem, Limits, Ppk, Secret, Tunnel,
+};
 
 /// The names in the customer's and in the fleet's certificates.
 const CUSTOMER: &str = "cpe1.example";

@@ -24,6 +24,34 @@ fn signatures_cover_an_additional_key_exchange() {
     );
 }
 
+/// The keys that go into a signature have the PPK mixed in (RFC 8784 section 3).
+#[test]
+fn signatures_cover_a_ppk() {
+    let ppk = |key: &[u8]| Ppk {
+        id: b"ppk".to_vec(),
+        key: Secret::new(key.to_vec()),
+        required: true,
+    };
+    let mut scene = Scene::new();
+    scene.customer.ppk = Some(ppk(&[7; 32]));
+    scene.tunnel.ppk = Some(ppk(&[7; 32]));
+    scene.succeeds();
+    scene.tunnel.ppk = Some(ppk(&[8; 32]));
+    assert_eq!(scene.fault(), CertificateFault::Signature);
+
+    // A peer that can do without signs twice.
+    scene.customer.ppk = Some(Ppk {
+        required: false,
+        ..ppk(&[7; 32])
+    });
+    scene.tunnel.ppk = Some(Ppk {
+        id: b"another".to_vec(),
+        required: false,
+        ..ppk(&[7; 32])
+    });
+    scene.succeeds();
+}
+
 #[test]
 fn keys_of_every_kind_authenticate_each_other() {
     for theirs in KINDS {
