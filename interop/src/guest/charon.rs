@@ -21,6 +21,17 @@ pub enum Credentials {
     Certificates(Certificates),
 }
 
+/// A post-quantum pre-shared key (RFC 8784).
+#[derive(Clone, Debug)]
+pub struct Ppk {
+    /// What both sides call it.
+    pub id: String,
+    /// The key itself.
+    pub key: String,
+    /// Whether there is no IKE SA without it.
+    pub required: bool,
+}
+
 /// A connection with one child SA, both of the same name, as swanctl.conf(5) has it.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -36,6 +47,8 @@ pub struct Connection {
     pub remote_id: String,
     /// How both prove it.
     pub credentials: Credentials,
+    /// What is mixed into its keys besides.
+    pub ppk: Option<Ppk>,
     /// Proposal for the IKE SA, in strongSwan's words.
     pub ike: String,
     /// Proposal for the child SA.
@@ -96,6 +109,27 @@ impl Connection {
         }
     }
 
+    /// What stands in the connection, and the section `secrets`.
+    fn ppk(&self) -> (String, String) {
+        let Some(Ppk { id, key, required }) = &self.ppk else {
+            return Default::default();
+        };
+        let required = if *required { "yes" } else { "no" };
+        (
+            format!("ppk_id = {id}\n        ppk_required = {required}"),
+            format!(
+                "secrets {{
+    ppk-{name} {{
+        id = {id}
+        secret = \"{key}\"
+    }}
+}}
+",
+                name = self.name
+            ),
+        )
+    }
+
     /// The customer's window for replays is off: more than one edge sends, each with a sequence of its own.
     fn config(&self) -> String {
         let Self {
@@ -108,6 +142,7 @@ impl Connection {
             ..
         } = self;
         let (local_auth, remote_auth, secret) = self.auth();
+        let (ppk, ppk_secret) = self.ppk();
         let address = |of: Option<IpAddr>| of.map_or("%any".to_owned(), |address| address.to_string());
         format!(
             "connections {{
@@ -118,6 +153,7 @@ impl Connection {
         proposals = {ike}
         dpd_delay = {dpd_seconds}s
         {settings}
+        {ppk}
         local {{
             {local_auth}
             id = {local_id}
@@ -136,7 +172,7 @@ impl Connection {
         }}
     }}
 }}
-{secret}",
+{secret}{ppk_secret}",
             local = address(self.local),
             remote = address(self.remote),
             settings = self.settings.join("\n        "),

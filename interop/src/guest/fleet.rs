@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::charon::{Connection, Credentials};
+use super::charon::{Connection, Credentials, Ppk};
 use super::namespace::Namespace;
 use super::process;
 use super::service::Service;
@@ -83,10 +83,8 @@ impl Fleet {
     pub fn add(&self, tunnel: &Tunnel) -> Result<()> {
         let mut words = vec!["tunnel", "add", &tunnel.name, "--remote-id", &tunnel.remote_id];
         words.extend(["--local-id", FLEET_ID]);
-        let files = tunnel.credential_files()?;
-        for (option, path) in &files {
-            words.extend([*option, path]);
-        }
+        let files = [tunnel.credential_files()?, tunnel.ppk_words()?].concat();
+        words.extend(files.iter().map(String::as_str));
         for prefix in &tunnel.local_ts {
             words.extend(["--local-ts", prefix]);
         }
@@ -146,6 +144,8 @@ pub struct Tunnel {
     pub remote_id: String,
     /// How the fleet proves who it is, and the customer has to.
     pub credentials: Credentials,
+    /// What is mixed into its keys besides.
+    pub ppk: Option<Ppk>,
     /// Behind the fleet.
     pub local_ts: Vec<String>,
     /// Behind the customer.
@@ -166,6 +166,7 @@ impl Tunnel {
             name: name.to_owned(),
             remote_id: format!("{name}.example"),
             credentials: Credentials::Psk(format!("a key that only {name} and the fleet know")),
+            ppk: None,
             local_ts: ORIGIN_PREFIXES.map(str::to_owned).to_vec(),
             remote_ts: customer.prefixes.to_vec(),
             netns: None,
@@ -175,13 +176,11 @@ impl Tunnel {
     }
 
     /// The operator's options, and the files they name.
-    fn credential_files(&self) -> Result<Vec<(&'static str, String)>> {
+    fn credential_files(&self) -> Result<Vec<String>> {
         let certificates = match &self.credentials {
             Credentials::Psk(psk) => {
-                let path = PathBuf::from(format!("{}.psk", self.name));
-                fs::write(&path, psk)?;
-                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-                return Ok(vec![("--psk-file", path.display().to_string())]);
+                let path = key_file(&format!("{}.psk", self.name), psk)?;
+                return Ok(vec!["--psk-file".to_owned(), path]);
             }
             Credentials::Certificates(certificates) => certificates,
         };
@@ -193,8 +192,18 @@ impl Tunnel {
         files.extend(certificates.crl.as_ref().map(|crl| ("--crl-file", crl)));
         Ok(files
             .into_iter()
-            .map(|(option, path)| (option, path.display().to_string()))
+            .flat_map(|(option, path)| [option.to_owned(), path.display().to_string()])
             .collect())
+    }
+
+    fn ppk_words(&self) -> Result<Vec<String>> {
+        let Some(Ppk { id, key, required }) = &self.ppk else {
+            return Ok(Vec::new());
+        };
+        let path = key_file(&format!("{}.ppk", self.name), key)?;
+        let words = ["--ppk-id", id, "--ppk-file", &path].map(str::to_owned);
+        let required = required.then(|| "--ppk-required".to_owned());
+        Ok(words.into_iter().chain(required).collect())
     }
 
     /// The same from the customer's side.
@@ -206,6 +215,7 @@ impl Tunnel {
             local_id: self.remote_id.clone(),
             remote_id: FLEET_ID.to_owned(),
             credentials: self.credentials.clone(),
+            ppk: self.ppk.clone(),
             ike: "aes256gcm16-prfsha256-x25519".to_owned(),
             esp: "aes256gcm16".to_owned(),
             local_ts: self.remote_ts.clone(),
@@ -214,6 +224,14 @@ impl Tunnel {
             settings: Vec::new(),
         }
     }
+}
+
+/// A file that nobody else may read, with `key` in it; its path.
+fn key_file(name: &str, key: &str) -> Result<String> {
+    let path = PathBuf::from(name);
+    fs::write(&path, key)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    Ok(path.display().to_string())
 }
 
 /// The authority, and a certificate for everyone, in `pki/`.

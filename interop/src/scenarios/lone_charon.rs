@@ -34,6 +34,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         local_id: "customer.example".into(),
         remote_id: "fleet.example".into(),
         credentials: Credentials::Psk("the lab's own key".into()),
+        ppk: None,
         ike: "aes256gcm16-prfsha256-x25519".into(),
         esp: "aes256gcm16".into(),
         local_ts: vec![customer.prefixes[0].clone()],

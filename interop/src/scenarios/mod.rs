@@ -17,6 +17,7 @@ mod moves;
 mod nat;
 mod no_proposal;
 mod port_move;
+mod ppk;
 mod readme;
 mod redirect;
 mod rekey;
@@ -67,6 +68,7 @@ pub const ALL: &[Scenario] = &[
     redirect::SCENARIO,
     certificates::GOOD,
     certificates::BAD,
+    ppk::SCENARIO,
     no_proposal::SCENARIO,
     algorithms::SCENARIO,
     selectors::SCENARIO,
