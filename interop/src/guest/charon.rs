@@ -1,4 +1,4 @@
-//! A stock strongSwan in a namespace.
+//! A stock strongSwan in a namespace: Debian's stable one, or a newer one.
 
 use std::fs;
 use std::net::IpAddr;
@@ -208,9 +208,38 @@ const PLUGINS: &str = "random nonce openssl kdf hmac pem pkcs1 pkcs8 pubkey x509
 const START_LIMIT: Duration = Duration::from_secs(90);
 const LOAD_LIMIT: Duration = Duration::from_secs(90);
 
+/// Which strongSwan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The guest's own, 6.0.
+    Stable,
+    /// 6.1, from a system of its own: with ML-KEM.
+    Newer,
+}
+
+/// The newer system's root, which shares `/tmp` with the guest's own.
+const NEWER_ROOT: &str = "/newer";
+
+/// Where it keeps its control sockets: each namespace needs a place of its own, as it has one at `/run`.
+const NEWER_RUN: &str = "/newer/run";
+
+impl Release {
+    fn command(self, program: &str) -> Command {
+        match self {
+            Self::Stable => Command::new(program),
+            Self::Newer => {
+                let mut command = Command::new("chroot");
+                command.args([NEWER_ROOT, program]);
+                command
+            }
+        }
+    }
+}
+
 /// A running charon; dropped, it is killed, and its kernel keeps what it has.
 pub struct Charon {
     namespace: Namespace,
+    release: Release,
     config: PathBuf,
     daemon: Daemon,
 }
@@ -221,6 +250,19 @@ impl Charon {
     /// # Errors
     /// charon does not start, or refuses a connection.
     pub fn start(namespace: &Namespace, connections: &[Connection], settings: &str) -> Result<Self> {
+        Self::start_release(Release::Stable, namespace, connections, settings)
+    }
+
+    /// As [`Charon::start`], of that release.
+    ///
+    /// # Errors
+    /// As [`Charon::start`].
+    pub fn start_release(
+        release: Release,
+        namespace: &Namespace,
+        connections: &[Connection],
+        settings: &str,
+    ) -> Result<Self> {
         let name = namespace.name();
         let strongswan = PathBuf::from(format!("strongswan-{name}.conf"));
         // swanctl looks for certificates and keys beside its file.
@@ -240,13 +282,17 @@ impl Charon {
             connections.iter().map(Connection::config).collect::<String>(),
         )?;
 
-        let mut command = Command::new("/usr/lib/ipsec/charon");
+        if release == Release::Newer {
+            namespace.cover(NEWER_RUN)?;
+        }
+        let mut command = release.command("/usr/lib/ipsec/charon");
         command.env("STRONGSWAN_CONF", fs::canonicalize(&strongswan)?);
         let daemon = Daemon::start(namespace, &format!("charon-{name}"), command)?;
         daemon.wait_for_line("spawning 16 worker threads", START_LIMIT)?;
         let charon = Self {
             namespace: namespace.clone(),
-            config,
+            release,
+            config: fs::canonicalize(config)?,
             daemon,
         };
         charon.load()?;
@@ -255,7 +301,7 @@ impl Charon {
 
     /// Loads the file again.
     fn load(&self) -> Result<()> {
-        let mut command = Command::new("swanctl");
+        let mut command = self.release.command("swanctl");
         command
             .args(["--load-all", "--noprompt", "--file"])
             .arg(&self.config);
@@ -285,7 +331,7 @@ impl Charon {
     /// # Errors
     /// swanctl does not run.
     pub fn try_initiate(&self, child: &str, limit: Duration) -> Result<Output> {
-        let mut command = Command::new("swanctl");
+        let mut command = self.release.command("swanctl");
         command
             .args(["--initiate", "--child", child, "--timeout"])
             .arg(limit.as_secs().to_string());
@@ -309,7 +355,7 @@ impl Charon {
     }
 
     fn rekey(&self, kind: &str, name: &str) -> Result<()> {
-        let mut command = Command::new("swanctl");
+        let mut command = self.release.command("swanctl");
         command.args(["--rekey", kind, name]);
         process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
     }
@@ -327,7 +373,7 @@ impl Charon {
     /// # Errors
     /// charon does not know it.
     pub fn begin(&self, child: &str) -> Result<()> {
-        let mut command = Command::new("swanctl");
+        let mut command = self.release.command("swanctl");
         command.args(["--initiate", "--child", child, "--timeout", "-1"]);
         process::check(&self.namespace, LOAD_LIMIT, &command).map(drop)
     }
@@ -341,7 +387,7 @@ impl Charon {
     }
 
     fn delete(&self, kind: &str, name: &str, limit: Duration) -> Result<()> {
-        let mut command = Command::new("swanctl");
+        let mut command = self.release.command("swanctl");
         command
             .args(["--terminate", kind, name, "--timeout"])
             .arg(limit.as_secs().to_string());
@@ -356,7 +402,7 @@ impl Charon {
         process::check(
             &self.namespace,
             LOAD_LIMIT,
-            Command::new("swanctl").arg("--list-sas"),
+            self.release.command("swanctl").arg("--list-sas"),
         )
     }
 

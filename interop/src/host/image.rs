@@ -1,4 +1,4 @@
-//! The guest's root file system, kernel and initramfs: made once, then kept under `target/lab` by what went into them.
+//! The guest's root file systems, kernel and initramfs: made once, then kept under `target/lab` by what went into them.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,34 +10,54 @@ use anyhow::{Context, Result};
 use super::command::{read, run};
 use super::initramfs::Archive;
 
-/// The Debian release inside.
-const SUITE: &str = "trixie";
+/// A Debian system: the release, and what it has beyond the essential packages.
+#[derive(Hash)]
+struct System {
+    suite: &'static str,
+    packages: &'static [&'static str],
+}
 
-/// What the guest has beyond Debian's essential packages.
-const PACKAGES: &[&str] = &[
-    "linux-image-cloud-amd64",
-    "busybox-static",
-    "curl",
-    "iproute2",
-    "iputils-ping",
-    "kmod",
-    "libcharon-extra-plugins",
-    "libstrongswan-extra-plugins",
-    "libstrongswan-standard-plugins",
-    "nftables",
-    "openssh-client",
-    "openssh-server",
-    "procps",
-    "strongswan-charon",
-    "strongswan-pki",
-    "strongswan-swanctl",
-    "sudo",
-    "systemd-container",
-    "tcpdump",
-];
+/// The guest's own.
+const GUEST: System = System {
+    suite: "trixie",
+    packages: &[
+        "linux-image-cloud-amd64",
+        "busybox-static",
+        "curl",
+        "iproute2",
+        "iputils-ping",
+        "kmod",
+        "libcharon-extra-plugins",
+        "libstrongswan-extra-plugins",
+        "libstrongswan-standard-plugins",
+        "nftables",
+        "openssh-client",
+        "openssh-server",
+        "procps",
+        "strongswan-charon",
+        "strongswan-pki",
+        "strongswan-swanctl",
+        "sudo",
+        "systemd-container",
+        "tcpdump",
+    ],
+};
+
+/// One beside it with a strongSwan that knows ML-KEM (6.1; trixie's 6.0 does not), to be entered by chroot.
+const NEWER: System = System {
+    suite: "unstable",
+    packages: &[
+        "libstrongswan-extra-plugins",
+        "strongswan-charon",
+        "strongswan-swanctl",
+    ],
+};
 
 /// What the kernel needs to reach its root file system, in the order of loading; none depends on another.
 const BOOT_MODULES: &[&str] = &["virtio_blk", "squashfs", "overlay"];
+
+const ROOT: &str = "root.squashfs";
+const NEWER_ROOT: &str = "newer.squashfs";
 
 const INIT: &str = include_str!("../../boot/init");
 
@@ -50,6 +70,8 @@ pub struct Image {
     pub initramfs: PathBuf,
     /// The root file system, squashfs, read-only.
     pub root: PathBuf,
+    /// A second root file system, with the newer strongSwan.
+    pub newer: PathBuf,
 }
 
 /// The image for this version of the lab, made if it is not there.
@@ -76,46 +98,59 @@ pub fn get(lab_dir: &Path) -> Result<Image> {
     Ok(Image {
         kernel: dir.join("kernel"),
         initramfs: dir.join("initramfs"),
-        root: dir.join("root.squashfs"),
+        root: dir.join(ROOT),
+        newer: dir.join(NEWER_ROOT),
     })
 }
 
 fn fingerprint() -> u64 {
     let mut hasher = DefaultHasher::new();
-    (SUITE, PACKAGES, BOOT_MODULES, INIT).hash(&mut hasher);
+    (GUEST, NEWER, BOOT_MODULES, INIT).hash(&mut hasher);
     hasher.finish()
 }
 
-/// A tar archive between the two tools, so that neither needs to be root.
 fn make(dir: &Path) -> Result<()> {
-    let tar = dir.join("root.tar");
     let boot = dir.join("boot");
     fs::create_dir(&boot)?;
+    let hooks = [
+        format!(
+            "copy-out /boot /usr/lib/modules /usr/bin/busybox {}",
+            boot.display()
+        ),
+        // The image's own initramfs is not used; ours is a hundredth of it.
+        "rm -f \"$1\"/boot/initrd.img-*".to_owned(),
+    ];
+    make_root(&GUEST, &hooks, &dir.join(ROOT))?;
+    make_root(&NEWER, &[], &dir.join(NEWER_ROOT))?;
+    fs::copy(find(&boot.join("boot"), "vmlinuz-")?, dir.join("kernel"))?;
+    fs::write(dir.join("initramfs"), initramfs(&boot)?)?;
+    fs::remove_dir_all(&boot)?;
+    Ok(())
+}
+
+/// A tar archive between the two tools, so that neither needs to be root.
+fn make_root(system: &System, hooks: &[String], squashfs: &Path) -> Result<()> {
+    let tar = squashfs.with_extension("tar");
     let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap
         .args(["--quiet", "--variant=apt"])
-        .arg(format!("--include={}", PACKAGES.join(",")));
+        .arg(format!("--include={}", system.packages.join(",")));
     for unused in ["doc", "man", "locale"] {
         mmdebstrap.arg(format!("--dpkgopt=path-exclude=/usr/share/{unused}/*"));
     }
     if let Some(proxy) = proxy()? {
         mmdebstrap.arg(format!("--aptopt=Acquire::http::Proxy \"{proxy}\""));
     }
-    mmdebstrap
-        .arg(format!(
-            "--customize-hook=copy-out /boot /usr/lib/modules /usr/bin/busybox {}",
-            boot.display()
-        ))
-        // The image's own initramfs is not used; ours is a hundredth of it.
-        .arg("--customize-hook=rm -f \"$1\"/boot/initrd.img-*")
-        .arg(SUITE)
-        .arg(&tar)
-        .arg(mirror()?);
-    run(&mut mmdebstrap)?;
+    // The index of unstable is good for days only, and a mirror may be behind.
+    mmdebstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+    for hook in hooks {
+        mmdebstrap.arg(format!("--customize-hook={hook}"));
+    }
+    run(mmdebstrap.arg(system.suite).arg(&tar).arg(mirror()?))?;
 
     run(Command::new("mksquashfs")
         .arg("-")
-        .arg(dir.join("root.squashfs"))
+        .arg(squashfs)
         .args([
             "-tar",
             "-comp",
@@ -127,9 +162,6 @@ fn make(dir: &Path) -> Result<()> {
             "-no-xattrs",
         ])
         .stdin(File::open(&tar)?))?;
-    fs::copy(find(&boot.join("boot"), "vmlinuz-")?, dir.join("kernel"))?;
-    fs::write(dir.join("initramfs"), initramfs(&boot)?)?;
-    fs::remove_dir_all(&boot)?;
     fs::remove_file(&tar)?;
     Ok(())
 }

@@ -106,7 +106,7 @@ impl Machine {
             "-append",
             "console=ttyS0 quiet panic=-1 random.trust_cpu=on no_timer_check",
         ]);
-        for file in [image.root.as_path(), disk] {
+        for file in [image.root.as_path(), disk, &image.newer] {
             command.arg("-drive").arg(format!(
                 "if=virtio,format=raw,readonly=on,file={}",
                 file.display()

@@ -13,6 +13,7 @@ mod garbage;
 mod ipv6;
 mod kernel_refusal;
 mod lone_charon;
+mod ml_kem;
 mod moves;
 mod nat;
 mod no_proposal;
@@ -71,6 +72,7 @@ pub const ALL: &[Scenario] = &[
     ppk::SCENARIO,
     no_proposal::SCENARIO,
     algorithms::SCENARIO,
+    ml_kem::SCENARIO,
     selectors::SCENARIO,
     virtual_ip::SCENARIO,
     distributor_restart::SCENARIO,

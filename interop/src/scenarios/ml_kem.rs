@@ -1,0 +1,65 @@
+//! Hybrid key exchange with ML-KEM, with strongSwan 6.1 as the customer.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::{Scenario, traffic};
+use crate::guest::charon::{Charon, Connection, Release};
+use crate::guest::fleet::Tunnel;
+use crate::guest::stage::{LIMIT, Stage};
+use crate::guest::topology::{ORIGIN, Outer, Plan};
+use crate::report::Reporter;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "ml-kem",
+    claim: "X25519, P-256 and P-384 with ML-KEM-768 and -1024 beside them set a tunnel up, which works at every edge",
+    limit: Duration::from_secs(600),
+    run,
+};
+
+/// As strongSwan's configuration says it, and as its list of SAs does.
+const HYBRIDS: [(&str, &str); 6] = [
+    ("x25519-ke1_mlkem768", "CURVE_25519/KE1_ML_KEM_768"),
+    ("x25519-ke1_mlkem1024", "CURVE_25519/KE1_ML_KEM_1024"),
+    ("ecp256-ke1_mlkem768", "ECP_256/KE1_ML_KEM_768"),
+    ("ecp256-ke1_mlkem1024", "ECP_256/KE1_ML_KEM_1024"),
+    ("ecp384-ke1_mlkem768", "ECP_384/KE1_ML_KEM_768"),
+    ("ecp384-ke1_mlkem1024", "ECP_384/KE1_ML_KEM_1024"),
+];
+
+fn run(reporter: &mut Reporter) -> Result<()> {
+    let stage = Stage::set(Plan::default())?;
+    let customer = &stage.network.customers[0];
+    let tunnel = Tunnel::of(customer);
+    stage.fleet.add(&tunnel)?;
+    let connections = HYBRIDS.map(|(hybrid, _)| Connection {
+        name: hybrid.to_owned(),
+        ike: format!("aes256gcm16-prfsha384-{hybrid}"),
+        ..tunnel.connection(customer.outer(Outer::V4), Outer::V4)
+    });
+    let charon = Charon::start_release(Release::Newer, &customer.namespace, &connections, "")?;
+    for (hybrid, listed) in HYBRIDS {
+        try_out(hybrid, listed, &stage, &charon)?;
+        reporter.measured(hybrid);
+    }
+    Ok(())
+}
+
+/// Sets the tunnel up, sends pings through each edge, rekeys the child SA, and takes it down.
+fn try_out(hybrid: &str, listed: &str, stage: &Stage, charon: &Charon) -> Result<()> {
+    charon.initiate(hybrid, LIMIT)?;
+    let sas = charon.list_sas()?;
+    ensure!(sas.contains(listed), "no {listed} in {sas}");
+    works(stage)?;
+    charon.rekey_child(hybrid)?;
+    works(stage)?;
+    let spi = stage.shared_spi(Outer::V4.anycast())?;
+    charon.terminate(hybrid, LIMIT)?;
+    stage.gone(Outer::V4.anycast(), spi).map(drop)
+}
+
+fn works(stage: &Stage) -> Result<()> {
+    let from = stage.network.customers[0].inner.into();
+    traffic::all_answered(&traffic::ping_through_each(&stage.network, from, ORIGIN.into())?)
+}
