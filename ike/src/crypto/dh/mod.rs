@@ -240,17 +240,16 @@ mod tests {
     #[test]
     fn the_systems_key_pairs_are_like_others() {
         let of_system = |group| DhKeyPair::of_system(group, &SystemRandom::new()).unwrap();
-        for group in [DhGroup::P256, DhGroup::P384] {
+        for group in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
             let ours = of_system(group);
             let theirs = DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
             let (our_public, their_public) = (ours.public().to_vec(), theirs.public().to_vec());
             let secret = ours.agree(&their_public).unwrap();
             assert_eq!(theirs.agree(&our_public), Ok(secret), "{group}");
 
-            let mut off_the_curve = their_public.clone();
-            off_the_curve[0] ^= 1;
+            let zero = vec![0; their_public.len()];
             let with_form = [&[4], &their_public[..]].concat();
-            for bad in [&[][..], &off_the_curve, &with_form, &their_public[1..]] {
+            for bad in [&[][..], &zero, &with_form, &their_public[1..]] {
                 assert_eq!(of_system(group).agree(bad), Err(DhError), "{group}");
             }
         }
@@ -261,10 +260,12 @@ mod tests {
     fn points_off_the_curve_are_refused() {
         for group in [DhGroup::P256, DhGroup::P384] {
             let fresh = || DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
+            let of_system = || DhKeyPair::of_system(group, &SystemRandom::new()).unwrap();
             let mut point = fresh().public().to_vec();
             let last = point.len() - 1;
             point[last] ^= 1;
             assert_eq!(fresh().agree(&point), Err(DhError), "{group}, y changed");
+            assert_eq!(of_system().agree(&point), Err(DhError), "{group}, y changed");
             assert_eq!(
                 fresh().agree(&vec![0xff; last + 1]),
                 Err(DhError),
@@ -284,6 +285,8 @@ mod tests {
         for point in [one.as_slice(), &of_order_8] {
             let fresh = DhKeyPair::generate(DhGroup::Curve25519, &mut |buffer| buffer.fill(7));
             assert_eq!(fresh.agree(point), Err(DhError));
+            let of_system = DhKeyPair::of_system(DhGroup::Curve25519, &SystemRandom::new()).unwrap();
+            assert_eq!(of_system.agree(point), Err(DhError));
         }
     }
 
