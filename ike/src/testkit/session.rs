@@ -50,7 +50,7 @@ impl Session {
             keys,
             cipher,
             next_iv: 0,
-            next_request: 1,
+            next_request: 0,
             awaited: None,
             next_peer_request: 0,
             last_reply: Vec::new(),
@@ -118,6 +118,10 @@ impl Session {
 
     pub(super) fn awaits(&self, id: u32) -> bool {
         self.awaited == Some(id)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.awaited.is_none()
     }
 
     pub(super) fn answered(&mut self) {

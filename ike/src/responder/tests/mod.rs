@@ -6,6 +6,7 @@ mod commits;
 mod configuration;
 mod crash;
 mod create_child;
+mod customer_rekeys;
 mod flood;
 mod fragments;
 mod handshake;

@@ -10,6 +10,7 @@ mod peek;
 mod protected;
 #[cfg(any(test, fuzzing))]
 mod raw;
+mod rekey;
 
 use self::init::Init;
 use super::customer::Customer;
@@ -43,6 +44,10 @@ pub struct Initiator {
     status: Status,
     init: Init,
     session: Option<Session>,
+    /// That of a new IKE SA, while the old one is deleted.
+    next_session: Option<Box<Session>>,
+    /// A rekey that it has asked for.
+    asked: Option<rekey::Asked>,
     child: Option<ChildSa>,
     child_refusal: Option<u16>,
     /// By which the responder says that it has lost the IKE SA (RFC 6290).
@@ -68,6 +73,8 @@ impl Initiator {
             random,
             status: Status::Connecting,
             session: None,
+            next_session: None,
+            asked: None,
             child: None,
             child_refusal: None,
             token: None,
@@ -119,6 +126,14 @@ impl Initiator {
     /// How far it has come.
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whether it waits for no response, be it whole or the rest of its fragments.
+    pub fn is_idle(&self) -> bool {
+        match &self.session {
+            Some(session) => session.is_idle(),
+            None => self.status != Status::Connecting,
+        }
     }
 
     /// The IKE SA's SPIs, once both are known.

@@ -36,8 +36,10 @@ impl Initiator {
         let payloads = opened
             .payloads()
             .map_err(|_| Violation("a response that does not decode"))?;
-        if header.exchange == ExchangeType::IkeAuth {
-            self.handle_auth(&payloads)?;
+        match header.exchange {
+            ExchangeType::IkeAuth => self.handle_auth(&payloads)?,
+            ExchangeType::CreateChildSa => return self.handle_rekeyed(&payloads),
+            _ => self.succeed(),
         }
         Ok(None)
     }
