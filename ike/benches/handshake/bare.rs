@@ -1,14 +1,20 @@
-//! The cryptography that RFC 7296 asks of a responder in IKE_SA_INIT and IKE_AUTH, with the primitives that the crate
-//! uses and no more around them than a loop: no message is read or written, no state kept.
+//! The cryptography that RFC 7296 asks of a responder in a handshake, with the primitives that the crate uses and no more
+//! around them than a loop: no message is read or written, no state kept.
+
+mod proof;
 
 use std::hint::black_box;
 
 use ike::testkit::TestHost;
 use ike::{DhGroup, Host};
+use ml_kem::{B32, KeyExport, ml_kem_768};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::{digest, hmac};
 
-use crate::{Sizes, host};
+use crate::case::Case;
+use crate::credentials::Sides;
+use crate::{Exchange, host};
+use proof::Proof;
 
 /// IKE header, SK payload header and IV precede what is encrypted, and the integrity check follows it.
 const SK_CLEAR: usize = 28 + 4 + 8;
@@ -33,29 +39,42 @@ pub(crate) struct Bare {
     group: DhGroup,
     host: TestHost,
     peer_public: Vec<u8>,
-    /// prf(pre-shared key, "Key Pad for IKEv2"), the same in every handshake of a customer.
-    padded_psk: hmac::Key,
+    /// What the peer sends in IKE_INTERMEDIATE.
+    encapsulation_key: Option<Vec<u8>>,
+    proof: Proof,
     init_messages: [Vec<u8>; 2],
-    auth_request: Vec<u8>,
-    auth_reply: Vec<u8>,
+    /// The exchanges behind IKE_SA_INIT: the request, and what is in each datagram of the reply.
+    protected: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
 }
 
 impl Bare {
-    pub(crate) fn new(
-        group: DhGroup,
-        &Sizes([init_request, init_reply, auth_request, auth_reply]): &Sizes,
-    ) -> Self {
+    pub(crate) fn new(case: Case, sides: Option<&Sides>, exchanges: &[Exchange]) -> Self {
+        let group = case.suite().dh;
         let mut host = host(0);
-        let mut sealed = vec![0; auth_request - SK_CLEAR - SK_CHECK];
-        seal(&mut sealed);
+        let [init, protected @ ..] = exchanges else {
+            panic!("a handshake begins with IKE_SA_INIT");
+        };
+        let protected = protected.iter().map(|exchange| {
+            let mut request = vec![0; exchange.request - SK_CLEAR - SK_CHECK];
+            seal(&mut request);
+            let reply = exchange
+                .reply
+                .iter()
+                .map(|len| vec![0; len - SK_CLEAR - SK_CHECK]);
+            (request, reply.collect())
+        });
+        let encapsulation_key = (case == Case::Hybrid).then(|| {
+            let key = ml_kem_768::DecapsulationKey::from_seed(ml_kem::Seed::default());
+            key.encapsulation_key().to_bytes().to_vec()
+        });
         Self {
             peer_public: host.key_pair(group).public().to_vec(),
             group,
             host,
-            padded_psk: prf_key(&KEY),
-            init_messages: [vec![0; init_request], vec![0; init_reply]],
-            auth_request: sealed,
-            auth_reply: vec![0; auth_reply - SK_CLEAR - SK_CHECK],
+            encapsulation_key,
+            proof: Proof::new(case.key_kind().zip(sides)),
+            init_messages: [init.request, init.reply[0]].map(|len| vec![0; len]),
+            protected: protected.collect(),
         }
     }
 
@@ -63,26 +82,38 @@ impl Bare {
         // IKE_SA_INIT: the key exchange, its keys, and NAT detection for both addresses in both messages.
         let key_pair = self.host.key_pair(self.group);
         let shared = key_pair.agree(&self.peer_public).expect("it is of the group");
-        let skeyseed = hmac::sign(&prf_key(&SEED[..NONCES_LEN]), shared.expose());
-        expand(skeyseed.as_ref(), &SEED, IKE_KEYS);
+        derive(&prf_key(&SEED[..NONCES_LEN]), shared.expose());
         for _ in 0..4 {
             black_box(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &NAT_DETECTION));
         }
-
-        // IKE_AUTH: opened, proven by either side, keys of a child SA, sealed.
-        let mut request = self.auth_request.clone();
-        open(&mut request);
-        for message in &self.init_messages {
-            let maced_id = hmac::sign(&prf_key(&KEY), &ID);
-            let mut proof = hmac::Context::with_key(&self.padded_psk);
-            proof.update(message);
-            proof.update(&SEED[..NONCES_LEN / 2]);
-            proof.update(maced_id.as_ref());
-            black_box(proof.sign());
+        for (request, reply) in &self.protected {
+            open(&mut request.clone());
+            reply.iter().for_each(|inside| seal(&mut inside.clone()));
         }
+        if let Some(key) = &self.encapsulation_key {
+            self.intermediate(key);
+        }
+        // IKE_AUTH: proven by either side, and the keys of a child SA.
+        self.proof.both(&self.init_messages, &SEED[..NONCES_LEN / 2], &ID);
         expand(&KEY, &SEED[..NONCES_LEN], CHILD_KEYS);
-        seal(&mut self.auth_reply.clone());
     }
+
+    /// The encapsulation, new keys, and IntAuth over both messages (RFC 9242 section 3.3.2).
+    fn intermediate(&self, key: &[u8]) {
+        let key = key.try_into().expect("of the right length");
+        let key = ml_kem_768::EncapsulationKey::new(key).expect("a key");
+        let (_, secret) = key.encapsulate_deterministic(&B32::default());
+        derive(&prf_key(&KEY), &secret);
+        for part in [&self.protected[0].0, &self.protected[0].1[0]] {
+            black_box(hmac::sign(&prf_key(&KEY), part));
+        }
+    }
+}
+
+/// SKEYSEED and the keys of an IKE SA.
+fn derive(key: &hmac::Key, secret: &[u8]) {
+    let skeyseed = hmac::sign(key, secret);
+    expand(skeyseed.as_ref(), &SEED, IKE_KEYS);
 }
 
 fn prf_key(key: &[u8]) -> hmac::Key {

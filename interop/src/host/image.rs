@@ -12,9 +12,9 @@ use super::initramfs::Archive;
 
 /// A Debian system: the release, and what it has beyond the essential packages.
 #[derive(Hash)]
-struct System {
-    suite: &'static str,
-    packages: &'static [&'static str],
+pub(super) struct System {
+    pub(super) suite: &'static str,
+    pub(super) packages: &'static [&'static str],
 }
 
 /// The guest's own.
@@ -131,23 +131,7 @@ fn make(dir: &Path) -> Result<()> {
 /// A tar archive between the two tools, so that neither needs to be root.
 fn make_root(system: &System, hooks: &[String], squashfs: &Path) -> Result<()> {
     let tar = squashfs.with_extension("tar");
-    let mut mmdebstrap = Command::new("mmdebstrap");
-    mmdebstrap
-        .args(["--quiet", "--variant=apt"])
-        .arg(format!("--include={}", system.packages.join(",")));
-    for unused in ["doc", "man", "locale"] {
-        mmdebstrap.arg(format!("--dpkgopt=path-exclude=/usr/share/{unused}/*"));
-    }
-    if let Some(proxy) = proxy()? {
-        mmdebstrap.arg(format!("--aptopt=Acquire::http::Proxy \"{proxy}\""));
-    }
-    // The index of unstable is good for days only, and a mirror may be behind.
-    mmdebstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
-    for hook in hooks {
-        mmdebstrap.arg(format!("--customize-hook={hook}"));
-    }
-    run(mmdebstrap.arg(system.suite).arg(&tar).arg(mirror()?))?;
-
+    make_tar(system, hooks, &tar)?;
     run(Command::new("mksquashfs")
         .arg("-")
         .arg(squashfs)
@@ -164,6 +148,26 @@ fn make_root(system: &System, hooks: &[String], squashfs: &Path) -> Result<()> {
         .stdin(File::open(&tar)?))?;
     fs::remove_file(&tar)?;
     Ok(())
+}
+
+/// A tar archive of the system's root file system, made with these hooks of mmdebstrap(1).
+pub(super) fn make_tar(system: &System, hooks: &[String], tar: &Path) -> Result<()> {
+    let mut mmdebstrap = Command::new("mmdebstrap");
+    mmdebstrap
+        .args(["--quiet", "--variant=apt"])
+        .arg(format!("--include={}", system.packages.join(",")));
+    for unused in ["doc", "man", "locale"] {
+        mmdebstrap.arg(format!("--dpkgopt=path-exclude=/usr/share/{unused}/*"));
+    }
+    if let Some(proxy) = proxy()? {
+        mmdebstrap.arg(format!("--aptopt=Acquire::http::Proxy \"{proxy}\""));
+    }
+    // The index of unstable is good for days only, and a mirror may be behind.
+    mmdebstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+    for hook in hooks {
+        mmdebstrap.arg(format!("--customize-hook={hook}"));
+    }
+    run(mmdebstrap.arg(system.suite).arg(tar).arg(mirror()?)).map(drop)
 }
 
 fn initramfs(boot: &Path) -> Result<Vec<u8>> {

@@ -3,9 +3,12 @@
 //! The measuring programs lie in the crates they measure and write one JSON object a line for each case and round.
 //! Here they are built, run one after the other, and made into ratios.
 
+mod beside;
+mod charon;
 mod fanout;
 mod handshake;
 mod install;
+mod memory;
 mod spread;
 
 use std::fs;
@@ -20,6 +23,7 @@ use serde::de::DeserializeOwned;
 
 use super::command::read;
 use super::{build, lab, lab_dir};
+use charon::Charon;
 
 /// An emulated machine installs some hundred SAs in a second.
 const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -29,6 +33,9 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
 struct Figures {
     machine: Machine,
     handshake: Vec<handshake::Row>,
+    handshakes_beside_charon: Vec<beside::Row>,
+    rekeys_beside_charon: Vec<beside::Row>,
+    memory: Vec<memory::Row>,
     fanout: Vec<fanout::Row>,
     install: Vec<install::Row>,
 }
@@ -61,6 +68,25 @@ pub fn run(json: Option<&Path>) -> Result<()> {
         handshake::HEADER,
         handshake.iter().map(handshake::Row::cells),
     );
+    let charon = Charon::get(&lab_dir())?;
+    let handshakes = beside::rows(&programs.beside, &charon, &beside::HANDSHAKES)?;
+    show(
+        "Handshakes: CPU time of our responder's process, beside charon's with the same initiator",
+        beside::HEADER,
+        handshakes.iter().map(beside::Row::cells),
+    );
+    let rekeys = beside::rows(&programs.beside, &charon, &beside::REKEYS)?;
+    show(
+        "Rekeys by the customer, likewise",
+        beside::HEADER,
+        rekeys.iter().map(beside::Row::cells),
+    );
+    let memory = memory::rows(&programs.beside, &charon)?;
+    show(
+        "Memory of an IKE SA with one child SA",
+        memory::HEADER,
+        memory.iter().map(memory::Row::cells),
+    );
     let fanout = fanout::rows(&samples(&programs.fanout)?);
     show(
         "Distributor: from a commit to applied at all subscribers, beside one subscriber",
@@ -78,6 +104,9 @@ pub fn run(json: Option<&Path>) -> Result<()> {
         let figures = Figures {
             machine,
             handshake,
+            handshakes_beside_charon: handshakes,
+            rekeys_beside_charon: rekeys,
+            memory,
             fanout,
             install,
         };
@@ -90,6 +119,7 @@ pub fn run(json: Option<&Path>) -> Result<()> {
 /// The measuring programs, all built before the first is run.
 struct Programs {
     handshake: PathBuf,
+    beside: PathBuf,
     fanout: PathBuf,
     install: PathBuf,
 }
@@ -98,6 +128,7 @@ impl Programs {
     fn build() -> Result<Self> {
         Ok(Self {
             handshake: build::one("bench --no-run -p ike --features testkit --bench handshake")?,
+            beside: build::one("bench --no-run -p ike --features testkit --bench beside")?,
             fanout: build::one("bench --no-run -p distributor --bench fanout")?,
             install: build::one("build --release -p xfrm --example install")?,
         })
@@ -139,7 +170,11 @@ fn show<const COLUMNS: usize>(
 
 /// Runs a program here.
 fn samples<T: DeserializeOwned>(program: &Path) -> Result<Vec<T>> {
-    read(&mut Command::new(program))?.lines().map(parse).collect()
+    samples_of(&mut Command::new(program))
+}
+
+fn samples_of<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>> {
+    read(command)?.lines().map(parse).collect()
 }
 
 /// Runs a program in the lab's machine, alone there.

@@ -36,6 +36,32 @@ impl fmt::Display for Spread {
     }
 }
 
+/// What we want of a figure, and whether it is so.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Mark {
+    mark: f64,
+    is_met: bool,
+}
+
+impl Mark {
+    pub(super) fn at_least(mark: f64, figure: f64) -> Self {
+        let is_met = figure >= mark;
+        Self { mark, is_met }
+    }
+
+    pub(super) fn at_most(mark: f64, figure: f64) -> Self {
+        let is_met = figure <= mark;
+        Self { mark, is_met }
+    }
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let met = if self.is_met { "met" } else { "missed" };
+        write!(f, "{} {met}", self.mark)
+    }
+}
+
 /// Samples of the same case, in the order of their rounds; the cases in the order in which they come first.
 pub(super) fn by_case<T, K: PartialEq>(samples: &[T], case: impl Fn(&T) -> K) -> Vec<(K, Vec<&T>)> {
     let mut cases: Vec<(K, Vec<&T>)> = Vec::new();
@@ -59,6 +85,14 @@ mod tests {
         assert_eq!(Spread::of([3.0, 1.0, 8.0]), spread(3.0, 1.0, 8.0));
         assert_eq!(Spread::of([3.0, 1.0, 8.0, 4.0]), spread(3.5, 1.0, 8.0));
         assert_eq!(Spread::of([7.0]).to_string(), "7.00 (7.00-7.00)");
+    }
+
+    #[test]
+    fn a_figure_that_is_none_misses_its_mark() {
+        assert_eq!(Mark::at_least(8.0, 8.0).to_string(), "8 met");
+        assert_eq!(Mark::at_least(0.7, 0.69).to_string(), "0.7 missed");
+        assert_eq!(Mark::at_most(4096.0, 4097.0).to_string(), "4096 missed");
+        assert_eq!(Mark::at_most(4096.0, f64::NAN).to_string(), "4096 missed");
     }
 
     #[test]
