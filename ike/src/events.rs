@@ -263,6 +263,9 @@ pub enum AuthRefusal {
     /// The commit was refused, or the SA was revoked before it was established.
     #[error("refused by the fleet")]
     Fleet,
+    /// UNEXPECTED_NAT_DETECTED: the peer forbids NATs, and there is one (RFC 4555 section 3.9).
+    #[error("there is a NAT, which the peer forbids (RFC 4555 section 3.9)")]
+    UnexpectedNat,
 }
 
 fn words(id: &Option<Identity>) -> String {
@@ -382,7 +385,7 @@ impl AuthRefusal {
         match self {
             Self::Malformed(_) => (NotifyType::INVALID_SYNTAX, Vec::new()),
             Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
-            // A refusing fleet included: of all errors only these three tell the peer that there is no IKE SA
+            // A refusing fleet included: of RFC 7296's errors only these three tell the peer that there is no IKE SA
             // (RFC 7296 section 2.21.2).
             Self::UnknownIdentity(_)
             | Self::NotOurIdentity(_)
@@ -395,6 +398,8 @@ impl AuthRefusal {
             | Self::NoPpkIdentity
             | Self::UnknownPpk
             | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
+            // The peer begins anew with IKE_SA_INIT.
+            Self::UnexpectedNat => (NotifyType::UNEXPECTED_NAT_DETECTED, Vec::new()),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::children::{Child, Children, Phase};
 use crate::crypto::{Algorithm, PublicKey};
 use crate::established::Established;
 use crate::init::Initiated;
+use crate::mobike::Addresses;
 use crate::nat::Outer;
 use crate::qcd::{self, Token};
 use crate::snapshot::State;
@@ -94,6 +95,9 @@ impl Attempt<'_> {
     ) -> Result<(AuthRequest<'p>, Authenticated<'_>), AuthRefusal> {
         let request = AuthRequest::read(payloads)?;
         let authenticated = self.authenticate(&request)?;
+        if request.mobike && Addresses::read(payloads).is_changed(self.arrived.path) {
+            return Err(AuthRefusal::UnexpectedNat);
+        }
         Ok((request, authenticated))
     }
 

@@ -200,6 +200,29 @@ fn who_forbids_nats_is_told_of_one() {
     }
 }
 
+/// Section 3.9, for "the first IKE_AUTH request".
+#[test]
+fn who_forbids_nats_is_told_of_one_in_ike_auth() {
+    let customer = Customer::new(1);
+    let path = customer.path;
+    let elsewhere = SocketAddr::from(([192, 0, 2, 78], 500));
+    for (source, is_right) in [(elsewhere, false), (path.local, true)] {
+        let addresses: &'static [u8] = no_nats_allowed(source, path.peer).leak();
+        let mut fleet = fleet_for(&customer);
+        let mut initiator = Initiator::new(customer.clone(), 1);
+        fleet.begin(&mut initiator);
+        let auth = initiator.auth_with(|payloads| {
+            payloads.push(notify(NotifyType::MOBIKE_SUPPORTED, &[]));
+            payloads.push(notify(NotifyType::NO_NATS_ALLOWED, addresses));
+        });
+        fleet.converse(&mut initiator, auth);
+        let refused = Status::Refused(NotifyType::UNEXPECTED_NAT_DETECTED.0);
+        let expected = if is_right { Status::Up } else { refused };
+        assert_eq!(initiator.status(), expected);
+        assert_eq!(fleet.commits.len(), usize::from(is_right));
+    }
+}
+
 /// Who has not said that it speaks MOBIKE cannot move by it.
 #[test]
 fn without_mobike_supported_nothing_moves() {
