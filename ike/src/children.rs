@@ -48,6 +48,8 @@ pub(crate) enum Phase {
     Closing,
     /// Both sides have deleted it; packets under way are still received. Ends with its removal.
     Retiring,
+    /// The peer has lost it, and it is gone here too. What is left of it says what is to be made anew, which ends this.
+    Lost,
 }
 
 impl Child {
@@ -89,6 +91,7 @@ impl Child {
             Phase::Replaced => Some(PATIENCE),
             Phase::Closing => None,
             Phase::Retiring => Some(GRACE),
+            Phase::Lost => Some(Duration::ZERO),
         };
         self.until = left.map(|left| now + left);
     }
@@ -105,6 +108,17 @@ pub(crate) struct Children(Vec<Child>);
 impl Children {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Child> {
         self.0.iter()
+    }
+
+    /// Those that kernels have.
+    pub(crate) fn installed(&self) -> impl Iterator<Item = &Child> {
+        self.0.iter().filter(|child| child.phase != Phase::Lost)
+    }
+
+    /// True when packets like those of a lost one find another.
+    pub(crate) fn is_made_anew(&self, lost: &Child) -> bool {
+        self.installed()
+            .any(|child| child.selectors == lost.selectors && child.phase != Phase::Retiring)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Child> {
@@ -126,8 +140,22 @@ impl Children {
         Some(self.0.remove(position))
     }
 
+    pub(crate) fn get(&self, inbound: u32) -> Option<&Child> {
+        self.0.iter().find(|child| child.spis.inbound == inbound)
+    }
+
     pub(crate) fn get_mut(&mut self, inbound: u32) -> Option<&mut Child> {
         self.0.iter_mut().find(|child| child.spis.inbound == inbound)
+    }
+
+    pub(crate) fn is_lost(&self, inbound: u32) -> bool {
+        self.get(inbound).is_some_and(|child| child.phase == Phase::Lost)
+    }
+
+    /// Nothing is to be made any more in the place of this one, if it was lost.
+    pub(crate) fn forget_lost(&mut self, inbound: u32) {
+        self.0
+            .retain(|child| child.spis.inbound != inbound || child.phase != Phase::Lost);
     }
 
     /// Lets one enter another phase, if it is there.
@@ -137,11 +165,11 @@ impl Children {
         }
     }
 
-    /// The one that the peer receives on with `outbound`, unless the peer has deleted it.
+    /// The one that the peer receives on with `outbound`, unless the peer has deleted or lost it.
     pub(crate) fn of_peer(&mut self, outbound: u32) -> Option<&mut Child> {
-        self.0
-            .iter_mut()
-            .find(|child| child.spis.outbound == outbound && child.phase != Phase::Retiring)
+        self.0.iter_mut().find(|child| {
+            child.spis.outbound == outbound && !matches!(child.phase, Phase::Retiring | Phase::Lost)
+        })
     }
 
     /// The one in standby for the one with this inbound SPI.

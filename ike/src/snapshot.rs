@@ -13,7 +13,7 @@ use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -65,7 +65,7 @@ impl State {
             .as_ref()
             .and_then(|exchange| exchange.subject.child());
         self.children
-            .iter()
+            .installed()
             .map(|child| child.spis.inbound)
             .chain(pending)
     }

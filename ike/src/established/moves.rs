@@ -117,7 +117,7 @@ impl Established {
             inbound_spi: child.spis.inbound,
             update: ChildUpdate::Path { path, udp_encap },
         };
-        Some(self.state.children.iter().map(update).collect())
+        Some(self.state.children.installed().map(update).collect())
     }
 
     /// When the fleet is to hear of the peer's present address; `None` when it has.

@@ -44,9 +44,15 @@ impl Established {
         let ike = self.state.spis().responder;
         match old {
             Old::Child(replaces) => {
-                let successor = self.state.children.successor_of(replaces);
-                let child = self.state.children.get_mut(replaces)?;
-                if child.phase != children::Phase::Active || successor.is_some() {
+                let children = &self.state.children;
+                let child = children.get(replaces)?;
+                let is_wanted = match child.phase {
+                    children::Phase::Active => children.successor_of(replaces).is_none(),
+                    children::Phase::Lost => !children.is_made_anew(child),
+                    _ => false,
+                };
+                if !is_wanted {
+                    self.state.children.forget_lost(replaces);
                     return None;
                 }
                 Some(Subject::Child {
@@ -84,15 +90,19 @@ impl Established {
                 suite,
                 selectors,
             } => {
-                let (replaces, with) = (replaces.to_be_bytes(), with.to_be_bytes());
-                let payloads = [
-                    Payload::Notify(Notify::about_child(NotifyType::REKEY_SA, &replaces)),
+                let rekeyed = (!self.state.children.is_lost(*replaces)).then(|| replaces.to_be_bytes());
+                let rekeyed = rekeyed
+                    .as_ref()
+                    .map(|spi| Payload::Notify(Notify::about_child(NotifyType::REKEY_SA, spi)));
+                let with = with.to_be_bytes();
+                let mut payloads: Vec<_> = rekeyed.into_iter().collect();
+                payloads.extend([
                     Payload::Sa(esp_offer(*suite, &groups, &with)),
                     nonce,
                     ke,
                     Payload::TsI(selectors.local.clone()),
                     Payload::TsR(selectors.remote.clone()),
-                ];
+                ]);
                 self.seal_request(exchange.request(), &payloads)
             }
             Subject::Ike { with, suite } => {
@@ -182,6 +192,7 @@ impl Established {
         };
         let rival = rival.as_ref();
         let survives = rival.is_none_or(|rival| self.survives(&lowest(&ni, response.nonce), rival));
+        self.state.children.forget_lost(*replaces);
         // The peer may have deleted the old one meanwhile, having made another itself.
         let mut senders = [Some(*replaces), rival.and_then(Rival::child)]
             .into_iter()
@@ -303,6 +314,14 @@ impl Established {
                 self.lose_child(*replaces, cx);
                 return Fate::Stays;
             }
+            // It was for the peer to want.
+            (None, Subject::Child { replaces, .. })
+                if self.state.children.is_lost(*replaces) && !is_passing(error.kind) =>
+            {
+                self.state.children.forget_lost(*replaces);
+                self.commit(vec![self.put()], Then::Nothing, Made::Nothing, cx);
+                return Fate::Stays;
+            }
             (None, _) => {}
         }
         self.refusals += 1;
@@ -318,15 +337,25 @@ impl Established {
         Fate::Stays
     }
 
-    /// The peer does not know a child SA: it is deleted without a word (RFC 7296 section 2.25). To make another is the
-    /// peer's affair, which begins all tunnels.
+    /// "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA (if it still exists) and send
+    /// a request to create a new Child SA from scratch (if the Child SA does not yet exist)" (RFC 7296 section 2.25).
     fn lose_child(&mut self, inbound_spi: u32, cx: &mut Context<'_>) {
-        if self.state.children.get_mut(inbound_spi).is_some() {
+        if self.state.children.get(inbound_spi).is_some() {
             self.report(What::ChildrenDeleted(vec![inbound_spi]), cx.out);
-            let changes = vec![self.remove_child(inbound_spi, cx), self.put()];
+            self.state.children.enter(inbound_spi, children::Phase::Lost);
+            cx.release_esp_spi(inbound_spi);
+            let changes = vec![Change::RemoveChild(inbound_spi), self.put()];
             self.commit(changes, Then::Nothing, Made::Nothing, cx);
         }
     }
+}
+
+/// True for an error that another request may not meet.
+fn is_passing(kind: NotifyType) -> bool {
+    matches!(
+        kind,
+        NotifyType::TEMPORARY_FAILURE | NotifyType::INVALID_KE_PAYLOAD
+    )
 }
 
 const NOT_OFFERED: WireError = WireError::Syntax("an answer to another offer");

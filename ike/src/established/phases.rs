@@ -69,7 +69,7 @@ impl Established {
             let is_due = child.is_due(cx.now);
             match child.phase {
                 children::Phase::Replaced if is_due => child.enter(children::Phase::Closing),
-                children::Phase::Active if is_due => {
+                children::Phase::Active | children::Phase::Lost if is_due => {
                     child.until = Some(cx.now + RETRY);
                     wanted.push(Request::Rekey(Old::Child(spi), group));
                 }
@@ -142,7 +142,7 @@ impl Established {
             Old::Ike => self.until = later,
             Old::Child(spi) => {
                 if let Some(child) = self.state.children.get_mut(spi)
-                    && child.phase == children::Phase::Active
+                    && matches!(child.phase, children::Phase::Active | children::Phase::Lost)
                 {
                     child.until = later;
                 }

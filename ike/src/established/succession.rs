@@ -62,7 +62,7 @@ impl Established {
         }
         heir.state.children = std::mem::take(&mut self.state.children);
         let mut changes = vec![heir.put()];
-        changes.extend(heir.state.children.iter().map(|child| Change::UpdateChild {
+        changes.extend(heir.state.children.installed().map(|child| Change::UpdateChild {
             inbound_spi: child.spis.inbound,
             update: ChildUpdate::MoveTo(spis),
         }));

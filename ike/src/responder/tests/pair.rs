@@ -179,6 +179,12 @@ impl Pair {
         self.collect_all();
     }
 
+    /// The operator removes the tunnel, and no SA yet.
+    pub(super) fn remove_tunnel(&mut self, end: usize) {
+        let End { edge, tunnel, .. } = &mut self.ends[end];
+        edge.responder.handle_tunnel_removed(self.now, &tunnel.name);
+    }
+
     /// An end's process dies, and another goes on with what the fleet knows.
     pub(super) fn take_over(&mut self, end: usize, slot: u16) {
         self.under_way

@@ -191,20 +191,65 @@ fn the_peer_decides_on_a_key_exchange() {
     }
 }
 
-/// "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA" (RFC 7296 section 2.25).
-#[test]
-fn a_child_sa_that_the_peer_does_not_know_is_let_go() {
+/// A pair whose router has lost the child SA without a word, as the fleet finds out when it rekeys it.
+fn with_a_loss() -> Pair {
     let mut pair = Pair::new(1, [patient(); 2]);
     pair.network.doomed[ROUTER] = 1;
     pair.revoke(ROUTER);
-    // Its DELETE is lost, and comes again too late.
+    // Its DELETE does not arrive, and comes again too late.
     pair.wear(FLEET);
+    pair
+}
+
+/// "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA (if it still exists) and send a
+/// request to create a new Child SA from scratch" (RFC 7296 section 2.25).
+#[test]
+fn a_child_sa_that_the_peer_has_lost_is_made_anew() {
+    let mut pair = with_a_loss();
+    let old = pair.sender(FLEET);
     pair.run(SECOND);
     let lost = |what: &What| matches!(what, What::ChildrenDeleted(_));
     assert_eq!(pair.count(FLEET, lost), 1, "{:?}", pair.story());
     pair.run(10 * SECOND);
     pair.assert_agreed();
+    assert_ne!(pair.sender(FLEET), old);
+    let anew = |what: &What| matches!(what, What::ChildAdded { replaces: None, .. });
+    for end in [FLEET, ROUTER] {
+        assert_eq!(pair.count(end, anew), 1, "{:?}", pair.story());
+    }
+    // There is nothing left to be made.
+    pair.run(600 * SECOND);
+    assert_eq!(pair.count(FLEET, was_added), 1);
+    pair.assert_agreed();
+}
+
+#[test]
+fn what_the_peer_does_not_want_anew_is_let_go() {
+    let mut pair = with_a_loss();
+    pair.remove_tunnel(ROUTER);
+    pair.run(600 * SECOND);
+    pair.assert_agreed();
+    let refused = |what: &What| matches!(what, What::RekeyRefused(_));
+    assert_eq!(
+        pair.count(FLEET, refused),
+        2,
+        "the rekey, and one try to make another"
+    );
     assert_eq!(pair.count(FLEET, was_added), 0);
+    let ended = |what: &What| matches!(what, What::Ended(_));
+    assert_eq!(pair.count(FLEET, ended), 0, "{:?}", pair.story());
+}
+
+#[test]
+fn the_next_owner_makes_anew_what_was_lost() {
+    for millis in [12, 24, 30, 36, 42, 48, 54, 60, 72] {
+        let mut pair = with_a_loss();
+        pair.run(Duration::from_millis(millis));
+        pair.take_over(FLEET, 9);
+        pair.run(120 * SECOND);
+        pair.assert_agreed();
+        assert_eq!(pair.count(ROUTER, was_added), 1, "after {millis} ms");
+    }
 }
 
 /// The owner dies with its request under way, and the next one makes the same SA of the response.
