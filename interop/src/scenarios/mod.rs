@@ -13,6 +13,7 @@ mod garbage;
 mod ipv6;
 mod kernel_refusal;
 mod lone_charon;
+mod lost_store;
 mod ml_kem;
 mod moves;
 mod nat;
@@ -78,6 +79,7 @@ pub const ALL: &[Scenario] = &[
     distributor_restart::SCENARIO,
     daemon_restart::PLAIN,
     daemon_restart::BEHIND_NAT,
+    lost_store::SCENARIO,
     rekey::BY_CUSTOMER,
     rekey::WITH_PFS,
     rekey::BY_FLEET,
