@@ -1,6 +1,8 @@
 //! QUICK CRASH DETECTION (RFC 6290): a token, given to the peer of an IKE SA, that whoever has lost the IKE SA can show
 //! in the clear, so that the other side need not wait for minutes until it believes that.
 
+use std::fmt;
+
 use ring::hmac;
 
 use crate::wire::{Notify, NotifyType, Payload};
@@ -15,7 +17,15 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 16..=128;
 /// Tokens that are looked at in one message (section 5.1).
 const MOST: usize = 4;
 
-pub(crate) type Token = [u8; TOKEN_LEN];
+/// One of ours: until it is shown, as secret as a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token([u8; TOKEN_LEN]);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
 
 /// Makes ours, each time anew: "a stateless method" (section 5.1), by which every edge of the fleet makes the same.
 pub(crate) struct Tokens(hmac::Key);
@@ -33,13 +43,13 @@ impl Tokens {
         hash.update(&spis.responder.to_be_bytes());
         let mut token = [0; TOKEN_LEN];
         token.copy_from_slice(&hash.sign().as_ref()[..TOKEN_LEN]);
-        token
+        Token(token)
     }
 }
 
 /// The notification that gives or shows a token (section 4.1).
 pub(crate) fn notification(token: &Token) -> Payload<'_> {
-    Payload::Notify(Notify::about_ike(NotifyType::QUICK_CRASH_DETECTION, token))
+    Payload::Notify(Notify::about_ike(NotifyType::QUICK_CRASH_DETECTION, &token.0))
 }
 
 /// The token that the peer gives, in a protected message.

@@ -139,12 +139,14 @@ impl Established {
         Ok(Fate::Stays)
     }
 
-    /// Keeps the token that the peer gives, in the place of the one before. True if it gives one.
+    /// Keeps the token that the peer gives, in the place of the one before. True if it gives another.
     fn take_token(&mut self, payloads: &[Payload<'_>]) -> bool {
         let given = qcd::given(payloads);
-        let is_given = given.is_some();
-        self.state.peer_token = given.or_else(|| self.state.peer_token.take());
-        is_given
+        let is_another = given.is_some() && given != self.state.peer_token;
+        if is_another {
+            self.state.peer_token = given;
+        }
+        is_another
     }
 
     /// The peer has deleted these child SAs, named by the SPIs it received on; those not known are passed over. Returns

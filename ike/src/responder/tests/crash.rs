@@ -3,10 +3,10 @@
 use super::pair::{FLEET, Pair, ROUTER};
 use super::restore::taken_over;
 use super::*;
-use crate::qcd::Tokens;
+use crate::qcd::{self, Token, Tokens};
 use crate::testkit::TestHost;
 use crate::wire::{ExchangeType, Flags};
-use crate::{Dropped, Ending, IkeSpis, Limits, Secret};
+use crate::{Dropped, Ending, IkeSpis, Limits};
 
 /// What the peer gives.
 static TOKEN: [u8; 16] = [0x5a; 16];
@@ -16,10 +16,11 @@ fn after_a_crash(slot: u16) -> TestFleet {
     TestFleet::with_host(slot, TestHost::new(9).after_a_crash(), Limits::default())
 }
 
-fn token_of(spis: IkeSpis) -> [u8; 16] {
+fn token_of(spis: IkeSpis) -> Token {
     Tokens::new(&TestFleet::spi_key()).of(spis)
 }
 
+/// The notification of any octets.
 fn token_payload(token: &[u8]) -> Payload<'_> {
     Payload::Notify(Notify::about_ike(NotifyType::QUICK_CRASH_DETECTION, token))
 }
@@ -58,7 +59,7 @@ fn the_token_of_ike_auth_is_shown_once_the_fleet_has_lost_the_ike_sa() {
     let token = token_of(initiator.spis().unwrap());
     assert_eq!(
         read(&initiator, &reply)[2],
-        format!("{:?}", token_payload(&token)),
+        format!("{:?}", qcd::notification(&token)),
         "it follows AUTH"
     );
     initiator.handle_datagram(&reply.payload);
@@ -79,7 +80,7 @@ fn the_token_of_ike_auth_is_shown_once_the_fleet_has_lost_the_ike_sa() {
         }
     );
     let message = Message::decode_body(header, &answer.payload).unwrap();
-    assert_eq!(message.payloads, [invalid_spi(), token_payload(&token)]);
+    assert_eq!(message.payloads, [invalid_spi(), qcd::notification(&token)]);
     assert!(
         answer.payload.len() <= probe.payload.len() + 3,
         "no amplification"
@@ -100,15 +101,11 @@ fn while_the_fleet_may_know_it_nobody_shows_the_token() {
 
 #[test]
 fn an_ike_sa_that_is_in_the_making_is_not_lost() {
-    let (mut fleet, _initiator, auth) = {
-        let customer = Customer::new(1);
-        let mut fleet = after_a_crash(5);
-        fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
-        fleet.prompt = false;
-        let mut initiator = Initiator::new(customer, 1);
-        let auth = fleet.begin(&mut initiator).unwrap();
-        (fleet, initiator, auth)
-    };
+    let customer = Customer::new(1);
+    let mut fleet = after_a_crash(5);
+    fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+    fleet.prompt = false;
+    let auth = fleet.begin(&mut Initiator::new(customer, 1)).unwrap();
     // Half-open, and while its commit is under way; also to somebody who makes up the other SPI.
     for _ in 0..2 {
         let mut forged = auth.clone();
@@ -144,7 +141,7 @@ fn an_ike_sa_that_a_rekey_promises_is_not_lost() {
     assert_silent(&mut fleet, &on_heir);
 
     let reply = fleet.finish(commit, crate::CommitOutcome::Done).remove(0);
-    let token = format!("{:?}", token_payload(&token_of(spis)));
+    let token = format!("{:?}", qcd::notification(&token_of(spis)));
     assert!(read(&initiator, &reply).contains(&token), "section 4.3");
     assert!(fleet.responder.rekeying.is_empty(), "a note is left");
 }
@@ -226,8 +223,10 @@ fn who_rekeys_gives_its_token_afterwards() {
         sas.next().unwrap()
     };
     let spis = newest(FLEET).state.spis();
-    let token = Secret::new(token_of(spis).to_vec());
-    assert_eq!(newest(ROUTER).state.peer_token, Some(token));
+    let token = token_of(spis);
+    let given = qcd::given(&[qcd::notification(&token)]);
+    assert!(given.is_some());
+    assert_eq!(newest(ROUTER).state.peer_token, given);
 }
 
 /// Section 3: it "MUST silently delete the IKE SA", and "MUST accept such tokens from any IP address".
@@ -292,6 +291,8 @@ fn a_peer_may_give_another_token() {
     assert_eq!(fleet.deliver(&give.unwrap()), []);
     let commit = fleet.commits.last().unwrap().id;
     assert_eq!(fleet.finish(commit, crate::CommitOutcome::Done).len(), 1);
+    let again = initiator.protected_request(ExchangeType::Informational, &[token_payload(&TOKEN)]);
+    assert_eq!(fleet.deliver(&again.unwrap()).len(), 1, "there is nothing new");
     let mut other = taken_over(&fleet, 6);
     let probe = other.wait(Duration::from_secs(30)).remove(0).1;
     let lost = [invalid_spi(), token_payload(&TOKEN)];
