@@ -1,14 +1,13 @@
 //! The words the responder and its caller exchange.
 
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::{Certificates, name_words};
-use crate::{DhGroup, DhKeyPair, EspSuite, Gateway, IkePolicy, Secret};
+use crate::certificate::Certificates;
+use crate::{DhGroup, DhKeyPair, EspSuite, Gateway, Identity, IkePolicy, Secret};
 
 /// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,41 +82,6 @@ pub struct IkeSpis {
     pub initiator: u64,
     /// The fleet's, which tells every edge who issued it; see [`crate::route`].
     pub responder: u64,
-}
-
-/// A name one side proves to be its own (RFC 7296 section 3.5).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Identity {
-    /// ID_IPV4_ADDR or ID_IPV6_ADDR.
-    Address(IpAddr),
-    /// ID_FQDN, compared without regard to ASCII case.
-    Fqdn(String),
-    /// ID_RFC822_ADDR.
-    Rfc822(String),
-    /// ID_KEY_ID, opaque bytes.
-    KeyId(Vec<u8>),
-    /// ID_DER_ASN1_DN, in DER.
-    DistinguishedName(Vec<u8>),
-}
-
-/// For logs: what a peer chose freely is escaped, opaque bytes are written in hex.
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => write!(f, "{address}"),
-            Self::Fqdn(name) | Self::Rfc822(name) => write!(f, "{}", name.escape_debug()),
-            Self::KeyId(octets) => write_hex(f, "key-id:", octets),
-            Self::DistinguishedName(der) => match name_words(der) {
-                Some(words) => f.write_str(&words),
-                None => write_hex(f, "no-name:", der),
-            },
-        }
-    }
-}
-
-fn write_hex(f: &mut fmt::Formatter<'_>, prefix: &str, octets: &[u8]) -> fmt::Result {
-    f.write_str(prefix)?;
-    octets.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
 }
 
 /// One range of addresses, protocol and ports (RFC 7296 section 3.13.1).

@@ -33,8 +33,11 @@ mod events;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 mod exercise;
+#[cfg(test)]
+mod found;
 mod fragments;
 mod half_open;
+mod identity;
 mod informational;
 mod init;
 mod intermediate;
@@ -65,6 +68,7 @@ pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Kem, Prf};
 pub use events::{AuthRefusal, ChildRefusal, Dropped, Ending, Event, InitRefusal, NoChild, Side, What};
+pub use identity::Identity;
 pub use redirect::Gateway;
 pub use responder::Responder;
 pub use secret::Secret;

@@ -49,6 +49,12 @@ enum Task {
     },
     /// Checks and tests everything.
     Test,
+    /// Feeds the fuzz targets.
+    Fuzz {
+        /// For each target.
+        #[arg(default_value_t = 60)]
+        minutes: u32,
+    },
     /// Measures what the parts cost, beside something that does the same work.
     Bench {
         /// Where the figures go too.
@@ -82,6 +88,7 @@ fn main() -> ExitCode {
         Task::Lab { product, names } => lab(product, names),
         Task::Demo { json } => host::demo::run(json.as_deref()),
         Task::Test => Ok(i32::from(!host::suite::run())),
+        Task::Fuzz { minutes } => Ok(i32::from(!host::suite::fuzz(MINUTE * minutes))),
         Task::Bench { json } => host::bench::run(json.as_deref()).map(|()| 0),
         Task::Guest(Inside::Boot) => guest::boot::boot().map(|()| 0),
         Task::Guest(Inside::Scenario { name }) => guest::runner::run_here(&name).map(|()| 0),
@@ -94,6 +101,8 @@ fn main() -> ExitCode {
         }
     }
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How long a program that someone runs by hand may take.
 const RUN_LIMIT: Duration = Duration::from_secs(30 * 60);

@@ -20,7 +20,7 @@ use crate::mobike::Addresses;
 use crate::nat::Outer;
 use crate::qcd::{self, Token};
 use crate::snapshot::State;
-use crate::tunnels::{Tunnels, is_same_identity};
+use crate::tunnels::Tunnels;
 use crate::window::{Answered, Window};
 use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload};
 use crate::{
@@ -223,7 +223,7 @@ impl Attempt<'_> {
         let tunnel = tunnel.ok_or(AuthRefusal::UnknownIdentity(id_i))?;
         match request.id_r.map(IdPayload::identity) {
             None => Ok(tunnel),
-            Some(Some(id_r)) if is_same_identity(&id_r, &self.local_id(tunnel)) => Ok(tunnel),
+            Some(Some(id_r)) if id_r.is_same(&self.local_id(tunnel)) => Ok(tunnel),
             Some(id_r) => Err(AuthRefusal::NotOurIdentity(id_r)),
         }
     }

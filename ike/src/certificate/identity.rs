@@ -7,22 +7,19 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::name;
 use crate::Identity;
-use crate::tunnels::is_same_identity;
+use crate::identity::subject;
 
 /// Whether the certificate names `identity`. A wildcard is a name like any other, so it matches no host, and a common
 /// name is never taken for one (RFC 4945 sections 3.1.2 and 3.1.9).
 pub(super) fn is_for(certificate: &CertificateDer<'_>, identity: &Identity) -> bool {
     match identity {
         // "Entire Subject, bitwise compare".
-        Identity::DistinguishedName(name) => {
-            name::subject(certificate).is_some_and(|subject| subject == *name)
-        }
+        Identity::DistinguishedName(name) => subject(certificate).is_some_and(|subject| subject == *name),
         Identity::KeyId(_) => false,
         Identity::Address(_) | Identity::Fqdn(_) | Identity::Rfc822(_) => alternative_names(certificate)
             .iter()
-            .any(|name| is_same_identity(name, identity)),
+            .any(|name| name.is_same(identity)),
     }
 }
 

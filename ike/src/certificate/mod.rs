@@ -4,7 +4,6 @@ mod authorities;
 mod chain;
 mod fault;
 mod identity;
-mod name;
 
 use std::fmt;
 
@@ -13,13 +12,12 @@ use thiserror::Error;
 use webpki::{CertRevocationList, EndEntityCert, OwnedCertRevocationList};
 
 use crate::crypto::{PublicKey, Signer};
-use crate::tunnels::is_same_identity;
+use crate::identity::subject;
 use crate::{Identity, Secret};
 
 pub(crate) use authorities::Authorities;
 pub(crate) use chain::PeerChain;
 pub use fault::CertificateFault;
-pub(crate) use name::{folded as folded_name, words as name_words};
 
 /// Trust anchors of a tunnel. A customer has one authority, and two while one replaces the other.
 const MAX_ANCHORS: usize = 8;
@@ -106,7 +104,7 @@ impl Certificates {
             return Err(CredentialError::NotProvable(remote_id.clone()));
         }
         let is_ours = match local_id {
-            Identity::DistinguishedName(_) => is_same_identity(local_id, &self.subject()),
+            Identity::DistinguishedName(_) => local_id.is_same(&self.subject()),
             local_id => identity::is_for(&self.chain[0], local_id),
         };
         match is_ours {
@@ -117,7 +115,7 @@ impl Certificates {
 
     /// The subject of our own certificate, its octets as they stand there (RFC 4945 section 3.1.5).
     pub fn subject(&self) -> Identity {
-        Identity::DistinguishedName(name::subject(&self.chain[0]).unwrap_or_default())
+        Identity::DistinguishedName(subject(&self.chain[0]).unwrap_or_default())
     }
 
     /// Ours, the end entity's first, in DER.

@@ -4,7 +4,7 @@ use ring::aead::{
     AES_128_GCM, AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey,
 };
 
-use super::sk::{OpenError, Protection};
+use super::protection::{OpenError, Protection};
 
 /// Octets of the IV in front of the ciphertext (RFC 5282 section 3.1, RFC 7634 section 3).
 const IV_LEN: usize = 8;

@@ -4,7 +4,7 @@ use aes::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyIni
 use aes::{Aes128, Aes256};
 use subtle::ConstantTimeEq;
 
-use super::sk::{OpenError, Protection};
+use super::protection::{OpenError, Protection};
 use super::{Integrity, PrfKey};
 
 /// Octets of a block of AES, and of the IV (RFC 3602 section 3).

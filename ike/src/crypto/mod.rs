@@ -9,6 +9,7 @@ mod hex;
 mod kem;
 mod keys;
 mod prf;
+mod protection;
 mod seeded;
 mod signature;
 mod sk;

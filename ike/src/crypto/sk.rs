@@ -4,6 +4,7 @@
 use super::Cipher;
 use super::aead::AeadKey;
 use super::cbc::CbcKey;
+use super::protection::{OpenError, Protection};
 use crate::Secret;
 use crate::wire::{self, Fragment, HEADER_LEN, Head, Payload, PayloadType};
 
@@ -16,32 +17,6 @@ pub(crate) struct SkKey(Kind);
 enum Kind {
     Aead(AeadKey),
     Cbc(CbcKey),
-}
-
-/// The message is not what the owner of the key sent: drop it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the SK payload is not authentic")]
-pub(crate) struct OpenError;
-
-/// A cipher's share in the layout: an IV, whole blocks of ciphertext, and an integrity check.
-pub(super) trait Protection {
-    /// Appends the IV that belongs to `number`, which must not come twice with one key.
-    fn push_iv(&self, number: u64, message: &mut Vec<u8>);
-
-    /// Octets of the IV.
-    fn iv_len(&self) -> usize;
-
-    /// What is encrypted has a multiple of so many octets.
-    fn block_len(&self) -> usize;
-
-    /// Octets of the integrity check.
-    fn icv_len(&self) -> usize;
-
-    /// Encrypts all that follows the IV at `iv_at`, and appends the integrity check of the whole.
-    fn seal(&self, iv_at: usize, message: &mut Vec<u8>);
-
-    /// The plaintext of `body`, padding included, if it and `clear` in front of it are authentic.
-    fn open(&self, clear: &[u8], body: &[u8]) -> Result<Vec<u8>, OpenError>;
 }
 
 impl SkKey {

@@ -29,7 +29,7 @@ pub(crate) use auth::{Auth, Certificate};
 pub(crate) use chain::{Encrypted, decode_payloads, encode_payloads, first_of};
 pub(crate) use delete::Delete;
 pub(crate) use error::WireError;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use exercise::exercise;
 pub(crate) use fragment::Fragment;
 pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, exchange_of, patch_length};

@@ -9,7 +9,7 @@ use x509_parser::x509::X509Name;
 use crate::der::{SEQUENCE, element};
 
 /// The subject of a certificate, `None` when it has none (RFC 4945 section 3.1.5: an empty one is no identity).
-pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+pub(crate) fn subject(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
     let inside = certificate.subject();
     // webpki leaves tag and length out.
@@ -20,7 +20,7 @@ pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
 /// section 7.1), so that a name an operator wrote down finds the peer's. `None` for what is no name.
 ///
 /// It is not good enough to compare with a certificate (RFC 4945 section 3.1.5).
-pub(crate) fn folded(der: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn folded(der: &[u8]) -> Option<Vec<u8>> {
     let (rest, name) = X509Name::from_der(der).ok()?;
     if !rest.is_empty() {
         return None;
@@ -59,7 +59,7 @@ fn folded_text(text: &[u8]) -> Vec<u8> {
 }
 
 /// For logs: what a peer chose freely is escaped.
-pub(crate) fn words(der: &[u8]) -> Option<String> {
+pub(super) fn words(der: &[u8]) -> Option<String> {
     let (_, name) = X509Name::from_der(der).ok()?;
     Some(name.to_string().escape_debug().to_string())
 }
