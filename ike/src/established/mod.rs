@@ -12,6 +12,7 @@ mod peer_rekeys;
 mod peer_requests;
 mod phases;
 mod redirect;
+mod refused_rekeys;
 mod succession;
 
 use std::net::SocketAddr;

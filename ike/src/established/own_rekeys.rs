@@ -11,15 +11,11 @@ use crate::exchange::{Exchange, Rival, RivalSa, Subject, lowest};
 use crate::narrow::{Selectors, narrow};
 use crate::offer::{esp_offer, ike_offer, taken};
 use crate::qcd;
-use crate::requests::{Old, Request};
+use crate::requests::Old;
 use crate::select::{esp_spi, ike_spi};
 use crate::snapshot::State;
 use crate::wire::{KeyExchange, Notify, NotifyType, Payload, WireError};
-use crate::{Change, DhGroup, Ending, IkeSpis, IkeSuite, Secret, Side, What};
-
-/// Rekeys that the peer may refuse one after the other, about a minute apart: "several minutes" of TEMPORARY_FAILURE
-/// mean that the state is out of sync (RFC 7296 section 2.25).
-const MAX_REFUSALS: u8 = 8;
+use crate::{Change, DhGroup, Ending, IkeSpis, IkeSuite, Secret, Side};
 
 impl Established {
     /// Makes a request, whose state the fleet has to know before it leaves. Nothing happens if the peer has been faster.
@@ -291,71 +287,6 @@ impl Established {
         }
         self.commit(changes, Then::Nothing, Made::Heirs(heirs), cx);
     }
-
-    /// The peer does not want what we have asked for.
-    fn handle_refusal(
-        &mut self,
-        exchange: &Exchange,
-        rival: Option<Rival>,
-        error: &Notify<'_>,
-        cx: &mut Context<'_>,
-    ) -> Fate {
-        self.report(What::RekeyRefused(error.kind.0), cx.out);
-        release_spi(&exchange.subject, cx);
-        match (rival.map(|rival| rival.sa), &exchange.subject) {
-            // The peer has not noticed our rekey, or not in time: its own counts (RFC 7296 sections 2.8.1 and 2.8.2).
-            (Some(RivalSa::Child(_)), _) => return Fate::Stays,
-            (Some(RivalSa::Ike(heir)), _) => {
-                let (changes, heir) = self.succession(*heir, Side::Peer, cx);
-                self.commit(changes, Then::Nothing, Made::Heirs(vec![heir]), cx);
-                return Fate::Stays;
-            }
-            (None, Subject::Child { replaces, .. }) if error.kind == NotifyType::CHILD_SA_NOT_FOUND => {
-                self.lose_child(*replaces, cx);
-                return Fate::Stays;
-            }
-            // It was for the peer to want.
-            (None, Subject::Child { replaces, .. })
-                if self.state.children.is_lost(*replaces) && !is_passing(error.kind) =>
-            {
-                self.state.children.forget_lost(*replaces);
-                self.commit(vec![self.put()], Then::Nothing, Made::Nothing, cx);
-                return Fate::Stays;
-            }
-            (None, _) => {}
-        }
-        self.refusals += 1;
-        let wanted = wanted_group(error).filter(|group| *group != exchange.group.id());
-        let wanted = wanted.and_then(|id| cx.groups().iter().copied().find(|group| group.id() == id));
-        match wanted {
-            _ if self.refusals >= MAX_REFUSALS => self.close(Ending::RekeyRefused, cx),
-            Some(group) => self
-                .requests
-                .push_front(Request::Rekey(exchange.subject.old(), group)),
-            None => self.postpone(exchange.subject.old(), cx),
-        }
-        Fate::Stays
-    }
-
-    /// "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA (if it still exists) and send
-    /// a request to create a new Child SA from scratch (if the Child SA does not yet exist)" (RFC 7296 section 2.25).
-    fn lose_child(&mut self, inbound_spi: u32, cx: &mut Context<'_>) {
-        if self.state.children.get(inbound_spi).is_some() {
-            self.report(What::ChildrenDeleted(vec![inbound_spi]), cx.out);
-            self.state.children.enter(inbound_spi, children::Phase::Lost);
-            cx.release_esp_spi(inbound_spi);
-            let changes = vec![Change::RemoveChild(inbound_spi), self.put()];
-            self.commit(changes, Then::Nothing, Made::Nothing, cx);
-        }
-    }
-}
-
-/// True for an error that another request may not meet.
-fn is_passing(kind: NotifyType) -> bool {
-    matches!(
-        kind,
-        NotifyType::TEMPORARY_FAILURE | NotifyType::INVALID_KE_PAYLOAD
-    )
 }
 
 const NOT_OFFERED: WireError = WireError::Syntax("an answer to another offer");
@@ -402,13 +333,7 @@ fn error_of<'p, 'a>(payload: &'p Payload<'a>) -> Option<&'p Notify<'a>> {
     }
 }
 
-/// The group that INVALID_KE_PAYLOAD asks for (RFC 7296 section 1.3).
-fn wanted_group(error: &Notify<'_>) -> Option<u16> {
-    let group = error.data.try_into().map(u16::from_be_bytes).ok()?;
-    (error.kind == NotifyType::INVALID_KE_PAYLOAD).then_some(group)
-}
-
-fn release_spi(subject: &Subject, cx: &mut Context<'_>) {
+pub(super) fn release_spi(subject: &Subject, cx: &mut Context<'_>) {
     if let Some(spi) = subject.child() {
         cx.release_esp_spi(spi);
     }

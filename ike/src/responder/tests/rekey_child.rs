@@ -223,6 +223,26 @@ fn a_child_sa_that_the_peer_has_lost_is_made_anew() {
     pair.assert_agreed();
 }
 
+/// The request to rekey it comes when both sides have deleted it.
+#[test]
+fn a_child_sa_that_the_peer_has_deleted_is_not_made_anew() {
+    let mut pair = Pair::new(1, [patient(); 2]);
+    pair.network.doomed[FLEET] = 1;
+    pair.wear(FLEET);
+    pair.run(Duration::from_millis(8));
+    pair.revoke(ROUTER);
+    pair.run(40 * SECOND);
+    pair.assert_agreed();
+    let not_found = What::RekeyRefused(NotifyType::CHILD_SA_NOT_FOUND.0);
+    assert_eq!(
+        pair.count(FLEET, |what| *what == not_found),
+        1,
+        "{:?}",
+        pair.story()
+    );
+    assert_eq!([FLEET, ROUTER].map(|end| pair.count(end, was_added)), [0, 0]);
+}
+
 #[test]
 fn what_the_peer_does_not_want_anew_is_let_go() {
     let mut pair = with_a_loss();
