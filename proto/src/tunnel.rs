@@ -78,8 +78,11 @@ pub struct Tunnel {
     pub ppk: Option<Ppk>,
 }
 
-/// The least that IPv6 takes (RFC 8200 section 5) would shut out IPv4-only links that need less (RFC 791: 68).
+/// The least that IPv4 takes (RFC 791), and the most there is.
 const MTU: std::ops::RangeInclusive<u32> = 68..=65_535;
+
+/// The least that IPv6 takes (RFC 8200 section 5).
+const IPV6_MTU: u32 = 1280;
 
 impl TryFrom<v1::Tunnel> for Tunnel {
     type Error = Invalid;
@@ -92,6 +95,9 @@ impl TryFrom<v1::Tunnel> for Tunnel {
         let local_ts = parse_selectors("local_ts", wire.local_ts)?;
         let remote_ts = parse_selectors("remote_ts", wire.remote_ts)?;
         check_pairs(&local_ts, &remote_ts)?;
+        let carries_ipv6 = remote_ts
+            .iter()
+            .any(|selector| selector.prefix().addr().is_ipv6());
         let addresses = list("addresses", wire.addresses, limits::ADDRESSES, |octets| {
             parse_inner_address(&octets, &remote_ts)
         })?;
@@ -111,7 +117,7 @@ impl TryFrom<v1::Tunnel> for Tunnel {
             remote_ts,
             netns: parse_optional(&wire.netns)?,
             interface: wire.interface.parse()?,
-            mtu: parse_mtu(wire.mtu)?,
+            mtu: parse_mtu(wire.mtu, carries_ipv6)?,
             auth: wire.auth.try_into()?,
             addresses,
             redirect: parse_optional(&wire.redirect)?,
@@ -196,9 +202,14 @@ fn parse_inner_address(octets: &[u8], remote_ts: &[TunnelSelector]) -> Result<Ip
     }
 }
 
-fn parse_mtu(mtu: u32) -> Result<Option<u32>, Invalid> {
+fn parse_mtu(mtu: u32, carries_ipv6: bool) -> Result<Option<u32>, Invalid> {
     match mtu {
         0 => Ok(None),
+        mtu if carries_ipv6 && mtu < IPV6_MTU => Err(Invalid::new(
+            "mtu",
+            mtu,
+            "is too little for the IPv6 in remote_ts (1280)",
+        )),
         mtu if MTU.contains(&mtu) => Ok(Some(mtu)),
         mtu => Err(Invalid::new("mtu", mtu, "is not an MTU (68 to 65535)")),
     }

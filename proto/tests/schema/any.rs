@@ -119,7 +119,7 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
     let place = (
         option::of("[A-Za-z0-9_-]{1,64}"),
         "[A-Za-z0-9@._-]{1,15}",
-        option::of(68..=65_535u32),
+        option::of(1280..=65_535u32),
     );
     let place = place.prop_filter("a directory's own names", |(_, interface, _)| {
         interface != "." && interface != ".."

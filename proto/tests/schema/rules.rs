@@ -210,6 +210,13 @@ fn of_tunnels() {
         |t| t.rekey_bytes = 1_048_575,
         "rekey_bytes: 1048575 is less than 1048576 octets",
     );
+    check(
+        |t| {
+            (t.local_ts, t.remote_ts) = (vec!["::/0".into()], vec!["2001:db8::/32".into()]);
+            t.mtu = 1279;
+        },
+        "mtu: 1279 is too little for the IPv6 in remote_ts (1280)",
+    );
     check(|t| t.mtu = 67, "mtu: 67 is not an MTU (68 to 65535)");
 }
 
