@@ -1,6 +1,7 @@
 //! IKE_AUTH (RFC 7296 sections 1.2 and 2.15).
 
 mod ppk;
+mod reply;
 mod request;
 mod signature;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use crate::arrived::Arrived;
 use crate::certificate::{Certificates, PeerChain};
-use crate::channel::{Channel, Exhausted, Kind, Opened};
+use crate::channel::{Channel, Exhausted, Opened};
 use crate::child::{Agreed, Fresh};
 use crate::children::{Child, Children, Phase};
 use crate::crypto::{Algorithm, PublicKey};
@@ -18,15 +19,17 @@ use crate::established::Established;
 use crate::init::Initiated;
 use crate::mobike::Addresses;
 use crate::nat::Outer;
-use crate::qcd::{self, Token};
+use crate::qcd::Token;
 use crate::snapshot::State;
 use crate::tunnels::Tunnels;
 use crate::window::{Answered, Window};
-use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload};
+use crate::wire::{Auth, ExchangeType, IdPayload, NotifyType, Payload};
 use crate::{
     AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, NoChild, Secret, Side, Tunnel,
 };
 use ppk::Terms;
+pub(crate) use reply::seal_refusal;
+use reply::{Proof, Reply};
 use request::AuthRequest;
 pub(crate) use signature::Hashes;
 #[cfg(any(test, fuzzing, feature = "testkit"))]
@@ -336,83 +339,4 @@ struct Authenticated<'a> {
     uses_ppk: bool,
     /// Our own.
     proof: Proof,
-}
-
-/// How we prove who we are.
-struct Proof {
-    id: IdPayload<'static>,
-    /// Whose chain goes along.
-    certificates: Option<Arc<Certificates>>,
-    method: u8,
-    data: Vec<u8>,
-}
-
-impl Proof {
-    fn new(id: IdPayload<'static>, method: u8, data: Vec<u8>) -> Self {
-        Self {
-            id,
-            certificates: None,
-            method,
-            data,
-        }
-    }
-}
-
-/// What IKE_AUTH is answered with.
-struct Reply<'a> {
-    proof: &'a Proof,
-    token: Option<&'a Token>,
-    /// A configuration payload.
-    configuration: Option<Vec<u8>>,
-    /// The child SA and its inbound SPI.
-    agreed: &'a Result<(Agreed<'a>, u32), NoChild>,
-    /// Notifications without data.
-    statuses: Vec<NotifyType>,
-}
-
-impl Reply<'_> {
-    /// IDr, CERT, AUTH, our token and CP, in this order (RFC 6290 section 4.2); the child SA or what there is to say about its
-    /// absence; and the notifications.
-    fn seal(&self, channel: &mut Channel, message_id: u32) -> Result<Vec<u8>, Exhausted> {
-        let proof = self.proof;
-        let mut payloads = vec![Payload::IdR(proof.id.clone())];
-        let chain = proof
-            .certificates
-            .iter()
-            .flat_map(|certificates| certificates.chain());
-        payloads.extend(chain.map(|data| {
-            Payload::Certificate(Certificate {
-                encoding: Certificate::X509,
-                data,
-            })
-        }));
-        payloads.push(Payload::Auth(Auth {
-            method: proof.method,
-            data: &proof.data,
-        }));
-        payloads.extend(self.token.map(qcd::notification));
-        payloads.extend(self.configuration.as_deref().map(Payload::Configuration));
-        let spi = self.agreed.as_ref().map_or([0; 4], |(_, spi)| spi.to_be_bytes());
-        let excuse = self.agreed.as_ref().err().and_then(NoChild::notification);
-        if let Ok((agreed, _)) = self.agreed {
-            payloads.extend(agreed.payloads(&spi));
-        }
-        if let Some((kind, data)) = &excuse {
-            payloads.push(Payload::Notify(Notify::new(*kind, data)));
-        }
-        let statuses = self.statuses.iter();
-        payloads.extend(statuses.map(|kind| Payload::Notify(Notify::new(*kind, &[]))));
-        channel.seal(Kind::Response, ExchangeType::IkeAuth, message_id, &payloads)
-    }
-}
-
-/// The error that ends IKE_AUTH, or IKE_INTERMEDIATE (RFC 9242 section 3.4), without an IKE SA.
-pub(crate) fn seal_refusal(
-    channel: &mut Channel,
-    (exchange, message_id): (ExchangeType, u32),
-    refusal: &AuthRefusal,
-) -> Result<Vec<u8>, Exhausted> {
-    let (kind, data) = refusal.notification();
-    let payload = Payload::Notify(Notify::new(kind, &data));
-    channel.seal(Kind::Response, exchange, message_id, &[payload])
 }
