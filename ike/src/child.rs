@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::ChildKeys;
+use crate::crypto::{ChildKeys, Fresh};
 use crate::narrow::{Selectors, narrow};
 use crate::nat::Outer;
-use crate::select::{Chosen, esp_spi, esp_suite_and_group, wants_esn_only, weakness_of_esp};
+use crate::select::{Chosen, esp_spi, esp_suite_and_exchanges, wants_esn_only, weakness_of_esp};
 use crate::wire::{Payload, Proposal, WireError};
-use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Prf, Secret, Side, Tunnel};
+use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Kem, Prf, Secret, Side, Tunnel};
 
 /// Both SPIs of a child SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,10 +57,15 @@ impl<'a> ChildRequest<'a> {
     }
 
     /// Chooses within what the tunnel allows. `groups` are those of a key exchange that the child SA may have of its
-    /// own, none in IKE_AUTH.
-    pub(crate) fn agree(&self, tunnel: &Tunnel, groups: &[DhGroup]) -> Result<Agreed<'a>, ChildRefusal> {
-        let chosen = esp_suite_and_group(&tunnel.esp, groups, self.proposals);
-        let Some((Chosen { suite, answer }, group)) = chosen else {
+    /// own, and `kems` the additional ones behind it: none in IKE_AUTH.
+    pub(crate) fn agree(
+        &self,
+        tunnel: &Tunnel,
+        groups: &[DhGroup],
+        kems: &[Kem],
+    ) -> Result<Agreed<'a>, ChildRefusal> {
+        let chosen = esp_suite_and_exchanges(&tunnel.esp, groups, kems, self.proposals);
+        let Some((Chosen { suite, answer }, group, kem)) = chosen else {
             return Err(match wants_esn_only(&tunnel.esp, self.proposals) {
                 true => ChildRefusal::EsnOnly,
                 false => {
@@ -75,21 +80,32 @@ impl<'a> ChildRequest<'a> {
         };
         let selectors = narrow(&self.selectors, &policy).ok_or(ChildRefusal::Selectors)?;
         Ok(Agreed {
-            suite,
+            terms: Terms {
+                suite,
+                outbound_spi,
+                selectors,
+            },
             group,
+            kem,
             answer,
-            outbound_spi,
-            selectors,
         })
     }
 }
 
 /// What both sides agree on.
 pub(crate) struct Agreed<'a> {
-    pub(crate) suite: EspSuite,
+    pub(crate) terms: Terms,
     /// Of the key exchange that the child SA has of its own.
     pub(crate) group: Option<DhGroup>,
-    pub(crate) answer: Proposal<'a>,
+    /// Of the additional one that has to follow.
+    pub(crate) kem: Option<Kem>,
+    answer: Proposal<'a>,
+}
+
+/// What a child SA will be, its keys and our SPI apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Terms {
+    pub(crate) suite: EspSuite,
     pub(crate) outbound_spi: u32,
     pub(crate) selectors: Selectors,
 }
@@ -103,28 +119,19 @@ pub(crate) struct Parent<'a> {
     pub(crate) sk_d: &'a Secret,
 }
 
-/// What an exchange adds to the keys of its child SA.
-pub(crate) struct Fresh<'a> {
-    /// Who has begun it.
-    pub(crate) initiator: Side,
-    /// The result of its key exchange, if it has one.
-    pub(crate) shared: Option<&'a Secret>,
-    pub(crate) ni: &'a [u8],
-    pub(crate) nr: &'a [u8],
-}
-
-impl Agreed<'_> {
-    /// The SA for every kernel of the fleet; in standby if it takes another's place.
-    pub(crate) fn into_sa(
-        self,
+impl Terms {
+    /// The SA for every kernel of the fleet, by an exchange that `initiator` has begun; in standby if it takes another's
+    /// place.
+    pub(crate) fn to_sa(
+        &self,
         inbound_spi: u32,
         parent: &Parent<'_>,
-        fresh: &Fresh<'_>,
+        (initiator, fresh): (Side, &Fresh<'_>),
         standby: bool,
     ) -> ChildSa {
         let secret = (parent.prf, parent.sk_d);
-        let keys = ChildKeys::derive(self.suite, secret, fresh.shared, fresh.ni, fresh.nr);
-        let (inbound_key, outbound_key) = match fresh.initiator {
+        let keys = ChildKeys::derive(self.suite, secret, fresh);
+        let (inbound_key, outbound_key) = match initiator {
             Side::Peer => (keys.from_initiator, keys.from_responder),
             Side::Us => (keys.from_responder, keys.from_initiator),
         };
@@ -138,13 +145,15 @@ impl Agreed<'_> {
             suite: self.suite,
             inbound_key,
             outbound_key,
-            local_ts: self.selectors.local,
-            remote_ts: self.selectors.remote,
+            local_ts: self.selectors.local.clone(),
+            remote_ts: self.selectors.remote.clone(),
             standby,
         }
     }
+}
 
-    /// SA, TSi and TSr of the reply. `inbound_spi` is the one of [`Self::into_sa`], in octets.
+impl Agreed<'_> {
+    /// SA, TSi and TSr of the reply. `inbound_spi` is the one of [`Terms::to_sa`], in octets.
     pub(crate) fn payloads<'s>(&self, inbound_spi: &'s [u8; 4]) -> [Payload<'s>; 3] {
         let answer = Proposal {
             number: self.answer.number,
@@ -154,8 +163,8 @@ impl Agreed<'_> {
         };
         [
             Payload::Sa(vec![answer]),
-            Payload::TsI(self.selectors.remote.clone()),
-            Payload::TsR(self.selectors.local.clone()),
+            Payload::TsI(self.terms.selectors.remote.clone()),
+            Payload::TsR(self.terms.selectors.local.clone()),
         ]
     }
 }

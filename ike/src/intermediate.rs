@@ -2,7 +2,7 @@
 
 use crate::arrived::Arrived;
 use crate::channel::{Channel, Exhausted, Kind, Opened};
-use crate::crypto::{IkeKeys, Kem, PrfKey};
+use crate::crypto::{Fresh, IkeKeys, Kem, PrfKey};
 use crate::fragments::Assembly;
 use crate::init::Initiated;
 use crate::window::Answered;
@@ -137,7 +137,13 @@ pub(crate) fn next_keys(
     nr: &[u8],
     spis: IkeSpis,
 ) -> IkeKeys {
-    IkeKeys::rekey((suite.prf, &keys.sk_d), suite, secret, ni, nr, spis)
+    let fresh = Fresh {
+        shared: Some(secret),
+        ni,
+        nr,
+        additional: None,
+    };
+    IkeKeys::rekey((suite.prf, &keys.sk_d), suite, &fresh, spis)
 }
 
 /// One message of the exchange as IntAuth sees it: before encryption, whole, with the lengths it would have without IV,

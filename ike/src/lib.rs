@@ -33,6 +33,7 @@ mod events;
 mod exchange;
 #[cfg(any(test, fuzzing))]
 mod exercise;
+mod follow_up;
 #[cfg(test)]
 mod found;
 mod fragments;

@@ -125,6 +125,9 @@ pub enum ChildRefusal {
     /// CHILD_SA_NOT_FOUND (RFC 7296 section 2.25).
     #[error("there is no such child SA to be rekeyed")]
     NotFound,
+    /// STATE_NOT_FOUND: there is nothing that this IKE_FOLLOWUP_KE could follow.
+    #[error("no exchange waits for this IKE_FOLLOWUP_KE (RFC 9370 section 2.2.4)")]
+    NothingToFollow,
     /// INVALID_KE_PAYLOAD (RFC 7296 section 1.3): the peer is to try again with this group.
     #[error("a key exchange with {0} is wanted")]
     WrongGroup(DhGroup),
@@ -205,6 +208,7 @@ impl ChildRefusal {
             Self::NoFreeSpi | Self::TooMany | Self::NoTunnel => NotifyType::NO_ADDITIONAL_SAS,
             Self::NotFound => NotifyType::CHILD_SA_NOT_FOUND,
             Self::Collision | Self::Fleet => NotifyType::TEMPORARY_FAILURE,
+            Self::NothingToFollow => NotifyType::STATE_NOT_FOUND,
             Self::WrongGroup(group) => {
                 return (NotifyType::INVALID_KE_PAYLOAD, group.id().to_be_bytes().to_vec());
             }

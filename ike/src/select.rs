@@ -53,46 +53,52 @@ pub(crate) fn esp_suite<'a>(
 }
 
 /// For the child SA of CREATE_CHILD_SA, which may have a key exchange of its own (RFC 7296 section 1.3.1). A proposal
-/// with one of `groups`, most wanted first, goes before one without: the peer would not offer what it does not want.
-pub(crate) fn esp_suite_and_group<'a>(
+/// with one of `groups`, most wanted first, goes before one without: the peer would not offer what it does not want. So
+/// does one with an additional key exchange of `kems` behind that (RFC 9370 section 2.2.4).
+pub(crate) fn esp_suite_and_exchanges<'a>(
     preference: &[EspSuite],
     groups: &[DhGroup],
+    kems: &[Kem],
     proposals: &[Proposal<'a>],
-) -> Option<(Chosen<'a, EspSuite>, Option<DhGroup>)> {
-    let with_group = groups.iter().find_map(|&group| {
-        let transform = key_exchange(group);
-        let offering = proposals.iter().filter(|it| it.transforms.contains(&transform));
-        let mut stripped: Vec<_> = offering.cloned().collect();
+) -> Option<(Chosen<'a, EspSuite>, Option<DhGroup>, Option<Kem>)> {
+    let kems = kems.iter().copied().map(Some).chain([None]);
+    let mut exchanges = kems.flat_map(|kem| groups.iter().map(move |group| (*group, kem)));
+    let with_group = exchanges.find_map(|(group, kem)| {
+        let wanted: Vec<_> = [key_exchange(group)]
+            .into_iter()
+            .chain(kem.map(additional_key_exchange))
+            .collect();
+        let offers_all = |proposal: &&Proposal<'_>| wanted.iter().all(|it| proposal.transforms.contains(it));
+        let mut stripped: Vec<_> = proposals.iter().filter(offers_all).cloned().collect();
         for proposal in &mut stripped {
             proposal
                 .transforms
-                .retain(|transform| transform.kind != TransformType::KeyExchange);
+                .retain(|transform| wanted.iter().all(|it| it.kind != transform.kind));
         }
         let mut chosen = esp_suite(preference, &stripped)?;
-        chosen.answer.transforms.push(transform);
-        Some((chosen, Some(group)))
+        chosen.answer.transforms.extend(wanted);
+        Some((chosen, Some(group), kem))
     });
-    with_group.or_else(|| Some((esp_suite(preference, proposals)?, None)))
+    with_group.or_else(|| Some((esp_suite(preference, proposals)?, None, None)))
 }
 
-/// For the rekey of an IKE SA: as [`ike_suite`], and the peer's new SPI (RFC 7296 section 2.18).
+/// For the rekey of an IKE SA: as [`ike_suite`], and the peer's new SPI (RFC 7296 section 2.18). An additional key exchange
+/// follows in IKE_FOLLOWUP_KE, which who proposes one knows (RFC 9370 section 2.2.4).
 pub(crate) fn ike_suite_and_spi<'a>(
     policy: &IkePolicy,
     proposals: &[Proposal<'a>],
-) -> Option<(Chosen<'a, IkeSuite>, u64)> {
+) -> Option<(Chosen<'a, IkeSuite>, Option<Kem>, u64)> {
     let usable = proposals.iter().filter(|proposal| ike_spi(proposal).is_some());
     let initial = usable.map(|proposal| Proposal {
         spi: &[],
         ..proposal.clone()
     });
-    // No additional key exchange: that would take an exchange more (RFC 9370 section 2.2.4). The old keys are in the new
-    // ones, so what an additional key exchange gave them stays (RFC 7296 section 2.18).
-    let (chosen, _) = ike_suite(policy, &[], &initial.collect::<Vec<_>>())?;
+    let (chosen, kem) = ike_suite(policy, &policy.kems, &initial.collect::<Vec<_>>())?;
     let spi = proposals
         .iter()
         .find(|proposal| proposal.number == chosen.answer.number)
         .and_then(ike_spi)?;
-    Some((chosen, spi))
+    Some((chosen, kem, spi))
 }
 
 /// True when a proposal fails for nothing but its insistence on extended sequence numbers.

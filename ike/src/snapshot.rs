@@ -8,12 +8,13 @@ use crate::child::Parent;
 use crate::children::Children;
 use crate::crypto::IkeKeys;
 use crate::exchange::{Exchange, RivalSa};
+use crate::follow_up::FollowUp;
 use crate::nat::{Nat, Outer};
 use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 6;
+const VERSION: u8 = 7;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -49,6 +50,8 @@ pub(crate) struct State {
     pub(crate) made: u64,
     /// Ours that has no response yet.
     pub(crate) exchange: Option<Box<Exchange>>,
+    /// What the peer's CREATE_CHILD_SA has agreed on, until its IKE_FOLLOWUP_KE comes.
+    pub(crate) follow_up: Option<Box<FollowUp>>,
     /// A rekeyed IKE SA has taken its place, and who is to delete it (RFC 7296 section 2.8).
     pub(crate) replaced: Option<Side>,
 }
@@ -58,16 +61,18 @@ impl State {
         self.channel.spis
     }
 
-    /// Of its child SAs, and of the one that it is about to make.
+    /// Of its child SAs, and of those that it is about to make.
     pub(crate) fn inbound_spis(&self) -> impl Iterator<Item = u32> {
         let pending = self
             .exchange
             .as_ref()
             .and_then(|exchange| exchange.subject.child());
+        let granted = self.follow_up.as_ref().and_then(|it| it.granted.child());
         self.children
             .installed()
             .map(|child| child.spis.inbound)
             .chain(pending)
+            .chain(granted)
     }
 
     /// What rekeys this one: it "inherits all of the original IKE SA's Child SAs" in due time (RFC 7296 section 2.8), and
@@ -91,6 +96,7 @@ impl State {
             children: Children::default(),
             made,
             exchange: None,
+            follow_up: None,
             replaced: None,
         }
     }

@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::arrived::Arrived;
 use crate::certificate::{Certificates, PeerChain};
 use crate::channel::{Channel, Exhausted, Opened};
-use crate::child::{Agreed, Fresh};
+use crate::child::Agreed;
 use crate::children::{Child, Children, Phase};
-use crate::crypto::{Algorithm, PublicKey};
+use crate::crypto::{Algorithm, Fresh, PublicKey};
 use crate::established::Established;
 use crate::init::Initiated;
 use crate::mobike::Addresses;
@@ -284,15 +284,17 @@ impl Attempt<'_> {
             children: Children::default(),
             made: self.unix_time.as_secs(),
             exchange: None,
+            follow_up: None,
             replaced: None,
         };
         let fresh = Fresh {
-            initiator: Side::Peer,
             shared: None,
             ni: &self.initiated.ni,
             nr: &self.initiated.nr,
+            additional: None,
         };
-        let child = agreed.map(|(agreed, spi)| agreed.into_sa(spi, &state.parent(), &fresh, false));
+        let fresh = (Side::Peer, &fresh);
+        let child = agreed.map(|(agreed, spi)| agreed.terms.to_sa(spi, &state.parent(), fresh, false));
         if let Ok(child) = &child {
             state.children.push(Child::new(child, Phase::Active, state.made));
         }
@@ -325,7 +327,7 @@ impl Attempt<'_> {
             return Err(NoChild::Redirected(to.clone()));
         }
         let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
-        let agreed = wanted.agree(tunnel, &[])?;
+        let agreed = wanted.agree(tunnel, &[], &[])?;
         Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
     }
 }

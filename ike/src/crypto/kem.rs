@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ml_kem::{B32, ml_kem_768, ml_kem_1024};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::DhError;
@@ -10,7 +11,7 @@ use crate::Secret;
 
 /// The method of an additional key exchange (transform type 6, RFC 9370). `Display` writes it as strongSwan's
 /// configuration does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Kem {
     /// ML-KEM-768.
     MlKem768,

@@ -23,7 +23,7 @@ pub use dh::{DhError, DhGroup, DhKeyPair};
 #[cfg(any(test, fuzzing, feature = "testkit"))]
 pub(crate) use kem::DecapsulationKey;
 pub use kem::Kem;
-pub(crate) use keys::{ChildKeys, IkeKeys, SignedOctets, nat_detection_hash};
+pub(crate) use keys::{ChildKeys, Fresh, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;
 pub(crate) use seeded::{SEED_LEN, Seeded};

@@ -6,7 +6,7 @@ use crate::channel::{Exhausted, Kind};
 use crate::children;
 use crate::context::Context;
 use crate::requests::{Old, Request};
-use crate::wire::{ExchangeType, Notify, Payload};
+use crate::wire::{self, ExchangeType, Notify, Payload};
 use crate::{Change, ChildRefusal, CommitId, CommitOutcome, Ending, Path};
 
 /// A request and a response: more are not under way at once (RFC 7296 section 2.3).
@@ -198,11 +198,13 @@ impl Established {
         }
         let (kind, data) = ChildRefusal::Fleet.notification();
         let payload = Payload::Notify(Notify::new(kind, &data));
-        let id = self.state.window.last_id();
+        let window = &self.state.window;
+        let (id, exchange) = (window.last_id(), wire::exchange_of(window.last_reply()));
+        let exchange = exchange.unwrap_or(ExchangeType::CreateChildSa);
         let error = self
             .state
             .channel
-            .seal(Kind::Response, ExchangeType::CreateChildSa, id, &[payload])?;
+            .seal(Kind::Response, exchange, id, &[payload])?;
         self.state.window.answer_instead(error);
         self.report(ChildRefusal::Fleet, cx.out);
         Ok(())

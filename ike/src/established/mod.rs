@@ -5,6 +5,7 @@
 //! another waits for its end.
 
 mod commits;
+mod follow_ups;
 mod moves;
 mod own_rekeys;
 mod own_requests;
@@ -60,6 +61,8 @@ pub(crate) struct Established {
     suspected: Option<SocketAddr>,
     /// Where the check of the peer's path was sent first.
     checking: Option<Path>,
+    /// How long IKE_FOLLOWUP_KE is awaited.
+    follow_up_ends: Option<Instant>,
     /// What follows from the operator's wish that the peer goes elsewhere.
     redirect: Option<Box<Redirect>>,
 }
@@ -87,6 +90,7 @@ pub(crate) enum Fate {
 
 impl Established {
     pub(crate) fn new(state: State, now: Instant) -> Self {
+        let follow_up_ends = state.follow_up.as_ref().map(|_| now + follow_ups::PATIENCE);
         Self {
             state,
             requests: Requests::default(),
@@ -102,6 +106,7 @@ impl Established {
             followed: None,
             suspected: None,
             checking: None,
+            follow_up_ends,
             redirect: None,
         }
     }
@@ -142,8 +147,8 @@ impl Established {
                 [asks, own, probe].into_iter().flatten().min()
             }
         };
-        let fragments = [self.requested.ends(), self.responded.ends()];
-        fragments.into_iter().chain([due]).flatten().min()
+        let peer = [self.requested.ends(), self.responded.ends(), self.follow_up_ends];
+        peer.into_iter().chain([due]).flatten().min()
     }
 
     pub(crate) fn handle_message(&mut self, arrived: Arrived<'_>, cx: &mut Context<'_>) -> Fate {
@@ -160,6 +165,9 @@ impl Established {
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) -> Fate {
         self.requested.expire(cx.now);
         self.responded.expire(cx.now);
+        if self.follow_up_ends.is_some_and(|ends| ends <= cx.now) {
+            self.forget_follow_up(cx);
+        }
         match self.phase {
             Phase::Left { until } if until <= cx.now => Fate::Gone,
             Phase::Left { .. } => Fate::Stays,

@@ -3,10 +3,11 @@
 use super::commits::{Made, Then};
 use super::{Established, Fate, succession};
 use crate::channel::{Exhausted, Role};
-use crate::child::{Agreed, Fresh};
+use crate::child::Terms;
 use crate::children::{self, Child};
 use crate::context::Context;
 use crate::create_child::CreateChild;
+use crate::crypto::Fresh;
 use crate::exchange::{Exchange, Rival, RivalSa, Subject, lowest};
 use crate::narrow::{Selectors, narrow};
 use crate::offer::{esp_offer, ike_offer, taken};
@@ -173,18 +174,16 @@ impl Established {
         let outbound_spi = response.proposals.first().and_then(esp_spi).ok_or(NOT_OFFERED)?;
         let with_group = answer.transforms.len() > offer[1].transforms.len();
         let (ni, shared) = conclude(exchange, &response, with_group)?;
-        let agreed = Agreed {
+        let terms = Terms {
             suite: *suite,
-            group: with_group.then_some(exchange.group),
-            answer: answer.clone(),
             outbound_spi,
             selectors: answered_selectors(payloads, selectors)?,
         };
         let fresh = Fresh {
-            initiator: Side::Us,
             shared: shared.as_ref(),
             ni: &ni,
             nr: response.nonce,
+            additional: None,
         };
         let rival = rival.as_ref();
         let survives = rival.is_none_or(|rival| self.survives(&lowest(&ni, response.nonce), rival));
@@ -203,7 +202,7 @@ impl Established {
             None => children::Phase::Active,
         };
         let standby = phase != children::Phase::Active;
-        let sa = agreed.into_sa(*with, &self.state.parent(), &fresh, standby);
+        let sa = terms.to_sa(*with, &self.state.parent(), (Side::Us, &fresh), standby);
         self.state
             .children
             .push(Child::new(&sa, phase, cx.unix_seconds()));
@@ -253,9 +252,12 @@ impl Established {
             role: Role::Initiator,
             spis,
             suite: *suite,
-            shared: &shared.unwrap_or_default(),
-            ni: &ni,
-            nr: response.nonce,
+            fresh: Fresh {
+                shared: shared.as_ref(),
+                ni: &ni,
+                nr: response.nonce,
+                additional: None,
+            },
         };
         let mut ours = self.heir(&agreed, cx);
         ours.peer_token = qcd::given(payloads).filter(|_| cx.tokens.is_some());

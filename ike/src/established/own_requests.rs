@@ -74,8 +74,8 @@ impl Established {
                     self.requests.push_front(request);
                     self.send(Request::Probe, cx)?;
                 }
-                // It needs one of its own.
-                Request::Rekey(..) if self.committing.is_some() => {
+                // It needs a commit of its own, and would collide with what the peer is about to finish.
+                Request::Rekey(..) if self.committing.is_some() || self.state.follow_up.is_some() => {
                     self.requests.push_front(request);
                     return Ok(());
                 }

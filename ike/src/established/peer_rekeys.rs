@@ -4,19 +4,21 @@ use super::commits::Made;
 use super::{Established, Fate, Phase, succession};
 use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Role};
-use crate::child::{ChildRequest, Fresh};
+use crate::child::{ChildRequest, Terms};
 use crate::children::{self, Child};
 use crate::context::Context;
-use crate::create_child::CreateChild;
+use crate::create_child::{CreateChild, Rekeyed};
+use crate::crypto::Fresh;
 use crate::exchange::{NONCE_LEN, Rival, RivalSa, lowest};
+use crate::follow_up::{Granted, GrantedSa};
 use crate::qcd;
 use crate::requests::{Old, Request};
 use crate::select::ike_suite_and_spi;
 use crate::wire::{KeyExchange, Payload, Proposal, Protocol, WireError};
-use crate::{Change, ChildRefusal, DhGroup, IkeSpis, Secret, Side};
+use crate::{Change, ChildRefusal, DhGroup, IkeSpis, IkeSuite, Secret, Side};
 
 /// Why a request is not granted.
-enum Failure {
+pub(super) enum Failure {
     Refused(ChildRefusal),
     Malformed(WireError),
     Exhausted(Exhausted),
@@ -51,31 +53,42 @@ impl Established {
             Ok(request) => request,
             Err(error) => return self.answer_malformed(arrived, error, cx),
         };
+        // One at a time is enough for a peer, and all that it can make us keep.
+        self.forget_follow_up(cx);
         let granted = match request.is_for_ike() {
             true => self.grant_ike_sa(arrived, &request, cx),
             false => self.grant_child_sa(arrived, &request, payloads, cx),
         };
         match granted {
             Ok(()) => Ok(Fate::Stays),
-            Err(Failure::Refused(refusal)) => self.refuse(arrived, &request, refusal, cx),
+            Err(Failure::Refused(refusal)) => match (refusal, request.rekeyed) {
+                (ChildRefusal::NotFound, Some(rekeyed)) => self.refuse_unknown(arrived, rekeyed, cx),
+                _ => self.refuse(arrived, refusal, cx),
+            },
             Err(Failure::Malformed(error)) => self.answer_malformed(arrived, error, cx),
             Err(Failure::Exhausted(exhausted)) => Err(exhausted),
         }
     }
 
-    fn refuse(
+    fn refuse_unknown(
         &mut self,
         arrived: Arrived<'_>,
-        request: &CreateChild<'_>,
+        rekeyed: Rekeyed<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        self.report(ChildRefusal::NotFound, cx.out);
+        self.seal_reply(arrived, &[rekeyed.not_found()])?;
+        self.release(arrived.path, false, cx);
+        Ok(Fate::Stays)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        arrived: Arrived<'_>,
         refusal: ChildRefusal,
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         self.report(refusal, cx.out);
-        if let (ChildRefusal::NotFound, Some(rekeyed)) = (refusal, request.rekeyed) {
-            self.seal_reply(arrived, &[rekeyed.not_found()])?;
-            self.release(arrived.path, false, cx);
-            return Ok(Fate::Stays);
-        }
         let (kind, data) = refusal.notification();
         self.answer_error(arrived, kind, &data, cx)
     }
@@ -89,7 +102,11 @@ impl Established {
     ) -> Result<(), Failure> {
         let replaces = self.child_to_replace(request, cx)?;
         let tunnel = cx.tunnels.get(&self.state.tunnel).ok_or(ChildRefusal::NoTunnel)?;
-        let agreed = ChildRequest::read(payloads)?.agree(tunnel, cx.groups())?;
+        let agreed = ChildRequest::read(payloads)?.agree(tunnel, cx.groups(), &cx.config.ike.kems)?;
+        let is_ours = |old| replaces.is_some_and(|replaces| old == Old::Child(replaces));
+        if agreed.kem.is_some() && self.is_rekeying(is_ours) {
+            return Err(ChildRefusal::Collision.into());
+        }
         let answered = agreed
             .group
             .map(|group| exchange_keys(group, request.ke, cx))
@@ -104,15 +121,30 @@ impl Established {
         let mut reply = vec![sa, Payload::Nonce(&nr)];
         reply.extend(answered.iter().map(Answered::payload));
         reply.extend([ts_i, ts_r]);
-        self.seal_reply(arrived, &reply)?;
-
-        let fresh = Fresh {
-            initiator: Side::Peer,
-            shared: answered.as_ref().map(|answered| &answered.shared),
-            ni: request.nonce,
-            nr: &nr,
+        let granted = Granted {
+            sa: GrantedSa::Child {
+                terms: agreed.terms,
+                inbound_spi: spi,
+                replaces,
+            },
+            shared: answered.as_ref().map(|answered| answered.shared.clone()),
+            ni: request.nonce.to_vec(),
+            nr,
         };
-        let child = agreed.into_sa(spi, &self.state.parent(), &fresh, replaces.is_some());
+        self.grant(arrived, granted, agreed.kem, reply, cx)
+    }
+
+    /// The child SA `(inbound_spi, replaces)` is there as soon as the fleet knows it.
+    pub(super) fn make_child(
+        &mut self,
+        arrived: Arrived<'_>,
+        terms: &Terms,
+        (spi, replaces): (u32, Option<u32>),
+        fresh: &Fresh<'_>,
+        cx: &mut Context<'_>,
+    ) {
+        let (parent, fresh_of_peer) = (self.state.parent(), (Side::Peer, fresh));
+        let child = terms.to_sa(spi, &parent, fresh_of_peer, replaces.is_some());
         let phase = match replaces {
             None => children::Phase::Active,
             Some(replaces) => children::Phase::Standby {
@@ -130,13 +162,12 @@ impl Established {
             && replaces.is_some_and(|replaces| exchange.subject.old() == Old::Child(replaces))
         {
             exchange.rival = Some(Rival {
-                lowest: lowest(request.nonce, &nr),
+                lowest: lowest(fresh.ni, fresh.nr),
                 sa: RivalSa::Child(spi),
             });
         }
         let changes = vec![Change::PutChild(Box::new(child)), self.put()];
         self.hold(arrived, changes, Made::Child(spi), false, cx);
-        Ok(())
     }
 
     /// The inbound SPI of the child SA that the request wants replaced, if it wants that.
@@ -145,10 +176,7 @@ impl Established {
         request: &CreateChild<'_>,
         cx: &Context<'_>,
     ) -> Result<Option<u32>, ChildRefusal> {
-        // RFC 7296 section 2.25.2.
-        if self.is_ending() || self.is_rekeying(|old| old == Old::Ike) {
-            return Err(ChildRefusal::Collision);
-        }
+        self.may_add_child(None)?;
         let (count, max) = (self.state.children.len(), cx.config.limits.children_max);
         let Some(rekeyed) = request.rekeyed else {
             return match count < max {
@@ -157,12 +185,28 @@ impl Established {
             };
         };
         let child = rekeyed.esp_spi().and_then(|spi| self.state.children.of_peer(spi));
-        let child = child.ok_or(ChildRefusal::NotFound)?;
-        match child.phase {
+        let replaces = child.ok_or(ChildRefusal::NotFound)?.spis.inbound;
+        self.may_add_child(Some(replaces))?;
+        match count < 2 * max {
+            true => Ok(Some(replaces)),
+            false => Err(ChildRefusal::TooMany),
+        }
+    }
+
+    /// Whether there may be a child SA more now, perhaps in the place of another.
+    pub(super) fn may_add_child(&mut self, replaces: Option<u32>) -> Result<(), ChildRefusal> {
+        // RFC 7296 section 2.25.2.
+        if self.is_ending() || self.is_rekeying(|old| old == Old::Ike) {
+            return Err(ChildRefusal::Collision);
+        }
+        let Some(replaces) = replaces else {
+            return Ok(());
+        };
+        let child = self.state.children.get_mut(replaces);
+        match child.ok_or(ChildRefusal::NotFound)?.phase {
             // RFC 7296 section 2.25.1: "currently trying to close", which the peer may be as well.
             children::Phase::Closing | children::Phase::Replaced => Err(ChildRefusal::Collision),
-            _ if count >= 2 * max => Err(ChildRefusal::TooMany),
-            _ => Ok(Some(child.spis.inbound)),
+            _ => Ok(()),
         }
     }
 
@@ -172,17 +216,12 @@ impl Established {
         request: &CreateChild<'_>,
         cx: &mut Context<'_>,
     ) -> Result<(), Failure> {
-        // RFC 7296 sections 2.25.1 and 2.25.2.
-        let is_busy = self.is_rekeying(|old| old != Old::Ike)
-            || self
-                .requests
-                .in_flight()
-                .is_some_and(|it| matches!(it, Request::DeleteChild(_)));
-        if self.is_ending() || is_busy {
+        self.may_rekey_ike()?;
+        let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
+        let (chosen, kem, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
+        if kem.is_some() && self.is_rekeying(|old| old == Old::Ike) {
             return Err(ChildRefusal::Collision.into());
         }
-        let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
-        let (chosen, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
         let answered = exchange_keys(chosen.suite.dh, request.ke, cx)?;
         let spis = IkeSpis {
             initiator: peer_spi,
@@ -198,30 +237,60 @@ impl Established {
         let token = cx.tokens.map(|tokens| tokens.of(spis));
         let mut reply = vec![Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
         reply.extend(token.as_ref().map(qcd::notification));
-        self.seal_reply(arrived, &reply)?;
+        let granted = Granted {
+            sa: GrantedSa::Ike {
+                suite: chosen.suite,
+                spis,
+            },
+            shared: Some(answered.shared.clone()),
+            ni: request.nonce.to_vec(),
+            nr,
+        };
+        self.grant(arrived, granted, kem, reply, cx)
+    }
 
+    /// Whether the peer may rekey the IKE SA now.
+    pub(super) fn may_rekey_ike(&self) -> Result<(), ChildRefusal> {
+        // RFC 7296 sections 2.25.1 and 2.25.2.
+        let is_busy = self.is_rekeying(|old| old != Old::Ike)
+            || self
+                .requests
+                .in_flight()
+                .is_some_and(|it| matches!(it, Request::DeleteChild(_)));
+        match self.is_ending() || is_busy {
+            true => Err(ChildRefusal::Collision),
+            false => Ok(()),
+        }
+    }
+
+    /// The IKE SA with these SPIs takes this one's place as soon as the fleet knows it.
+    pub(super) fn make_heir(
+        &mut self,
+        arrived: Arrived<'_>,
+        suite: IkeSuite,
+        spis: IkeSpis,
+        fresh: Fresh<'_>,
+        cx: &mut Context<'_>,
+    ) {
         let agreed = succession::Agreed {
             role: Role::Responder,
             spis,
-            suite: chosen.suite,
-            shared: &answered.shared,
-            ni: request.nonce,
-            nr: &nr,
+            suite,
+            fresh,
         };
         let heir = self.heir(&agreed, cx);
         // Both rekey it at once: which of both heirs survives is not known yet (RFC 7296 section 2.8.2).
         if let Some(exchange) = &mut self.state.exchange {
             exchange.rival = Some(Rival {
-                lowest: lowest(request.nonce, &nr),
+                lowest: lowest(fresh.ni, fresh.nr),
                 sa: RivalSa::Ike(Box::new(heir)),
             });
             let changes = vec![self.put()];
             self.hold(arrived, changes, Made::Nothing, false, cx);
-            return Ok(());
+            return;
         }
         let (changes, heir) = self.succession(heir, Side::Peer, cx);
         self.hold(arrived, changes, Made::Heirs(vec![heir]), false, cx);
-        Ok(())
     }
 
     /// The IKE SA has been rekeyed, or is being deleted.

@@ -36,7 +36,9 @@ impl Established {
                 Ok(self.discard(arrived, Dropped::Unexpected, cx.out))
             }
             Arrival::New => match header.exchange {
-                ExchangeType::Informational | ExchangeType::CreateChildSa => self.open_request(arrived, cx),
+                ExchangeType::Informational | ExchangeType::CreateChildSa | ExchangeType::IkeFollowupKe => {
+                    self.open_request(arrived, cx)
+                }
                 _ => Ok(self.discard(arrived, Dropped::Unexpected, cx.out)),
             },
             Arrival::Outside if let Some(number) = self.repeated_fragment(arrived) => {
@@ -84,6 +86,9 @@ impl Established {
         match payloads {
             Ok(payloads) if arrived.message.header.exchange == ExchangeType::Informational => {
                 self.answer_informational(arrived, &payloads, cx)
+            }
+            Ok(payloads) if arrived.message.header.exchange == ExchangeType::IkeFollowupKe => {
+                self.answer_follow_up(arrived, &payloads, cx)
             }
             Ok(payloads) => self.answer_create_child_sa(arrived, &payloads, cx),
             // The request is refused, the IKE SA stays (RFC 7296 section 2.5).

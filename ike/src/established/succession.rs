@@ -3,10 +3,10 @@
 use super::Established;
 use crate::channel::{Channel, Role};
 use crate::context::Context;
-use crate::crypto::IkeKeys;
+use crate::crypto::{Fresh, IkeKeys};
 use crate::requests::Request;
 use crate::snapshot::State;
-use crate::{Change, ChildUpdate, IkeSpis, IkeSuite, Secret, Side, What};
+use crate::{Change, ChildUpdate, IkeSpis, IkeSuite, Side, What};
 
 /// What both sides have agreed on for an IKE SA that rekeys another.
 pub(super) struct Agreed<'a> {
@@ -14,9 +14,7 @@ pub(super) struct Agreed<'a> {
     pub(super) role: Role,
     pub(super) spis: IkeSpis,
     pub(super) suite: IkeSuite,
-    pub(super) shared: &'a Secret,
-    pub(super) ni: &'a [u8],
-    pub(super) nr: &'a [u8],
+    pub(super) fresh: Fresh<'a>,
 }
 
 impl Established {
@@ -28,9 +26,7 @@ impl Established {
         let keys = IkeKeys::rekey(
             (self.state.suite.prf, &self.state.sk_d),
             suite,
-            agreed.shared,
-            agreed.ni,
-            agreed.nr,
+            &agreed.fresh,
             role.swap(spis),
         );
         let channel = Channel::new(

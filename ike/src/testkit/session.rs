@@ -24,7 +24,7 @@ pub(super) struct Session {
 }
 
 /// The inside of an SK payload.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     first: PayloadType,
     plaintext: Vec<u8>,
 }
@@ -38,7 +38,7 @@ impl Opened {
         &self.plaintext
     }
 
-    pub(super) fn payloads(&self) -> Result<Vec<Payload<'_>>, WireError> {
+    pub(crate) fn payloads(&self) -> Result<Vec<Payload<'_>>, WireError> {
         decode_payloads(self.first, &self.plaintext)
     }
 }

@@ -35,6 +35,8 @@ pub(crate) enum ExchangeType {
     Informational,
     /// RFC 9242.
     IkeIntermediate,
+    /// RFC 9370 section 2.2.4.
+    IkeFollowupKe,
     Other(u8),
 }
 
@@ -145,6 +147,7 @@ impl From<u8> for ExchangeType {
             36 => Self::CreateChildSa,
             37 => Self::Informational,
             43 => Self::IkeIntermediate,
+            44 => Self::IkeFollowupKe,
             other => Self::Other(other),
         }
     }
@@ -158,6 +161,7 @@ impl From<ExchangeType> for u8 {
             ExchangeType::CreateChildSa => 36,
             ExchangeType::Informational => 37,
             ExchangeType::IkeIntermediate => 43,
+            ExchangeType::IkeFollowupKe => 44,
             ExchangeType::Other(other) => other,
         }
     }

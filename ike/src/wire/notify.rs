@@ -86,6 +86,8 @@ impl NotifyType {
     pub(crate) const UNEXPECTED_NAT_DETECTED: Self = Self(41);
     pub(crate) const TEMPORARY_FAILURE: Self = Self(43);
     pub(crate) const CHILD_SA_NOT_FOUND: Self = Self(44);
+    /// RFC 9370 section 4.
+    pub(crate) const STATE_NOT_FOUND: Self = Self(47);
     pub(crate) const INITIAL_CONTACT: Self = Self(16384);
     pub(crate) const NAT_DETECTION_SOURCE_IP: Self = Self(16388);
     pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
@@ -117,6 +119,9 @@ impl NotifyType {
     pub(crate) const NO_PPK_AUTH: Self = Self(16437);
     /// RFC 9242 section 3.1.
     pub(crate) const INTERMEDIATE_EXCHANGE_SUPPORTED: Self = Self(16438);
+
+    /// RFC 9370 section 2.2.4.
+    pub(crate) const ADDITIONAL_KEY_EXCHANGE: Self = Self(16441);
 
     /// True when one of the payloads is a notification of this type.
     pub(crate) fn is_in(self, payloads: &[Payload<'_>]) -> bool {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
+use super::rekey::{ike_spi, is_another_ike_sa, successor};
 use super::{Scenario, traffic};
 use crate::guest::charon::{Charon, Connection, Release};
 use crate::guest::fleet::Tunnel;
@@ -13,7 +14,7 @@ use crate::report::Reporter;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "ml-kem",
-    claim: "X25519, P-256 and P-384 with ML-KEM-768 and -1024 beside them set a tunnel up, which works at every edge",
+    claim: "X25519, P-256 and P-384 with ML-KEM-768 and -1024 beside them set a tunnel up, which works at every edge; so do rekeys with them",
     limit: Duration::from_secs(600),
     run,
 };
@@ -36,6 +37,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let connections = HYBRIDS.map(|(hybrid, _)| Connection {
         name: hybrid.to_owned(),
         ike: format!("aes256gcm16-prfsha384-{hybrid}"),
+        esp: format!("aes256gcm16-{hybrid}"),
         ..tunnel.connection(customer.outer(Outer::V4), Outer::V4)
     });
     let charon = Charon::start_release(Release::Newer, &customer.namespace, &connections, "")?;
@@ -46,15 +48,23 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     Ok(())
 }
 
-/// Sets the tunnel up, sends pings through each edge, rekeys the child SA, and takes it down.
+/// Sets the tunnel up, sends pings through each edge, rekeys both SAs with the same key exchanges, and takes it down.
 fn try_out(hybrid: &str, listed: &str, stage: &Stage, charon: &Charon) -> Result<()> {
     charon.initiate(hybrid, LIMIT)?;
     let sas = charon.list_sas()?;
     ensure!(sas.contains(listed), "no {listed} in {sas}");
     works(stage)?;
+
+    let before = ike_spi(stage)?;
+    charon.rekey_ike(hybrid)?;
+    is_another_ike_sa(stage, &before)?;
+    let old = stage.shared_spi(Outer::V4.anycast())?;
     charon.rekey_child(hybrid)?;
+    let spi = successor(stage, old)?;
     works(stage)?;
-    let spi = stage.shared_spi(Outer::V4.anycast())?;
+    // Both have had one of their own: of the child SA, too, charon lists its key exchanges.
+    let sas = charon.list_sas()?;
+    ensure!(sas.matches(listed).count() == 2, "not twice {listed} in {sas}");
     charon.terminate(hybrid, LIMIT)?;
     stage.gone(Outer::V4.anycast(), spi).map(drop)
 }

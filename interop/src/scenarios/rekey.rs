@@ -110,7 +110,7 @@ fn deleted(stage: &Stage) -> usize {
 }
 
 /// Waits until every edge has one inbound SA again, with another SPI than `old`.
-fn successor(stage: &Stage, old: u32) -> Result<u32> {
+pub(super) fn successor(stage: &Stage, old: u32) -> Result<u32> {
     let deadline = Instant::now() + LIMIT;
     loop {
         match stage.shared_spi(Outer::V4.anycast()) {
@@ -150,7 +150,7 @@ fn sends_on_the_new_one(stage: &Stage) -> Result<()> {
 }
 
 /// The responder's SPI of the one IKE SA that the operator sees.
-fn ike_spi(stage: &Stage) -> Result<String> {
+pub(super) fn ike_spi(stage: &Stage) -> Result<String> {
     let sas = stage.fleet.read(&["sa", "list"])?;
     match sas.as_array().map(Vec::as_slice) {
         Some([sa]) => Ok(sa["spi"].to_string()),
@@ -158,7 +158,7 @@ fn ike_spi(stage: &Stage) -> Result<String> {
     }
 }
 
-fn is_another_ike_sa(stage: &Stage, before: &str) -> Result<()> {
+pub(super) fn is_another_ike_sa(stage: &Stage, before: &str) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     loop {
         match ike_spi(stage) {

@@ -8,6 +8,7 @@ mod crash;
 mod create_child;
 mod customer_rekeys;
 mod flood;
+mod follow_up;
 mod fragments;
 mod handshake;
 mod hostile;

@@ -3,7 +3,7 @@
 use super::{Initiator, Status, Violation, first_error};
 use crate::auth::{sign, verify};
 use crate::certificate::PeerChain;
-use crate::crypto::{Algorithm, ChildKeys, IkeKeys, PublicKey, Sha2, SignedOctets};
+use crate::crypto::{Algorithm, ChildKeys, Fresh, IkeKeys, PublicKey, Sha2, SignedOctets};
 use crate::intermediate::MESSAGE_ID;
 use crate::offer::esp_transforms;
 use crate::qcd;
@@ -131,7 +131,13 @@ impl Initiator {
             .ok_or(Violation("a child suite that was not proposed"))?;
         let outbound_spi = answer.spi.try_into().map(u32::from_be_bytes);
         let secret = (self.init.suite.prf, &session.keys.sk_d);
-        let keys = ChildKeys::derive(suite, secret, None, &self.init.ni, &self.init.nr);
+        let fresh = Fresh {
+            shared: None,
+            ni: &self.init.ni,
+            nr: &self.init.nr,
+            additional: None,
+        };
+        let keys = ChildKeys::derive(suite, secret, &fresh);
         self.child = Some(ChildSa {
             ike: session.spis,
             tunnel: String::new(),

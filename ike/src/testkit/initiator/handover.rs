@@ -41,6 +41,7 @@ impl Initiator {
             children,
             made: UNIX_TIME.as_secs(),
             exchange: None,
+            follow_up: None,
             replaced: None,
         };
         Some(state.record(false).snapshot)

@@ -1,9 +1,10 @@
 //! What only the responder's own tests look at, or would do.
 
 use super::Initiator;
-use crate::Transmit;
+use crate::testkit::session::Opened;
 use crate::udp;
 use crate::wire::{self, Flags, Head, Header, Message, Payload};
+use crate::{Prf, Secret, Transmit};
 
 impl Initiator {
     /// As if somebody had changed IKE_INTERMEDIATE on its way.
@@ -43,10 +44,21 @@ impl Initiator {
 
     /// What a response of the responder holds, each payload in `Debug`'s words.
     pub(crate) fn read(&self, datagram: &[u8]) -> Option<Vec<String>> {
-        let octets = udp::unwrap(self.path.peer.port(), datagram)?;
-        let message = Message::decode_body(Header::decode(octets).ok()?, octets).ok()?;
-        let opened = self.session.as_ref()?.open_whole(&message, octets)?;
+        let opened = self.open(datagram)?;
         let payloads = opened.payloads().ok()?;
         Some(payloads.iter().map(|payload| format!("{payload:?}")).collect())
+    }
+
+    /// The inside of a response of the responder.
+    pub(crate) fn open(&self, datagram: &[u8]) -> Option<Opened> {
+        let octets = udp::unwrap(self.path.peer.port(), datagram)?;
+        let message = Message::decode_body(Header::decode(octets).ok()?, octets).ok()?;
+        self.session.as_ref()?.open_whole(&message, octets)
+    }
+
+    /// What later SAs' keys come of.
+    pub(crate) fn prf_and_sk_d(&self) -> Option<(Prf, &Secret)> {
+        let session = self.session.as_ref()?;
+        Some((self.init.suite.prf, &session.keys.sk_d))
     }
 }

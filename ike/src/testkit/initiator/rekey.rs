@@ -2,11 +2,11 @@
 
 use super::{Initiator, Status, Violation, first_error};
 use crate::create_child::CreateChild;
-use crate::crypto::{ChildKeys, DhKeyPair, IkeKeys};
+use crate::crypto::{ChildKeys, DhKeyPair, Fresh, IkeKeys};
 use crate::offer::{ike_offer, key_exchange};
 use crate::testkit::session::Session;
 use crate::wire::{Delete, ExchangeType, KeyExchange, Notify, NotifyType, Payload, Proposal, Protocol};
-use crate::{ChildSa, DhGroup, IkeSpis, Secret, Transmit};
+use crate::{ChildSa, DhGroup, IkeSpis, Transmit};
 
 /// A request that is not answered yet.
 pub(super) struct Asked {
@@ -98,23 +98,28 @@ impl Initiator {
             pair.agree(ke.public).map_err(|_| Violation("a bad public value"))
         });
         let shared = shared.transpose()?;
+        let fresh = Fresh {
+            shared: shared.as_ref(),
+            ni: &asked.nonce,
+            nr: answer.nonce,
+            additional: None,
+        };
         match asked.subject {
-            Subject::Child(spi) => self.replace_child(spi, &asked.nonce, &answer, shared.as_ref()),
-            Subject::Ike(spi) => self.replace_ike(spi, &asked.nonce, &answer, shared.as_ref()),
+            Subject::Child(spi) => self.replace_child(spi, &answer, &fresh),
+            Subject::Ike(spi) => self.replace_ike(spi, &answer, &fresh),
         }
     }
 
     fn replace_child(
         &mut self,
         spi: [u8; 4],
-        ni: &[u8],
         answer: &CreateChild<'_>,
-        shared: Option<&Secret>,
+        fresh: &Fresh<'_>,
     ) -> Result<Option<Transmit>, Violation> {
         let session = self.session.as_ref().ok_or(Violation("no session"))?;
         let old = self.child.take().ok_or(Violation("no child SA"))?;
         let secret = (self.init.suite.prf, &session.keys.sk_d);
-        let keys = ChildKeys::derive(old.suite, secret, shared, ni, answer.nonce);
+        let keys = ChildKeys::derive(old.suite, secret, fresh);
         let outbound_spi = spi_of(answer)?;
         let delete = Delete::Child {
             protocol: Protocol::Esp,
@@ -133,9 +138,8 @@ impl Initiator {
     fn replace_ike(
         &mut self,
         spi: [u8; 8],
-        ni: &[u8],
         answer: &CreateChild<'_>,
-        shared: Option<&Secret>,
+        fresh: &Fresh<'_>,
     ) -> Result<Option<Transmit>, Violation> {
         let session = self.session.as_ref().ok_or(Violation("no session"))?;
         let suite = self.init.suite;
@@ -143,9 +147,9 @@ impl Initiator {
             initiator: u64::from_be_bytes(spi),
             responder: u64::from_be_bytes(spi_of(answer)?),
         };
-        let shared = shared.ok_or(Violation("no key exchange"))?;
+        fresh.shared.ok_or(Violation("no key exchange"))?;
         let secret = (suite.prf, &session.keys.sk_d);
-        let keys = IkeKeys::rekey(secret, suite, shared, ni, answer.nonce, spis);
+        let keys = IkeKeys::rekey(secret, suite, fresh, spis);
         let next = Session::new(spis, suite.cipher, keys);
         let sent = self.protected_request(ExchangeType::Informational, &[Payload::Delete(Delete::Ike)]);
         self.next_session = Some(Box::new(next));

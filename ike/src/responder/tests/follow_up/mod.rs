@@ -1,0 +1,405 @@
+//! The peer's additional key exchanges in rekeys: CREATE_CHILD_SA, and IKE_FOLLOWUP_KE behind it (RFC 9370 section 2.2.4).
+
+mod interleavings;
+
+use super::create_child::{children, esp};
+use super::restore::taken_over;
+use super::*;
+use crate::crypto::{ChildKeys, DecapsulationKey, DhKeyPair, Fresh, IkeKeys};
+use crate::snapshot::State;
+use crate::testkit::{TestHost, TestRandom};
+use crate::wire::{ExchangeType, KeyExchange, Transform, TransformType};
+use crate::{ChildRefusal, CommitOutcome, DhGroup, Ending, IkeSpis, Kem, Limits, Secret, Slot};
+
+const NI: [u8; 32] = [5; 32];
+const NEW_IKE_SPI: [u8; 8] = [7; 8];
+const KEM: Kem = Kem::MlKem768;
+
+/// A customer that rekeys with X25519 and ML-KEM-768, and what it knows.
+struct Rekeying {
+    fleet: TestFleet,
+    initiator: Initiator,
+    dh: Option<DhKeyPair>,
+    kem: DecapsulationKey,
+}
+
+/// What the answer to CREATE_CHILD_SA brings.
+struct Begun {
+    link: Vec<u8>,
+    shared: Secret,
+    nr: Vec<u8>,
+    spi: Vec<u8>,
+}
+
+impl Rekeying {
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        // So that answers come in one piece.
+        let customer = Customer {
+            takes_fragments: false,
+            ..Customer::new(1)
+        };
+        let mut fleet = TestFleet::with_host(5, TestHost::new(5), limits);
+        fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+        let mut initiator = Initiator::new(customer, 1);
+        fleet.connect(&mut initiator);
+        let mut random = TestRandom::new(2);
+        Self {
+            fleet,
+            initiator,
+            dh: None,
+            kem: DecapsulationKey::generate(KEM, &mut |buffer| random.fill(buffer)),
+        }
+    }
+
+    /// CREATE_CHILD_SA for a new IKE SA, or a new child SA in the place of the first.
+    fn begin(&mut self, ike: bool) -> Transmit {
+        let mut random = TestRandom::new(3);
+        let dh = DhKeyPair::generate(DhGroup::Curve25519, &mut |buffer| random.fill(buffer));
+        let public = dh.public().to_vec();
+        let replaced = self.initiator.child().unwrap().inbound_spi.to_be_bytes();
+        let mut payloads = match ike {
+            true => rekey_ike::wish(&NEW_IKE_SPI, 31, &public),
+            false => {
+                let mut payloads = create_child::wish(vec![esp(1, &[31])]);
+                payloads.push(Payload::KeyExchange(KeyExchange {
+                    group: 31,
+                    public: &public,
+                }));
+                payloads.push(Payload::Notify(Notify::about_child(
+                    NotifyType::REKEY_SA,
+                    &replaced,
+                )));
+                payloads
+            }
+        };
+        for payload in &mut payloads {
+            if let Payload::Sa(proposals) = payload {
+                let additional = Transform::new(TransformType::AdditionalKeyExchange1, KEM.id());
+                proposals[0].transforms.push(additional);
+            }
+        }
+        let sent = self
+            .initiator
+            .protected_request(ExchangeType::CreateChildSa, &payloads)
+            .unwrap();
+        self.dh = Some(dh);
+        sent
+    }
+
+    /// Reads the answer to it.
+    fn begun(&mut self, answer: &Transmit) -> Begun {
+        let opened = self.initiator.open(&answer.payload).unwrap();
+        let payloads = opened.payloads().unwrap();
+        let (mut nr, mut spi, mut shared) = (Vec::new(), Vec::new(), None);
+        for payload in &payloads {
+            match payload {
+                Payload::Nonce(nonce) => nr = nonce.to_vec(),
+                Payload::Sa(proposals) => spi = proposals[0].spi.to_vec(),
+                Payload::KeyExchange(ke) => {
+                    shared = self.dh.take().map(|dh| dh.agree(ke.public).unwrap());
+                }
+                _ => {}
+            }
+        }
+        let link = NotifyType::ADDITIONAL_KEY_EXCHANGE.data_in(&payloads);
+        Begun {
+            link: link.expect("a link").to_vec(),
+            shared: shared.expect("a KE payload"),
+            nr,
+            spi,
+        }
+    }
+
+    /// Both at once, with a prompt distributor.
+    fn go(&mut self, ike: bool) -> Begun {
+        let sent = self.begin(ike);
+        match &self.fleet.deliver(&sent)[..] {
+            [answer] => self.begun(answer),
+            answers => panic!("{} answers: {:?}", answers.len(), self.fleet.events),
+        }
+    }
+
+    fn follow(&mut self, link: &[u8]) -> Transmit {
+        let public = self.kem.public();
+        self.follow_with(link, &public)
+    }
+
+    fn follow_with(&mut self, link: &[u8], public: &[u8]) -> Transmit {
+        let payloads = [
+            Payload::KeyExchange(KeyExchange {
+                group: KEM.id(),
+                public,
+            }),
+            Payload::Notify(Notify::new(NotifyType::ADDITIONAL_KEY_EXCHANGE, link)),
+        ];
+        self.initiator
+            .protected_request(ExchangeType::IkeFollowupKe, &payloads)
+            .unwrap()
+    }
+
+    /// The result of the additional key exchange.
+    fn additional(&self, answer: &Transmit) -> Secret {
+        let opened = self.initiator.open(&answer.payload).unwrap();
+        match &opened.payloads().unwrap()[..] {
+            [Payload::KeyExchange(ke)] => self.kem.decapsulate(ke.public).unwrap(),
+            payloads => panic!("{payloads:?}"),
+        }
+    }
+
+    /// The request is answered by nothing but this notification.
+    #[track_caller]
+    fn assert_answered(&mut self, sent: &Transmit, kind: NotifyType) {
+        let answer = answer_to(&mut self.fleet, &self.initiator, sent);
+        assert_eq!(answer, [notification(kind, &[])]);
+    }
+
+    #[track_caller]
+    fn assert_lives(&mut self) {
+        let probe = self.initiator.probe().unwrap();
+        assert_eq!(self.fleet.deliver(&probe).len(), 1, "{:?}", self.fleet.events);
+    }
+
+    /// Inbound SPIs that belong to somebody.
+    fn spis_in_use(&self) -> usize {
+        self.fleet.responder.ike_of_child.len()
+    }
+}
+
+fn fresh<'a>(begun: &'a Begun, additional: &'a Secret) -> Fresh<'a> {
+    Fresh {
+        shared: Some(&begun.shared),
+        ni: &NI,
+        nr: &begun.nr,
+        additional: Some(additional),
+    }
+}
+
+#[test]
+fn a_child_sa_comes_of_both_exchanges() {
+    let mut rekeying = Rekeying::new();
+    let begun = rekeying.go(false);
+    assert_eq!(
+        children(&rekeying.fleet).len(),
+        1,
+        "made before the exchange is complete"
+    );
+
+    rekeying.fleet.prompt = false;
+    let sent = rekeying.follow(&begun.link);
+    assert_eq!(
+        rekeying.fleet.deliver(&sent),
+        [],
+        "an answer before the fleet knows"
+    );
+    let commit = rekeying.fleet.commits.last().unwrap().id;
+    let answers = rekeying.fleet.finish(commit, CommitOutcome::Done);
+    assert_eq!(
+        rekeying.fleet.deliver(&sent),
+        answers,
+        "another answer to the same"
+    );
+
+    let additional = rekeying.additional(&answers[0]);
+    let secret = rekeying.initiator.prf_and_sk_d().unwrap();
+    let child = children(&rekeying.fleet)[1];
+    let keys = ChildKeys::derive(child.suite, secret, &fresh(&begun, &additional));
+    assert_eq!(
+        (&child.inbound_key, &child.outbound_key),
+        (&keys.from_initiator, &keys.from_responder)
+    );
+    assert_eq!(child.inbound_spi.to_be_bytes(), begun.spi[..]);
+    assert!(child.standby, "it sends before the peer is ready");
+}
+
+#[test]
+fn an_ike_sa_comes_of_both_exchanges() {
+    let mut rekeying = Rekeying::new();
+    let begun = rekeying.go(true);
+    let sent = rekeying.follow(&begun.link);
+    let answers = rekeying.fleet.deliver(&sent);
+    let additional = rekeying.additional(&answers[0]);
+
+    let spis = IkeSpis {
+        initiator: u64::from_be_bytes(NEW_IKE_SPI),
+        responder: u64::from_be_bytes(begun.spi[..].try_into().unwrap()),
+    };
+    let put = changes(&rekeying.fleet).find_map(|change| match change {
+        Change::PutIke(ike) if ike.spis == spis => Some(ike),
+        _ => None,
+    });
+    let heir = State::from_snapshot(&put.expect("the new IKE SA").snapshot).unwrap();
+    let secret = rekeying.initiator.prf_and_sk_d().unwrap();
+    let keys = IkeKeys::rekey(secret, heir.suite, &fresh(&begun, &additional), spis);
+    assert_eq!(heir.sk_d, keys.sk_d);
+    assert!(matches!(
+        happened(&rekeying.fleet).last(),
+        Some(What::IkeRekeyed { heir, .. }) if *heir == spis
+    ));
+}
+
+/// "The responder MUST send back a new error type notification STATE_NOT_FOUND": the IKE SA stays.
+#[test]
+fn what_follows_nothing_is_told_so() {
+    for ike in [true, false] {
+        let mut rekeying = Rekeying::new();
+        let early = rekeying.follow(b"a link of nobody");
+        rekeying.assert_answered(&early, NotifyType::STATE_NOT_FOUND);
+        let refusal = What::ChildRefused(ChildRefusal::NothingToFollow);
+        assert_eq!(rekeying.fleet.last_event(), Some(&refusal));
+
+        let begun = rekeying.go(ike);
+        let wrong = rekeying.follow(b"a link of nobody");
+        rekeying.assert_answered(&wrong, NotifyType::STATE_NOT_FOUND);
+        let unlinked = rekeying.follow(b"");
+        rekeying.assert_answered(&unlinked, NotifyType::STATE_NOT_FOUND);
+        let right = rekeying.follow(&begun.link);
+        assert_eq!(rekeying.fleet.deliver(&right).len(), 1);
+        let again = rekeying.follow(&begun.link);
+        rekeying.assert_answered(&again, NotifyType::STATE_NOT_FOUND);
+        rekeying.assert_lives();
+    }
+}
+
+/// The state between both exchanges is the fleet's before the first answer leaves.
+#[test]
+fn the_next_owner_goes_on() {
+    for ike in [true, false] {
+        let mut rekeying = Rekeying::new();
+        let first = rekeying.begin(ike);
+        let answers = rekeying.fleet.deliver(&first);
+        let begun = rekeying.begun(&answers[0]);
+        let mut other = taken_over(&rekeying.fleet, 6);
+        let tunnel = Customer::new(1).tunnel();
+        other.responder.handle_tunnel(other.now, tunnel);
+        assert_eq!(other.deliver(&first), answers, "another answer to the same");
+
+        let sent = rekeying.follow(&begun.link);
+        let answers = other.deliver(&sent);
+        let additional = rekeying.additional(&answers[0]);
+        if !ike {
+            let secret = rekeying.initiator.prf_and_sk_d().unwrap();
+            let child = children(&other)[0];
+            let keys = ChildKeys::derive(child.suite, secret, &fresh(&begun, &additional));
+            assert_eq!(child.inbound_key, keys.from_initiator);
+            assert_eq!(Slot::of_esp_spi(child.inbound_spi), Slot::new(5));
+        }
+        // And the one after it repeats what it has answered.
+        assert_eq!(taken_over(&other, 7).deliver(&sent), answers);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_go_on_is_not_waited_for_long() {
+    let mut rekeying = Rekeying::new();
+    let before = rekeying.spis_in_use();
+    let begun = rekeying.go(false);
+    assert_eq!(rekeying.spis_in_use(), before + 1);
+    let (mut fleet, mut initiator) = (rekeying.fleet, rekeying.initiator);
+    attend(&mut fleet, &mut initiator, Duration::from_secs(31));
+    (rekeying.fleet, rekeying.initiator) = (fleet, initiator);
+    assert_eq!(rekeying.spis_in_use(), before);
+    let late = rekeying.follow(&begun.link);
+    rekeying.assert_answered(&late, NotifyType::STATE_NOT_FOUND);
+    rekeying.assert_lives();
+}
+
+/// However often a peer begins, one exchange is kept.
+#[test]
+fn who_begins_anew_gives_up_what_was_before() {
+    let mut rekeying = Rekeying::new();
+    let before = rekeying.spis_in_use();
+    let first = rekeying.go(false);
+    (0..5).for_each(|_| drop(rekeying.go(false)));
+    let last = rekeying.go(false);
+    assert_eq!(rekeying.spis_in_use(), before + 1);
+    let sent = rekeying.follow(&first.link);
+    rekeying.assert_answered(&sent, NotifyType::STATE_NOT_FOUND);
+    let sent = rekeying.follow(&last.link);
+    assert_eq!(rekeying.fleet.deliver(&sent).len(), 1);
+    assert_eq!(children(&rekeying.fleet).len(), 2);
+}
+
+/// What it was to take the place of is gone meanwhile.
+#[test]
+fn a_child_sa_that_is_deleted_in_between_has_no_successor() {
+    let mut rekeying = Rekeying::new();
+    let begun = rekeying.go(false);
+    let delete = rekeying.initiator.delete_child().unwrap();
+    assert_eq!(rekeying.fleet.deliver(&delete).len(), 1);
+    let sent = rekeying.follow(&begun.link);
+    rekeying.assert_answered(&sent, NotifyType::CHILD_SA_NOT_FOUND);
+    assert_eq!(rekeying.spis_in_use(), 0);
+}
+
+#[test]
+fn bad_public_values_end_the_ike_sa() {
+    for public in [&[1; 1183][..], &[0xff; 1184]] {
+        let mut rekeying = Rekeying::new();
+        let begun = rekeying.go(false);
+        let sent = rekeying.follow_with(&begun.link, public);
+        rekeying.assert_answered(&sent, NotifyType::INVALID_SYNTAX);
+        assert!(matches!(
+            rekeying.fleet.last_event(),
+            Some(What::Ended(Ending::Malformed(_)))
+        ));
+        rekeying.fleet.wait(Duration::from_secs(120));
+        assert_nothing_left(&rekeying.fleet);
+    }
+}
+
+/// What the fleet refuses is refused to the peer, in the exchange that waits.
+#[test]
+fn the_fleets_refusal_answers_the_last_exchange() {
+    let mut rekeying = Rekeying::new();
+    let before = rekeying.spis_in_use();
+    let begun = rekeying.go(false);
+    rekeying.fleet.prompt = false;
+    let sent = rekeying.follow(&begun.link);
+    assert_eq!(rekeying.fleet.deliver(&sent), []);
+    let commit = rekeying.fleet.commits.last().unwrap().id;
+    let answers = rekeying.fleet.finish(commit, CommitOutcome::Refused);
+    let header = Header::decode(&answers[0].payload).unwrap();
+    assert_eq!(header.exchange, ExchangeType::IkeFollowupKe);
+    let refusal = notification(NotifyType::TEMPORARY_FAILURE, &[]);
+    assert_eq!(read(&rekeying.initiator, &answers[0]), [refusal]);
+    assert_eq!(rekeying.spis_in_use(), before);
+}
+
+/// While ours of the same SA is under way, the peer is asked for patience; and ours waits for the peer's.
+#[test]
+fn rekeys_of_both_sides_do_not_cross() {
+    for ike in [true, false] {
+        let aging = Some(Duration::from_secs(20));
+        let limits = Limits {
+            child_lifetime: aging.filter(|_| !ike),
+            ike_lifetime: aging.filter(|_| ike),
+            ..Limits::default()
+        };
+        let mut rekeying = Rekeying::with(limits);
+        let ours = rekeying.fleet.wait(Duration::from_secs(20));
+        assert_eq!(ours.len(), 1, "{:?}", rekeying.fleet.events);
+        let sent = rekeying.begin(ike);
+        rekeying.assert_answered(&sent, NotifyType::TEMPORARY_FAILURE);
+
+        let mut rekeying = Rekeying::with(limits);
+        let (mut fleet, mut initiator) = (rekeying.fleet, rekeying.initiator);
+        attend(&mut fleet, &mut initiator, Duration::from_secs(17));
+        (rekeying.fleet, rekeying.initiator) = (fleet, initiator);
+        rekeying.go(ike);
+        let asked = |sent: &(Duration, Transmit)| {
+            Header::decode(&sent.1.payload).unwrap().exchange == ExchangeType::CreateChildSa
+        };
+        let during = rekeying.fleet.wait(Duration::from_secs(29));
+        assert!(!during.iter().any(asked), "ours did not wait");
+        let after = rekeying.fleet.wait(Duration::from_secs(2));
+        assert!(
+            after.iter().any(asked),
+            "ours never came: {:?}",
+            rekeying.fleet.events
+        );
+    }
+}
