@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::charon::{Connection, Credentials, Ppk};
+use super::connection::{Connection, Credentials, Ppk};
 use super::namespace::Namespace;
 use super::process;
 use super::service::Service;

@@ -2,7 +2,7 @@
 //!
 //! - [`namespace`], [`process`]: where things run, and how they are started and ended;
 //! - [`topology`]: the customers, the network, the edges and what lies behind them;
-//! - [`charon`]; [`fleet`] with [`service`] and [`holder`]: the customer's side and ours;
+//! - [`charon`] with [`connection`]; [`fleet`] with [`service`] and [`holder`]: the customer's side and ours;
 //! - [`stage`]: all of that, running;
 //! - [`server`], [`shell`]: a host that someone sets up by hand, and where they type;
 //! - [`capture`], [`monitor`], [`kernel`]: what was on the wire, what the kernel did and what it holds;
@@ -12,6 +12,7 @@ pub mod boot;
 pub mod capture;
 pub mod certificates;
 pub mod charon;
+pub mod connection;
 pub mod fleet;
 pub mod flow;
 pub mod holder;

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, ensure};
 
 use super::capture::Capture;
-use super::charon::{Charon, Connection};
+use super::charon::Charon;
+use super::connection::Connection;
 use super::fleet::{Fleet, Tunnel};
 use super::kernel::{self, Sa};
 use super::monitor::{Monitor, What};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::Scenario;
-use crate::guest::charon::{Charon, Connection};
+use crate::guest::charon::Charon;
+use crate::guest::connection::Connection;
 use crate::guest::fleet::Tunnel;
 use crate::guest::kernel;
 use crate::guest::ping::ping;

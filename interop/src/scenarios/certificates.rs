@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Scenario;
 use crate::guest::certificates::{Authority, Certificates, KeyKind};
-use crate::guest::charon::{Charon, Credentials};
+use crate::guest::charon::Charon;
+use crate::guest::connection::Credentials;
 use crate::guest::fleet::{FLEET_ID, Tunnel};
 use crate::guest::ping::ping;
 use crate::guest::stage::{LIMIT, Stage};

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
-use crate::guest::charon::{Charon, Credentials};
+use crate::guest::charon::Charon;
+use crate::guest::connection::Credentials;
 use crate::guest::fleet::Tunnel;
 use crate::guest::monitor::What;
 use crate::guest::packet::Ike;

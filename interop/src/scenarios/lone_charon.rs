@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
 use crate::guest::capture::Capture;
-use crate::guest::charon::{Charon, Connection, Credentials};
+use crate::guest::charon::Charon;
+use crate::guest::connection::{Connection, Credentials};
 use crate::guest::flow::{Echo, Flow};
 use crate::guest::kernel;
 use crate::guest::monitor::{Monitor, What};

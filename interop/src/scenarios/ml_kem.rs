@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 
 use super::rekey::{ike_spi, is_another_ike_sa, successor};
 use super::{Scenario, traffic};
-use crate::guest::charon::{Charon, Connection, Release};
+use crate::guest::charon::{Charon, Release};
+use crate::guest::connection::Connection;
 use crate::guest::fleet::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{ORIGIN, Outer, Plan};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use super::Scenario;
-use crate::guest::charon::Connection;
+use crate::guest::connection::Connection;
 use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};

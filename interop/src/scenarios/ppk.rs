@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 
 use super::Scenario;
 use crate::guest::certificates::{Authority, KeyKind};
-use crate::guest::charon::{Charon, Credentials, Ppk};
+use crate::guest::charon::Charon;
+use crate::guest::connection::{Credentials, Ppk};
 use crate::guest::fleet::{FLEET_ID, Tunnel};
 use crate::guest::ping::ping;
 use crate::guest::stage::{LIMIT, Stage};

@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::Scenario;
-use crate::guest::charon::{Charon, Connection};
+use crate::guest::charon::Charon;
+use crate::guest::connection::Connection;
 use crate::guest::packet::Ike;
 use crate::guest::ping::ping;
 use crate::guest::stage::{LIMIT, Stage};

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::Scenario;
 use super::steady::Steady;
-use crate::guest::charon::{Charon, Connection};
+use crate::guest::charon::Charon;
+use crate::guest::connection::Connection;
 use crate::guest::kernel;
 use crate::guest::monitor::What;
 use crate::guest::packet::Ike;

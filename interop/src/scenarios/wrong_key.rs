@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::Scenario;
-use crate::guest::charon::Credentials;
+use crate::guest::connection::Credentials;
 use crate::guest::packet::Ike;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};
