@@ -6,7 +6,8 @@
 //! - [`stage`]: all of that, running;
 //! - [`server`], [`shell`]: a host that someone sets up by hand, and where they type;
 //! - [`capture`], [`monitor`], [`kernel`]: what was on the wire, what the kernel did and what it holds;
-//! - [`ping`], [`flow`], [`losses`]: what got through, and where the rest was lost.
+//! - [`ping`], [`flow`], [`losses`]: what got through, and where the rest was lost;
+//! - [`noise`]: octets that mean nothing.
 
 pub mod boot;
 pub mod capture;
@@ -20,6 +21,7 @@ pub mod kernel;
 pub mod losses;
 pub mod monitor;
 pub mod namespace;
+pub mod noise;
 pub mod packet;
 pub mod pcap;
 pub mod ping;

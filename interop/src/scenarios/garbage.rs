@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::Scenario;
 use super::steady::Steady;
 use crate::guest::namespace::Namespace;
+use crate::guest::noise::Noise;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};
 use crate::report::Reporter;
@@ -90,17 +91,16 @@ fn counted(edge: &Namespace) -> Result<Counted> {
     })
 }
 
-/// Noise, from a seed so that a failure comes again.
 fn send(customer: &Namespace, seed: u64) -> Result<()> {
     let targets = PORTS.map(|port| SocketAddr::new(Outer::V4.anycast(), port));
     customer.run(move || -> Result<()> {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        let mut noise = Noise(seed.wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut noise = Noise::new(seed);
         for number in 0..DATAGRAMS {
             for target in targets {
                 // Without the non-ESP marker (RFC 3948 section 2.2) the kernel takes it for ESP, and no daemon sees it.
                 let marker: &[u8] = if target.port() == 4500 { &[0; 4] } else { &[] };
-                socket.send_to(&[marker, &noise.datagram(number)].concat(), target)?;
+                socket.send_to(&[marker, &datagram(&mut noise, number)].concat(), target)?;
             }
             thread::sleep(PACE);
         }
@@ -108,28 +108,16 @@ fn send(customer: &Namespace, seed: u64) -> Result<()> {
     })?
 }
 
-/// Random octets (xorshift64).
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+/// Half of them begin like an IKE_SA_INIT request of the right length, so that the payloads are looked at.
+fn datagram(noise: &mut Noise, number: u32) -> Vec<u8> {
+    let length = 29 + (noise.next_u64() % 600) as usize;
+    let mut datagram = noise.octets(length);
+    if number.is_multiple_of(2) {
+        // RFC 7296 section 3.1: no responder SPI, first payload SA, version 2.0, IKE_SA_INIT, initiator, message ID 0.
+        datagram[8..16].fill(0);
+        datagram[16..20].copy_from_slice(&[33, 0x20, 34, 0x08]);
+        datagram[20..24].fill(0);
+        datagram[24..28].copy_from_slice(&(length as u32).to_be_bytes());
     }
-
-    /// Half of them begin like an IKE_SA_INIT request of the right length, so that the payloads are looked at.
-    fn datagram(&mut self, number: u32) -> Vec<u8> {
-        let length = 29 + (self.next() % 600) as usize;
-        let mut datagram: Vec<u8> = (0..length).map(|_| self.next() as u8).collect();
-        if number.is_multiple_of(2) {
-            // RFC 7296 section 3.1: no responder SPI, first payload SA, version 2.0, IKE_SA_INIT, initiator, message ID 0.
-            datagram[8..16].fill(0);
-            datagram[16..20].copy_from_slice(&[33, 0x20, 34, 0x08]);
-            datagram[20..24].fill(0);
-            datagram[24..28].copy_from_slice(&(length as u32).to_be_bytes());
-        }
-        datagram
-    }
+    datagram
 }

@@ -8,6 +8,7 @@ mod crowd;
 mod customer_delete;
 mod daemon_restart;
 mod distributor_restart;
+mod flood;
 mod fragments;
 mod garbage;
 mod ipv6;
@@ -87,6 +88,7 @@ pub const ALL: &[Scenario] = &[
     same_prefix::SCENARIO,
     crowd::SCENARIO,
     garbage::SCENARIO,
+    flood::SCENARIO,
     kernel_refusal::SCENARIO,
     by_hand::SCENARIO,
 ];
