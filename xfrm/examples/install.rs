@@ -22,7 +22,7 @@ const KEY_LEN: usize = 36;
 /// Of an SA, in seconds; nothing here takes as long.
 const LIFETIME: u64 = 3600;
 /// What the agent gives policies between two single hosts.
-const PRIORITY: u32 = 1744;
+const PRIORITY: u32 = 15_904;
 
 const CHILDREN: u16 = 1000;
 
