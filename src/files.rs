@@ -29,6 +29,12 @@ pub(crate) enum FileError {
         /// As the system gave it.
         source: io::Error,
     },
+    /// It is in the way of a new one.
+    #[error(
+        "{}: there is a file of this name, and it may be in use: move it away, or choose another folder or name",
+        .0.display()
+    )]
+    Exists(PathBuf),
     /// It holds a secret that is none.
     #[error(
         "{path}: it holds a secret that others may read or change (mode {mode:04o}); `chmod 600 {path}`, and put a new \
@@ -67,10 +73,23 @@ pub(crate) fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), F
     write().map_err(|source| FileError::new(path, "cannot create", source))
 }
 
+/// Makes sure that [`write_new`] will not find a file there.
+pub(crate) fn check_new(path: &Path) -> Result<(), FileError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(FileError::Exists(path.to_owned())),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Creates a directory and those above it; a new one is the owner's only.
 pub(crate) fn create_dir(path: &Path) -> Result<(), FileError> {
     let create = || DirBuilder::new().recursive(true).mode(0o700).create(path);
     create().map_err(|source| FileError::new(path, "cannot create the directory", source))
+}
+
+/// The whole file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    fs::read(path).map_err(|source| FileError::new(path, "cannot read", source))
 }
 
 /// The whole file as text.
@@ -117,6 +136,9 @@ mod tests {
         write_new(&path, b"first", PRIVATE).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
+        check_new(&dir.path().join("ca.pem")).unwrap();
+        let error = check_new(&path).unwrap_err().to_string();
+        assert!(error.contains("ca.key: there is a file"), "{error}");
         let error = write_new(&path, b"second", PRIVATE).unwrap_err().to_string();
         assert!(error.contains("ca.key") && error.contains("exists"), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"first");

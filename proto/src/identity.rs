@@ -69,9 +69,13 @@ impl FromStr for Identity {
             return distinguished_name::parse(text).map(Self::DistinguishedName);
         }
         if text.contains('@') {
-            Self::rfc822(text)
-        } else {
-            Self::fqdn(text)
+            return Self::rfc822(text);
+        }
+        // What an operator wrote: an address with a slip in it, or a wildcard, which would match nobody.
+        let is_slip = text.contains(['*', '%', '/']) || text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
+        match is_slip {
+            true => Err(Invalid::new("identity", text, "is neither an address nor a name")),
+            false => Self::fqdn(text),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::endpoint::{address_octets, parse_address, parse_port};
-use crate::{Invalid, v1};
+use crate::{Invalid, TunnelSelector, v1};
 
 /// One range of addresses, protocol and ports. Its fields are private because they belong together: both addresses
 /// are of one family, and no range is empty.
@@ -65,6 +65,17 @@ impl TrafficSelector {
     /// Last address, included.
     pub fn last(&self) -> IpAddr {
         self.last
+    }
+}
+
+impl From<&TunnelSelector> for TrafficSelector {
+    fn from(selector: &TunnelSelector) -> Self {
+        Self {
+            protocol: selector.protocol(),
+            ports: selector.ports(),
+            first: selector.prefix().network(),
+            last: selector.prefix().broadcast(),
+        }
     }
 }
 

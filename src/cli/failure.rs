@@ -15,7 +15,7 @@ use crate::pki::PkiError;
 
 /// Shown at the end of `anyswan --help`.
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not found, \
-                                     4 not every edge did it in time, 5 distributor unreachable or it refused the caller";
+                                     4 not every edge did it, or not in time, 5 distributor unreachable or it refused the caller";
 
 /// A command's failure. Its message never holds a key.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Kind {
     Usage = 2,
     /// What the command names does not exist.
     NotFound = 3,
-    /// It is done, but not every edge had it before the deadline.
+    /// It is decided, but not every edge had it before the deadline, or could do it.
     Late = 4,
     /// The distributor cannot be reached, or it does not let this caller do that.
     Unreachable = 5,

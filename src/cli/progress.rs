@@ -81,21 +81,23 @@ pub(super) fn print(done: &str, edges: &[Progress]) -> Result<(), Failure> {
     )
 }
 
-/// A script can tell from the exit code that an edge is missing.
+/// A script can tell from the exit code that an edge is missing, or that its kernel refuses something of it.
 pub(super) fn check(edges: &[Progress]) -> Result<(), Failure> {
-    let late: Vec<_> = edges
-        .iter()
-        .filter(|edge| !edge.applied)
-        .map(|edge| edge.name.as_str())
-        .collect();
-    if late.is_empty() {
-        return Ok(());
+    let names = |chosen: fn(&Progress) -> bool| -> Vec<_> {
+        let chosen = edges.iter().filter(|edge| chosen(edge));
+        chosen.map(|edge| edge.name.as_str()).collect()
+    };
+    let late = names(|edge| !edge.applied);
+    let refused = names(|edge| !edge.failures.is_empty());
+    let failed = |what: &str, edges: &[&str]| {
+        let edges = edges.join(", ");
+        let message =
+            format_args!("it is decided, but {what} {edges}; `anyswan fleet status` tells more").to_string();
+        Err(Failure::new(Kind::Late, message))
+    };
+    match (late.is_empty(), refused.is_empty()) {
+        (true, true) => Ok(()),
+        (false, _) => failed("not yet done by", &late),
+        (true, false) => failed("refused by the kernel of", &refused),
     }
-    Err(Failure::new(
-        Kind::Late,
-        format_args!(
-            "it is decided, but not yet done by {}; `anyswan fleet status` tells more",
-            late.join(", ")
-        ),
-    ))
 }

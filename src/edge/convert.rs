@@ -181,8 +181,8 @@ pub(crate) fn tunnel(
         credentials: credentials(header.auth, secret)?,
         ppk,
         esp: header.esp.iter().copied().map(esp_to_ike).collect(),
-        local_ts: header.local_ts.iter().map(tunnel_selector_to_ike).collect(),
-        remote_ts: header.remote_ts.iter().map(tunnel_selector_to_ike).collect(),
+        local_ts: header.local_ts.iter().map(selector_to_ike).collect(),
+        remote_ts: header.remote_ts.iter().map(selector_to_ike).collect(),
         addresses: header.addresses.clone(),
         redirect: header.redirect.as_ref().map(gateway_to_ike),
     })
@@ -279,12 +279,13 @@ fn gateway_to_ike(gateway: &proto::Gateway) -> ike::Gateway {
     }
 }
 
-fn tunnel_selector_to_ike(selector: &proto::TunnelSelector) -> ike::TrafficSelector {
+fn selector_to_ike(selector: &proto::TunnelSelector) -> ike::TrafficSelector {
+    let selector = proto::TrafficSelector::from(selector);
     ike::TrafficSelector {
         protocol: selector.protocol(),
         ports: selector.ports(),
-        first: selector.prefix().network(),
-        last: selector.prefix().broadcast(),
+        first: selector.first(),
+        last: selector.last(),
     }
 }
 

@@ -11,6 +11,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use proto::Failure;
+use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::warn;
@@ -38,6 +40,7 @@ pub(crate) enum Unfit {
     NoLease,
     NotSynced,
     NotInstalled,
+    Unable,
     Lagging(Duration),
 }
 
@@ -50,6 +53,9 @@ impl fmt::Display for Unfit {
             Self::NotInstalled => {
                 f.write_str("not installed: the kernel has not taken up the first snapshot")
             }
+            Self::Unable => f.write_str(
+                "unable: the kernel lacks a module for IPsec; `anyswan fleet status` and the log name it",
+            ),
             Self::Lagging(since) => {
                 write!(
                     f,
@@ -74,8 +80,13 @@ impl Health {
     }
 
     fn check(&self, now: Instant) -> Result<(), Unfit> {
-        let is_installed = self.installed.borrow().is_some();
-        check(&self.link.borrow(), is_installed, *self.draining.borrow(), now)
+        let installed = self.installed.borrow();
+        check(
+            &self.link.borrow(),
+            installed.as_ref(),
+            *self.draining.borrow(),
+            now,
+        )
     }
 
     fn render(&self, now: Instant) -> String {
@@ -131,7 +142,12 @@ impl Health {
 }
 
 /// An edge is fit when it knows what the fleet knows, has it in its kernel, and would hear of a change.
-fn check(link: &LinkState, is_installed: bool, is_draining: bool, now: Instant) -> Result<(), Unfit> {
+fn check(
+    link: &LinkState,
+    installed: Option<&Installed>,
+    is_draining: bool,
+    now: Instant,
+) -> Result<(), Unfit> {
     if is_draining {
         return Err(Unfit::Draining);
     }
@@ -141,8 +157,9 @@ fn check(link: &LinkState, is_installed: bool, is_draining: bool, now: Instant) 
     if link.received.is_none() {
         return Err(Unfit::NotSynced);
     }
-    if !is_installed {
-        return Err(Unfit::NotInstalled);
+    let installed = installed.ok_or(Unfit::NotInstalled)?;
+    if installed.failures.iter().any(is_for_lack_of_a_module) {
+        return Err(Unfit::Unable);
     }
     let behind = link
         .behind_since
@@ -151,6 +168,13 @@ fn check(link: &LinkState, is_installed: bool, is_draining: bool, now: Instant) 
         return Err(Unfit::Lagging(behind));
     }
     Ok(())
+}
+
+/// Of xfrm interfaces or of ESP, which all tunnels need; ciphers and what an operator gets wrong concern some.
+fn is_for_lack_of_a_module(failure: &Failure) -> bool {
+    [Errno::OPNOTSUPP, Errno::PROTONOSUPPORT]
+        .map(Errno::raw_os_error)
+        .contains(&failure.errno)
 }
 
 async fn answer_health(State(health): State<Health>) -> impl IntoResponse {
@@ -167,7 +191,7 @@ async fn answer_metrics(State(health): State<Health>) -> impl IntoResponse {
 
 #[cfg(test)]
 mod tests {
-    use proto::{Resume, Slot};
+    use proto::{Key, Resume, Slot};
 
     use super::*;
     use crate::edge::lease::Tenure;
@@ -175,9 +199,23 @@ mod tests {
     #[test]
     fn each_thing_that_is_missing_is_named() {
         let start = Instant::now();
+        let position = Resume {
+            store: 1,
+            revision: 1,
+        };
+        // With something that the kernel refused so.
+        let installed = |errno| Installed {
+            position,
+            began: start,
+            failures: vec![Failure {
+                key: Key::Edge(Slot::new(1).unwrap()),
+                errno,
+                reason: String::new(),
+            }],
+        };
         let at = |ms| start + Duration::from_millis(ms);
         let mut link = LinkState::default();
-        assert_eq!(check(&link, false, false, at(0)), Err(Unfit::NoLease));
+        assert_eq!(check(&link, None, false, at(0)), Err(Unfit::NoLease));
 
         link.tenure = Some(Tenure {
             slot: Slot::new(1).unwrap(),
@@ -185,19 +223,30 @@ mod tests {
             store: 1,
             until: at(15_000),
         });
-        assert_eq!(check(&link, false, false, at(0)), Err(Unfit::NotSynced));
-        link.note_received(
-            Resume {
-                store: 1,
-                revision: 1,
-            },
-            at(10),
-        );
-        assert_eq!(check(&link, false, false, at(10)), Err(Unfit::NotInstalled));
-        assert_eq!(check(&link, true, false, at(1010)), Ok(()));
+        assert_eq!(check(&link, None, false, at(0)), Err(Unfit::NotSynced));
+        link.note_received(position, at(10));
+        assert_eq!(check(&link, None, false, at(10)), Err(Unfit::NotInstalled));
+        assert_eq!(check(&link, Some(&installed(0)), false, at(1010)), Ok(()));
+        for (errno, expected) in [
+            (Errno::OPNOTSUPP, Err(Unfit::Unable)),
+            (Errno::PROTONOSUPPORT, Err(Unfit::Unable)),
+            (Errno::EXIST, Ok(())),
+        ] {
+            let installed = installed(errno.raw_os_error());
+            assert_eq!(check(&link, Some(&installed), false, at(1010)), expected);
+        }
         let behind = Duration::from_millis(1500);
-        assert_eq!(check(&link, true, false, at(1510)), Err(Unfit::Lagging(behind)));
-        assert_eq!(check(&link, true, true, at(10)), Err(Unfit::Draining));
-        assert_eq!(check(&link, true, false, at(15_000)), Err(Unfit::NoLease));
+        assert_eq!(
+            check(&link, Some(&installed(0)), false, at(1510)),
+            Err(Unfit::Lagging(behind))
+        );
+        assert_eq!(
+            check(&link, Some(&installed(0)), true, at(10)),
+            Err(Unfit::Draining)
+        );
+        assert_eq!(
+            check(&link, Some(&installed(0)), false, at(15_000)),
+            Err(Unfit::NoLease)
+        );
     }
 }

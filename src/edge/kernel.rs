@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use proto::Resume;
@@ -39,14 +40,13 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Starts the thread; it ends when the link is gone. What the kernel has it keeps: forwarding goes on.
-    pub(crate) fn start(self, agent: Agent) -> io::Result<()> {
+    /// Starts the thread, which uses this runtime's timers; it ends when the link is gone. What the kernel has it keeps:
+    /// forwarding goes on.
+    pub(crate) fn start(self, agent: Agent) -> io::Result<JoinHandle<()>> {
         let runtime = Handle::current();
         let events = watch(&agent)?;
         let thread = std::thread::Builder::new().name("kernel".into());
-        thread
-            .spawn(move || Loop::new(self, agent).run(&runtime, &events))
-            .map(|_| ())
+        thread.spawn(move || Loop::new(self, agent).run(&runtime, &events))
     }
 }
 
@@ -165,6 +165,7 @@ impl Loop {
             removed = report.removed,
             "took up the kernel's state"
         );
+        warn_of(&report.failures);
         self.count(&report);
     }
 
@@ -177,9 +178,7 @@ impl Loop {
         let begun = Instant::now();
         let refused = self.agent.apply(changes);
         debug!(took = ?begun.elapsed(), number, "brought changes into the kernel");
-        if !refused.is_empty() {
-            warn!(number = refused.len(), first = %refused[0].text, "the kernel refuses changes");
-        }
+        warn_of(&refused);
         if is_other_limit {
             self.renew();
         }
@@ -266,5 +265,11 @@ impl Loop {
         metrics.add(Family::Kernel, "added", report.added as u64);
         metrics.add(Family::Kernel, "updated", report.updated as u64);
         metrics.add(Family::Kernel, "removed", report.removed as u64);
+    }
+}
+
+fn warn_of(refused: &[xfrm::Failure]) {
+    if let Some(first) = refused.first() {
+        warn!(number = refused.len(), first = %first.text, "the kernel refuses changes");
     }
 }

@@ -44,7 +44,7 @@ mod packet_limit;
 mod plan;
 mod receive;
 mod replica;
-mod selectors;
+pub(crate) mod selectors;
 mod sockets;
 mod state;
 mod throttle;
@@ -109,18 +109,23 @@ pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
     let agent = Agent::open()?;
     let doors = Doors::open(&config).await?;
     let (mut edge, kernel) = Edge::start(config, fleet_key, doors);
-    kernel
+    let kernel = kernel
         .start(agent)
         .map_err(|error| Error::System("cannot start a thread", error))?;
 
-    tokio::select! {
-        () = stop.wait() => {}
-        fault = edge.serve() => return Err(fault),
+    let ended = tokio::select! {
+        () = stop.wait() => Ok(()),
+        fault = edge.serve() => Err(fault),
+    };
+    if ended.is_ok() {
+        info!("stopping: the kernel goes on forwarding");
+        fd_store::notify(&[NotifyState::Stopping]);
+        edge.drain().await;
     }
-    info!("stopping: the kernel goes on forwarding");
-    fd_store::notify(&[NotifyState::Stopping]);
-    edge.drain().await;
-    Ok(())
+    edge.end().await;
+    // Before the runtime, whose timers it waits for. A panic of its own stands in the log.
+    let _ = tokio::task::spawn_blocking(|| kernel.join()).await;
+    ended
 }
 
 /// Where others come in.
@@ -277,6 +282,12 @@ impl Edge {
     async fn drain(&mut self) {
         self.drain.send_replace(true);
         while self.negotiator.join_next().await.is_some() {}
+    }
+
+    /// Ends what is left, and so the kernel's thread.
+    async fn end(mut self) {
+        self.negotiator.shutdown().await;
+        self.others.shutdown().await;
     }
 }
 

@@ -15,10 +15,10 @@ const MOST: usize = 256;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub(crate) enum Unsupported {
     /// Too many prefixes and ports against too many.
-    #[error("its traffic selectors make more than {MOST} pairs of prefixes and masked ports")]
+    #[error("traffic selectors that make more than {MOST} pairs of prefixes and masked ports")]
     TooMany,
     /// The sides differ in family or protocol.
-    #[error("no traffic selector of one side fits one of the other")]
+    #[error("no traffic selector of one side that fits one of the other")]
     NoPair,
 }
 

@@ -45,10 +45,12 @@ pub(crate) enum PkiError {
 
 /// Makes the authority and the fleet key in `dir`; returns the files, the public one first.
 pub(crate) fn init(dir: &Path, fleet: &Name) -> Result<Vec<PathBuf>, PkiError> {
+    for name in [FLEET_KEY, CA_KEY, CA_CERTIFICATE] {
+        files::check_new(&dir.join(name))?;
+    }
     files::create_dir(dir)?;
     let authority = authority::create(fleet)?;
     let fleet_key = FleetKey::generate()?;
-    // The fleet key first: it exists in every fleet, so a second `init` stops before it writes anything.
     let fleet_key_path = write(
         dir,
         FLEET_KEY,
@@ -76,21 +78,16 @@ pub(crate) fn issue(
     if matches!(role, Role::Distributor(_)) && addresses.is_empty() {
         return Err(PkiError::NoAddress);
     }
+    let (key_file, certificate_file) = (format!("{name}.key"), format!("{name}.pem"));
+    for name in [&key_file, &certificate_file] {
+        files::check_new(&out.join(name))?;
+    }
     let authority = authority::load(&dir.join(CA_CERTIFICATE), &dir.join(CA_KEY))?;
     let issued = issue::issue(&authority, role, addresses)?;
     files::create_dir(out)?;
-    let key_path = write(
-        out,
-        &format!("{name}.key"),
-        issued.key_pem.as_bytes(),
-        files::PRIVATE,
-    )?;
-    let certificate_path = write(
-        out,
-        &format!("{name}.pem"),
-        issued.certificate_pem.as_bytes(),
-        files::PUBLIC,
-    )?;
+    let key_path = write(out, &key_file, issued.key_pem.as_bytes(), files::PRIVATE)?;
+    let certificate = issued.certificate_pem.as_bytes();
+    let certificate_path = write(out, &certificate_file, certificate, files::PUBLIC)?;
     Ok(vec![certificate_path, key_path])
 }
 

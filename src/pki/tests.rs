@@ -34,8 +34,21 @@ fn init_makes_private_files_once() {
 
     let before = fs::read(dir.path().join("ca.key")).unwrap();
     let error = init(dir.path(), &name("test")).unwrap_err().to_string();
-    assert!(error.contains("fleet.key") && error.contains("exists"), "{error}");
+    assert!(error.contains("fleet.key: there is a file"), "{error}");
     assert_eq!(fs::read(dir.path().join("ca.key")).unwrap(), before);
+}
+
+#[test]
+fn where_one_file_is_in_the_way_none_is_made() {
+    let dir = fleet();
+    let edge = Role::Edge(name("e1"));
+    fs::write(dir.path().join("e1.pem"), "old").unwrap();
+    let error = issue(dir.path(), dir.path(), &edge, &[]).unwrap_err().to_string();
+    assert!(
+        error.contains("e1.pem: there is a file") && error.contains("move it away"),
+        "{error}"
+    );
+    assert!(!dir.path().join("e1.key").exists());
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -28,6 +29,12 @@ pub(crate) struct Hub {
     distributor: Child,
 }
 
+/// A file that nobody else may read.
+pub(crate) fn write_secret(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 impl Hub {
     /// Makes certificates for the distributor `hub`, the operator `ann`, and these edges, and starts the distributor.
     pub(crate) fn start(edges: &[&str]) -> Self {
@@ -41,7 +48,7 @@ impl Hub {
         issue(&["distributor", "hub", "--address", &address.to_string()]);
         issue(&["operator", "ann"]);
         edges.iter().for_each(|edge| issue(&["edge", edge]));
-        fs::write(dir.path().join("psk"), format!("{PSK}\n")).unwrap();
+        write_secret(&dir.path().join("psk"), &format!("{PSK}\n"));
 
         let distributor = Self::spawn(&dir, address);
         let hub = Self {

@@ -31,11 +31,11 @@ fn nothing_is_overwritten() {
     run(["pki", "init", "--dir", pki], "").expect(0);
     run(["pki", "init", "--dir", pki], "")
         .expect(1)
-        .complains(&["fleet.key", "exists"]);
+        .complains(&["fleet.key", "there is a file"]);
     run(["pki", "issue", "--dir", pki, "edge", "e1"], "").expect(0);
     run(["pki", "issue", "--dir", pki, "operator", "e1"], "")
         .expect(1)
-        .complains(&["e1.key", "exists"]);
+        .complains(&["e1.key", "there is a file", "move it away"]);
 }
 
 #[test]

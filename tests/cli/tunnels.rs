@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::hub::{Hub, PSK};
+use crate::hub::{Hub, PSK, write_secret};
 use crate::program::Ended;
 
 #[test]
@@ -94,7 +94,7 @@ fn a_tunnel_is_changed_only_when_asked_to() {
     hub.add_tunnel("acme", "").expect(0);
     hub.add_tunnel("acme", "--mtu 1400")
         .expect(1)
-        .complains(&["acme", "exists already"]);
+        .complains(&["acme", "exists already", "--replace"]);
     let changed = hub
         .add_tunnel("acme", "--mtu 1400 --replace --json")
         .expect(0)
@@ -170,7 +170,14 @@ fn a_wrong_tunnel_is_refused_with_the_reason() {
     hub.operator_with_input(command, PSK)
         .expect(2)
         .complains(&["local_ts", "10.0.0.0/8 would do"]);
+    let wide = command.replace("10.0.0.1/8", "10.0.0.0/8[tcp/1-65534]");
+    hub.operator_with_input(&wide.replace("168.0.0/24", "168.0.0/24[tcp/1-65534]"), PSK)
+        .expect(2)
+        .complains(&["local_ts and remote_ts", "more than 256 pairs"]);
     let command = command.replace("10.0.0.1/8", "10.0.0.0/8");
+    hub.operator_with_input(&command.replace("a.example", "10.0.0.300"), PSK)
+        .expect(2)
+        .complains(&["10.0.0.300", "neither an address nor a name"]);
     hub.operator_with_input(&command, "short\n")
         .expect(2)
         .complains(&["5 octets", "at least 16"]);
@@ -221,7 +228,7 @@ fn credentials_that_cannot_work_are_refused_with_the_reason() {
     let (ca, psk) = (path("ca.pem"), path("psk"));
     for (more, reason) in [
         (format!("--psk-file {psk}"), "cannot be used with"),
-        (format!("--crl-file {ca}"), "nothing of what should be in it"),
+        (format!("--crl-file {ca}"), "there is no CRL in PEM"),
         ("--local-id other.example".to_owned(), "not for other.example"),
     ] {
         by_certificates(&hub, &more).expect(2).complains(&[reason]);
@@ -242,10 +249,7 @@ fn credentials_that_cannot_work_are_refused_with_the_reason() {
             "not that of our own certificate",
         ),
         (files("hub.pem", "hub.pem", &with_ca), "others may read"),
-        (
-            files("hub.key", "hub.key", &with_ca),
-            "nothing of what should be in it",
-        ),
+        (files("hub.key", "hub.key", &with_ca), "there is no certificate in PEM"),
         (
             files("hub.pem", "hub.key", &with_ca).replace("acme.example", "keyid:01"),
             "no certificate can be for",
@@ -259,7 +263,7 @@ fn credentials_that_cannot_work_are_refused_with_the_reason() {
 /// `tunnel add` with a PPK of the given octets in a file.
 fn with_ppk(hub: &Hub, key: &str, more: &str) -> Ended {
     let file = hub.path("ppk");
-    std::fs::write(&file, key).unwrap();
+    write_secret(&file, key);
     hub.add_tunnel("acme", &format!("--ppk-file {} {more}", file.display()))
 }
 
@@ -298,7 +302,7 @@ fn a_ppk_that_cannot_work_is_refused_with_the_reason() {
         hub.add_tunnel("acme", more).expect(2).complains(&[reason]);
     }
     // One secret is not two, and standard input holds one.
-    std::fs::write(hub.path("psk"), ENOUGH).unwrap();
+    write_secret(&hub.path("psk"), ENOUGH);
     with_ppk(&hub, ENOUGH, "--ppk-id x")
         .expect(2)
         .complains(&["has to be another"]);

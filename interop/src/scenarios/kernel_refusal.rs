@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::Scenario;
 use super::steady::Steady;
+use crate::guest::charon::Charon;
+use crate::guest::fleet::Tunnel;
 use crate::guest::process;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{Outer, Plan};
@@ -28,11 +30,20 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let stage = Stage::set(Plan::default())?;
     fs::write(BAN, format!("install {MODULE} /bin/false\n"))?;
     unload(&stage)?;
-    let connected = stage.connect(0, Outer::V4);
+    let customer = &stage.network.customers[0];
+    let tunnel = Tunnel::of(customer);
+    let added = stage.fleet.add(&tunnel);
     let shown = stage.fleet.operate(&["fleet", "status"]);
     fs::remove_file(BAN)?;
 
-    let (_tunnel, _charon, _spi) = connected?;
+    let told = added.err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(
+        told.contains("refused by the kernel of e1, e2, e3"),
+        "the operator was not told: {told}"
+    );
+    let connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
+    let charon = Charon::start(&customer.namespace, &[connection], "")?;
+    charon.initiate(&tunnel.name, LIMIT)?;
     let shown = shown?;
     let lines: Vec<&str> = shown.lines().filter(|line| line.contains(MODULE)).collect();
     ensure!(

@@ -65,7 +65,7 @@ proptest! {
     fn of_identities_as_text(identity in any::identity()) {
         let text = identity.to_string();
         // Text cannot tell a domain name that looks like an address from the address, nor such a mail address.
-        prop_assume!(!matches!(&identity, Identity::Fqdn(name) if name.parse::<std::net::IpAddr>().is_ok()));
+        prop_assume!(!matches!(&identity, Identity::Fqdn(name) if name.bytes().all(|c| c.is_ascii_digit() || c == b'.')));
         prop_assume!(!matches!(&identity, Identity::Rfc822(mail) if mail.starts_with("keyid:") || mail.contains('=')));
         prop_assert_eq!(text.parse::<Identity>(), Ok(identity));
     }

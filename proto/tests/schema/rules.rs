@@ -251,6 +251,17 @@ fn of_identities() {
 }
 
 #[test]
+fn slips_are_no_identities() {
+    for text in ["10.0.0.300", "1.2.3", "*", "*.example", "%any", "/C=CH/CN=a"] {
+        let error = text.parse::<Identity>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("identity: {text:?} is neither an address nor a name")
+        );
+    }
+}
+
+#[test]
 fn of_child_sas() {
     let check = |break_it: fn(&mut v1::ChildSa), error| broken::<_, ChildSa>(child_sa(), break_it, error);
     ChildSa::try_from(child_sa()).expect("the unbroken one is good");

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use clap::Args;
-use proto::{EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, v1};
+use clap::{Args, value_parser};
+use proto::{
+    EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, TunnelSelector, limits, v1,
+};
 use tonic::Code;
 
 use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
 use super::credentials::{CredentialArgs, Credentials};
 use super::{Taken, TunnelView, all};
+use crate::edge::selectors;
 use crate::fleet_key::FleetKey;
 use crate::seal;
 
@@ -52,13 +55,14 @@ pub(in crate::cli) struct AddArgs {
     #[arg(long, value_name = "NAME")]
     interface: Option<InterfaceName>,
     /// Of the interface, in octets; by default the kernel's.
-    #[arg(long, value_name = "OCTETS")]
+    #[arg(long, value_name = "OCTETS", value_parser = value_parser!(u32).range(1..))]
     mtu: Option<u32>,
     /// The fleet rekeys a child SA when an edge has sent about as many octets on it; by default only by its age and the limit
     /// of packets.
-    #[arg(long, value_name = "OCTETS")]
+    #[arg(long, value_name = "OCTETS", value_parser = value_parser!(u64).range(limits::REKEY_BYTES_LEAST..))]
     rekey_bytes: Option<u64>,
-    /// Change the tunnel if there is one of this name.
+    /// Put this in the place of a tunnel of this name. Options that are not given have their defaults again; only its number
+    /// and its redirect stay.
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
@@ -109,7 +113,15 @@ async fn put(
             .iter()
             .any(|other| other.id.get() == view.id && other.name != args.name);
         if refusal.code() != Code::AlreadyExists || !lost_race {
-            return Err(refusal.into());
+            return Err(
+                match known.iter().any(|other| other.name == args.name) && !args.replace {
+                    true => Failure::new(
+                        Kind::Failed,
+                        format_args!("{}; `--replace` puts this one in its place", refusal.message()),
+                    ),
+                    false => refusal.into(),
+                },
+            );
         }
     }
     Err(Failure::new(
@@ -155,5 +167,16 @@ fn tunnel(args: &AddArgs, credentials: &Credentials, known: &[Tunnel]) -> Result
         rekey_bytes: args.rekey_bytes.unwrap_or_default(),
         ppk: credentials.ppk.as_ref().map(v1::Ppk::from),
     };
-    Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))
+    let tunnel = Tunnel::try_from(wire).map_err(|error| Failure::new(Kind::Usage, error))?;
+    check_selectors(&tunnel)?;
+    Ok(tunnel)
+}
+
+/// Edges could not have more of them in their kernels: a range of ports becomes several.
+fn check_selectors(tunnel: &Tunnel) -> Result<(), Failure> {
+    let of_side = |side: &[TunnelSelector]| side.iter().map(proto::TrafficSelector::from).collect::<Vec<_>>();
+    let pairs = selectors::pairs(&of_side(&tunnel.local_ts), &of_side(&tunnel.remote_ts));
+    pairs
+        .map(drop)
+        .map_err(|error| Failure::new(Kind::Usage, format_args!("local_ts and remote_ts: {error}")))
 }

@@ -18,27 +18,29 @@ pub(super) fn read(
     key: &Path,
 ) -> Result<TunnelCertificates, Failure> {
     let crls = crls
-        .map(all::<CertificateRevocationListDer<'static>>)
+        .map(|crls| all::<CertificateRevocationListDer<'static>>(crls, "CRL"))
         .transpose()?;
     Ok(TunnelCertificates {
-        anchors: all::<CertificateDer<'static>>(anchors)?,
+        anchors: all::<CertificateDer<'static>>(anchors, "certificate")?,
         crls: crls.unwrap_or_default(),
-        chain: all::<CertificateDer<'static>>(chain)?,
+        chain: all::<CertificateDer<'static>>(chain, "certificate")?,
         key: private_key(key)?,
     })
 }
 
-/// Everything of the kind in the file, in its order, in DER.
-fn all<T: PemObject + AsRef<[u8]>>(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let text = files::read_text(path)?;
-    let found = T::pem_slice_iter(text.as_bytes());
+/// Everything of that `kind` in the file, in its order, in DER.
+fn all<T: PemObject + AsRef<[u8]>>(path: &Path, kind: &str) -> Result<Vec<Vec<u8>>, Failure> {
+    let octets = files::read(path)?;
+    let found = T::pem_slice_iter(&octets);
     let found: Result<Vec<_>, _> = found
         .map(|found| found.map(|der| der.as_ref().to_vec()))
         .collect();
     match found {
-        Ok(found) if found.is_empty() => Err(wrong(path, "nothing of what should be in it is there, in PEM")),
-        Ok(found) => Ok(found),
-        Err(_) => Err(wrong(path, "what is in it is not PEM")),
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) | Err(_) => Err(wrong(
+            path,
+            &format!("there is no {kind} in PEM in it; openssl(1) makes PEM of DER"),
+        )),
     }
 }
 

@@ -1,12 +1,12 @@
 //! A key that both sides share, from a file or standard input: on a command line everyone on the machine could read it.
 
-use std::fs::File;
 use std::io::{self, Read};
 
 use ike::Secret;
 use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};
+use crate::files;
 
 /// More than any router takes.
 const MOST: usize = 1024;
@@ -22,7 +22,9 @@ pub(super) fn read(path: &str, least: usize) -> Result<Secret, Failure> {
     let most = MOST as u64 + 2;
     match path {
         STANDARD_INPUT => io::stdin().lock().take(most).read_to_end(&mut text),
-        path => File::open(path).and_then(|file| file.take(most).read_to_end(&mut text)),
+        path => files::open_secret(path.as_ref())?
+            .take(most)
+            .read_to_end(&mut text),
     }
     .map_err(wrong)?;
     parse(&text, least).map_err(|reason| Failure::new(Kind::Usage, format_args!("{path}: {reason}")))

@@ -60,7 +60,7 @@ fn ike_sa(remote_id: ike::Identity) -> ike::IkeSa {
 }
 
 fn child_sa() -> ike::ChildSa {
-    let net = |net: &str| vec![tunnel_selector_to_ike(&net.parse().unwrap())];
+    let net = |net: &str| vec![selector_to_ike(&net.parse().unwrap())];
     ike::ChildSa {
         ike: ike::IkeSpis {
             initiator: 1,
