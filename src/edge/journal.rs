@@ -27,14 +27,7 @@ impl Journal {
         let kind = kind(&event.what);
         self.metrics.count(Family::Ike, kind);
         let level = level(&event.what);
-        // What only a peer that has proved who it is can cause is written every time: no stranger can flood with it.
-        let is_milestone = level == Level::INFO;
-        let withheld = if is_milestone {
-            Some(0)
-        } else {
-            self.throttle.admit((kind, event.path.peer.ip()), now)
-        };
-        let Some(withheld) = withheld else {
+        let Some(withheld) = self.admit(level, (kind, event.path.peer.ip()), now) else {
             return;
         };
         let ike_sa = event
@@ -51,6 +44,15 @@ impl Journal {
             Level::INFO => line!(info),
             Level::WARN => line!(warn),
             _ => line!(debug),
+        }
+    }
+
+    /// `Some` when the line may be written, as [`Throttle::admit`] says. What only a peer that has proved who it is can cause,
+    /// which is all of [`Level::INFO`], is written every time: no stranger can flood with it.
+    fn admit(&mut self, level: Level, key: (&'static str, IpAddr), now: Instant) -> Option<u64> {
+        match level {
+            Level::INFO => Some(0),
+            _ => self.throttle.admit(key, now),
         }
     }
 }
@@ -104,8 +106,7 @@ fn level(what: &What) -> Level {
         | What::Ended(_)
         | What::Restored
         | What::Redirected(_)
-        | What::RedirectedFrom(_)
-        | What::Disowned => Level::INFO,
+        | What::RedirectedFrom(_) => Level::INFO,
         What::InitRefused(_)
         | What::IntermediateRefused(_)
         | What::AuthRefused(_)
@@ -115,7 +116,24 @@ fn level(what: &What) -> Level {
         | What::ChildRefused(_)
         | What::RekeyRefused(_)
         | What::NotRedirected(_)
+        | What::Disowned
         | What::Dropped(_) => Level::WARN,
         What::CookieAsked | What::PeerMoved { .. } | What::Notified(_) => Level::DEBUG,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever sends a protected message with an SPI that nobody has is answered so (RFC 6290), hundreds of times a second.
+    #[test]
+    fn a_stranger_that_makes_up_ike_sas_does_not_flood_the_log() {
+        let mut journal = Journal::new(Metrics::default());
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        let now = Instant::now();
+        let what = What::Disowned;
+        let mut lines = || journal.admit(level(&what), (kind(&what), peer), now);
+        assert_eq!((lines(), lines()), (Some(0), None));
     }
 }
