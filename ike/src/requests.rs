@@ -128,6 +128,11 @@ impl Requests {
         self.waiting.iter().copied().chain(in_flight).any(is_it)
     }
 
+    /// True when one that `is_it` is in line.
+    pub(crate) fn waits(&self, is_it: impl Fn(Request) -> bool) -> bool {
+        self.waiting.iter().copied().any(is_it)
+    }
+
     /// Takes over what waits in another line.
     pub(crate) fn adopt(&mut self, other: &mut Self) {
         self.waiting.append(&mut other.waiting);

@@ -61,7 +61,8 @@ impl Established {
             },
             cx.out,
         );
-        if ends.is_some() {
+        // One that waits says where to when it leaves.
+        if ends.is_some() && !self.requests.waits(|it| it == Request::Redirect) {
             self.requests.push(Request::Redirect);
         }
         self.redirect = Some(Box::new(Redirect { to, ends }));

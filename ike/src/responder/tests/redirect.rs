@@ -219,6 +219,37 @@ fn another_edge_that_takes_over_goes_on_with_it() {
     assert_ended(&other, &initiator);
 }
 
+/// With MOBIKE a customer may go to the gateway it is sent to, another address of the fleet, and come back, as often as it
+/// likes, and leave our requests unanswered meanwhile.
+#[test]
+fn who_goes_to_and_fro_does_not_make_us_keep_a_redirect_for_each_time() {
+    let customer = follower();
+    let mut fleet = fleet_for(&customer);
+    let mut initiator = Initiator::new(customer, 1);
+    fleet.begin(&mut initiator);
+    let notify = |kind| Payload::Notify(Notify::new(kind, &[]));
+    let auth = initiator.auth_with(|payloads| payloads.push(notify(NotifyType::MOBIKE_SUPPORTED)));
+    fleet.converse(&mut initiator, auth);
+    let here = initiator.path().peer;
+    let there = std::net::SocketAddr::from(([192, 0, 2, 99], here.port()));
+    let mut asked = told(&mut fleet, &follower(), Gateway::Address(there.ip()));
+    for to in [there, here].repeat(10) {
+        let update = [notify(NotifyType::UPDATE_SA_ADDRESSES)];
+        let update = initiator.protected_request(crate::wire::ExchangeType::Informational, &update);
+        let mut update = update.unwrap();
+        update.path.peer = to;
+        assert_eq!(fleet.deliver(&update).len(), 1);
+    }
+    let mut redirects = 0;
+    while let Some(request) = asked.pop() {
+        let kind = format!("{:?}", NotifyType::REDIRECT);
+        redirects += usize::from(read(&initiator, &request).iter().any(|it| it.contains(&kind)));
+        let answer = initiator.handle_datagram(&request.payload).unwrap();
+        asked.extend(fleet.deliver(&answer));
+    }
+    assert!((1..=2).contains(&redirects), "{redirects}");
+}
+
 /// What the customer has announced in IKE_SA_INIT is true for the IKE SAs that follow.
 #[test]
 fn the_rekeyed_ike_sa_is_redirected_too() {
