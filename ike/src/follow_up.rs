@@ -53,6 +53,14 @@ impl Granted {
         }
     }
 
+    /// Our SPI of the IKE SA that there will be.
+    pub(crate) fn ike(&self) -> Option<u64> {
+        match self.sa {
+            GrantedSa::Child { .. } => None,
+            GrantedSa::Ike { spis, .. } => Some(spis.responder),
+        }
+    }
+
     /// What its keys come of, with the result of the `additional` key exchange.
     pub(crate) fn fresh<'a>(&'a self, additional: Option<&'a Secret>) -> Fresh<'a> {
         Fresh {

@@ -6,6 +6,7 @@ use ike::{DhGroup, DhKeyPair};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
+use super::lease::Tenure;
 use super::state::{LinkState, SharedReplica};
 
 /// The system's randomness, and the fleet's SPIs.
@@ -13,14 +14,17 @@ pub(crate) struct FleetHost {
     random: SystemRandom,
     replica: SharedReplica,
     link: watch::Receiver<LinkState>,
+    /// By which the responder acts.
+    tenure: Tenure,
 }
 
 impl FleetHost {
-    pub(crate) fn new(replica: SharedReplica, link: watch::Receiver<LinkState>) -> Self {
+    pub(crate) fn new(replica: SharedReplica, link: watch::Receiver<LinkState>, tenure: Tenure) -> Self {
         Self {
             random: SystemRandom::new(),
             replica,
             link,
+            tenure,
         }
     }
 }
@@ -45,8 +49,9 @@ impl ike::Host for FleetHost {
     /// has heard once its session has caught up. In doubt nothing is gone.
     fn is_ike_sa_gone(&self, responder_spi: u64) -> bool {
         let link = self.link.borrow();
-        let is_certain = link.caught_up && link.lease(Instant::now()).is_some();
-        is_certain && self.replica.read().ike_sa(responder_spi).is_none()
+        let lease = link.lease(Instant::now());
+        let is_holder = lease.is_some_and(|lease| lease.is_same(&self.tenure));
+        is_holder && link.caught_up && self.replica.read().ike_sa(responder_spi).is_none()
     }
 
     /// A clock that stands before 1970 makes cookies that other edges do not know, and no certificate valid.
@@ -63,7 +68,6 @@ mod tests {
 
     use super::*;
     use crate::edge::fixtures;
-    use crate::edge::lease::Tenure;
 
     const KNOWN: u64 = 7;
 
@@ -71,19 +75,23 @@ mod tests {
     fn is_gone(spi: u64, link: LinkState) -> bool {
         let replica = SharedReplica::default();
         *replica.write() = fixtures::snapshot(1, vec![fixtures::ike_sa(1, KNOWN, "acme")], 1);
-        FleetHost::new(replica, watch::channel(link).1).is_ike_sa_gone(spi)
+        let host = FleetHost::new(replica, watch::channel(link).1, tenure(1, Duration::ZERO));
+        host.is_ike_sa_gone(spi)
+    }
+
+    fn tenure(incarnation: u32, lease: Duration) -> Tenure {
+        Tenure {
+            slot: Slot::new(1).unwrap(),
+            incarnation,
+            store: 1,
+            until: Instant::now() + lease,
+        }
     }
 
     fn link(caught_up: bool, lease: Option<Duration>) -> LinkState {
-        let tenure = lease.map(|lease| Tenure {
-            slot: Slot::new(1).unwrap(),
-            incarnation: 1,
-            store: 1,
-            until: Instant::now() + lease,
-        });
         LinkState {
             caught_up,
-            tenure,
+            tenure: lease.map(|lease| tenure(1, lease)),
             ..LinkState::default()
         }
     }
@@ -101,5 +109,10 @@ mod tests {
         assert!(!is_gone(KNOWN + 1, link(true, None)), "there is no lease");
         let run_out = Some(Duration::ZERO);
         assert!(!is_gone(KNOWN + 1, link(true, run_out)), "the lease has run out");
+        let next = LinkState {
+            tenure: Some(tenure(2, Duration::from_secs(600))),
+            ..link(true, lease)
+        };
+        assert!(!is_gone(KNOWN + 1, next), "another responder's lease");
     }
 }

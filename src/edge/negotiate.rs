@@ -154,7 +154,7 @@ impl Negotiator {
             ike: ike::IkePolicy::default(),
             limits: self.limits,
         };
-        let host = FleetHost::new(self.replica.clone(), self.link.clone());
+        let host = FleetHost::new(self.replica.clone(), self.link.clone(), tenure);
         Running {
             tenure,
             responder: ike::Responder::new(config, Box::new(host)),

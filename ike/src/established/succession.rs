@@ -52,8 +52,10 @@ impl Established {
         let spis = heir.spis();
         self.report(What::IkeRekeyed { heir: spis, by }, cx.out);
         let mut heir = Established::new(heir, cx.now);
-        // Who has begun a rekey gives its token in an exchange of its own (RFC 6290 section 4.3).
-        if let (Side::Us, Some(tokens)) = (by, cx.tokens) {
+        // Who has begun a rekey gives its token in an exchange of its own (RFC 6290 section 4.3). Not if it was the owner before:
+        // who holds its slot now does not know of the SPI before this commit, and may have shown the token.
+        let is_ours = cx.spi_mask.slot_of(spis.responder) == Some(cx.config.slot);
+        if let (Side::Us, true, Some(tokens)) = (by, is_ours, cx.tokens) {
             heir.requests.push(Request::GiveToken(tokens.of(spis)));
         }
         heir.state.children = std::mem::take(&mut self.state.children);
@@ -71,9 +73,11 @@ impl Established {
     /// Our SPIs of the IKE SAs that a rekey under way may make: the peer may have one already.
     pub(crate) fn promised_spis(&self) -> impl Iterator<Item = u64> {
         let exchange = self.state.exchange.iter();
+        let follow_up = self.state.follow_up.iter();
         self.pending_heirs()
             .map(|heir| heir.state.spis().responder)
             .chain(exchange.flat_map(|exchange| exchange.promised_spis()))
+            .chain(follow_up.filter_map(|follow_up| follow_up.granted.ike()))
     }
 
     /// The fleet knows the heirs: the first gets the child SAs, and what is still to be asked about them.

@@ -4,6 +4,7 @@ use super::pair::{FLEET, Pair, ROUTER};
 use super::restore::taken_over;
 use super::*;
 use crate::qcd::{self, Token, Tokens};
+use crate::snapshot::State;
 use crate::testkit::TestHost;
 use crate::wire::{ExchangeType, Flags};
 use crate::{Dropped, Ending, IkeSpis, Limits};
@@ -203,6 +204,13 @@ fn switched_off_there_is_nothing_of_it() {
     assert_silent(&mut crashed, &initiator.probe().unwrap());
 }
 
+/// An end's IKE SA that no other has replaced.
+fn newest(pair: &Pair, end: usize) -> &State {
+    let established = &pair.ends[end].edge.responder.established;
+    let mut sas = established.values().filter(|sa| sa.state.replaced.is_none());
+    &sas.next().unwrap().state
+}
+
 /// Section 4.3: "If the initiator is also a token maker, it SHOULD initiate an INFORMATIONAL exchange immediately".
 #[test]
 fn who_rekeys_gives_its_token_afterwards() {
@@ -217,16 +225,37 @@ fn who_rekeys_gives_its_token_afterwards() {
         pair.run(Duration::from_secs(1));
     }
     pair.run(Duration::from_secs(5));
-    let newest = |end: usize| {
-        let established = &pair.ends[end].edge.responder.established;
-        let mut sas = established.values().filter(|sa| sa.state.replaced.is_none());
-        sas.next().unwrap()
-    };
-    let spis = newest(FLEET).state.spis();
+    let spis = newest(&pair, FLEET).spis();
     let token = token_of(spis);
     let given = qcd::given(&[qcd::notification(&token)]);
     assert!(given.is_some());
-    assert_eq!(newest(ROUTER).state.peer_token, given);
+    assert_eq!(newest(&pair, ROUTER).peer_token, given);
+}
+
+/// The edge that issued the SPI may be back, with none of its IKE SAs, before another has finished its rekey: it would take the
+/// SPI for one of a lost IKE SA, and show the token.
+#[test]
+fn a_token_that_may_have_been_shown_is_not_given() {
+    let aging = |ike_lifetime| Limits {
+        child_lifetime: None,
+        ike_lifetime,
+        ..Limits::default()
+    };
+    for (slot, is_given) in [(5, true), (9, false)] {
+        let mut pair = Pair::new(1, [aging(Some(Duration::from_secs(60))), aging(None)]);
+        while !pair.is_asking(FLEET) {
+            pair.run(Duration::from_millis(1));
+        }
+        pair.run(Duration::from_millis(8));
+        pair.take_over(FLEET, slot);
+        pair.stop_aging();
+        pair.run(Duration::from_secs(60));
+        pair.assert_agreed();
+        let was_rekeyed = |what: &What| matches!(what, What::IkeRekeyed { .. });
+        assert_eq!(pair.count(FLEET, was_rekeyed), 1);
+        let token = &newest(&pair, ROUTER).peer_token;
+        assert_eq!(token.is_some(), is_given, "by slot {slot}");
+    }
 }
 
 /// Section 3: it "MUST silently delete the IKE SA", and "MUST accept such tokens from any IP address".
