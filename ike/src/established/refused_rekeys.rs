@@ -33,7 +33,10 @@ impl Established {
                 self.commit(changes, Then::Nothing, Made::Heirs(vec![heir]), cx);
                 return Fate::Stays;
             }
-            (None, Subject::Child { replaces, .. }) if error.kind == NotifyType::CHILD_SA_NOT_FOUND => {
+            (None, Subject::Child { replaces, .. })
+                if error.kind == NotifyType::CHILD_SA_NOT_FOUND
+                    && !self.state.children.is_lost(*replaces) =>
+            {
                 self.lose_child(*replaces, cx);
                 return Fate::Stays;
             }

@@ -143,14 +143,10 @@ impl Session {
         Some(opened)
     }
 
-    pub(super) fn reply(&mut self, id: u32, payloads: &[Payload<'_>]) -> Vec<u8> {
-        self.last_reply = self.seal(
-            ExchangeType::Informational,
-            id,
-            true,
-            wire::first_of(payloads),
-            |out| wire::encode_payloads(payloads, out),
-        );
+    pub(super) fn reply(&mut self, exchange: ExchangeType, id: u32, payloads: &[Payload<'_>]) -> Vec<u8> {
+        self.last_reply = self.seal(exchange, id, true, wire::first_of(payloads), |out| {
+            wire::encode_payloads(payloads, out)
+        });
         self.last_reply.clone()
     }
 

@@ -107,7 +107,7 @@ fn a_customer_that_does_not_see_what_is_sent_to_it_is_cut_off() {
     let update = from_away(&mut initiator, &[notify(NotifyType::UPDATE_SA_ADDRESSES, &[])]);
     let check = fleet.deliver(&update).remove(1);
     // It guesses that there is a check, and answers without having read it.
-    let guess = initiator.blind_answer(&check).unwrap();
+    let guess = initiator.blind_answer(&check, &[]).unwrap();
     fleet.deliver(&guess);
     assert_eq!(announced(&fleet), []);
     assert!(happened(&fleet).contains(&&What::Ended(Ending::WrongCookie2)));

@@ -3,6 +3,8 @@
 use super::pair::{FLEET, Pair, ROUTER};
 use super::*;
 use crate::Limits;
+use crate::testkit::TestHost;
+use crate::wire::ExchangeType;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -258,6 +260,34 @@ fn what_the_peer_does_not_want_anew_is_let_go() {
     assert_eq!(pair.count(FLEET, was_added), 0);
     let ended = |what: &What| matches!(what, What::Ended(_));
     assert_eq!(pair.count(FLEET, ended), 0, "{:?}", pair.story());
+}
+
+/// A peer that says that it has not found what we do not name either.
+#[test]
+fn a_child_sa_is_tried_anew_once() {
+    let customer = Customer::new(1);
+    let mut fleet = TestFleet::with_host(5, TestHost::new(5), patient());
+    fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+    let mut initiator = Initiator::new(customer, 1);
+    fleet.connect(&mut initiator);
+    let child = initiator.child().unwrap().outbound_spi;
+    fleet.responder.handle_child_worn(fleet.now, child);
+    let mut sent: Vec<_> = fleet.drain();
+    let not_found = [Payload::Notify(Notify::new(NotifyType::CHILD_SA_NOT_FOUND, &[]))];
+    for _ in 0..2 {
+        let answer = initiator.blind_answer(&sent.remove(0), &not_found).unwrap();
+        sent = fleet.deliver(&answer);
+    }
+    assert_eq!(sent, []);
+    let ends = fleet.now + 600 * SECOND;
+    while fleet.now < ends {
+        for (_, request) in fleet.wait(SECOND) {
+            let header = Header::decode(&request.payload).unwrap();
+            assert_eq!(header.exchange, ExchangeType::Informational, "it is tried again");
+            let answer = initiator.blind_answer(&request, &[]).unwrap();
+            fleet.deliver(&answer);
+        }
+    }
 }
 
 #[test]

@@ -12,11 +12,12 @@ impl Initiator {
         self.init.int_auth[0] ^= 1;
     }
 
-    /// An empty response to a request of the responder, which need not have been read.
-    pub(crate) fn blind_answer(&mut self, request: &Transmit) -> Option<Transmit> {
+    /// This response to a request of the responder, which need not have been read.
+    pub(crate) fn blind_answer(&mut self, request: &Transmit, payloads: &[Payload<'_>]) -> Option<Transmit> {
         let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
-        let id = Header::decode(octets).ok()?.message_id;
-        let reply = self.session.as_mut()?.reply(id, &[]);
+        let header = Header::decode(octets).ok()?;
+        let session = self.session.as_mut()?;
+        let reply = session.reply(header.exchange, header.message_id, payloads);
         Some(self.wrap(&reply))
     }
 

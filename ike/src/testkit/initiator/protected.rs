@@ -80,7 +80,7 @@ impl Initiator {
                 _ => {}
             }
         }
-        let reply = session.reply(message.header.message_id, &answer);
+        let reply = session.reply(message.header.exchange, message.header.message_id, &answer);
         Ok(Some(self.wrap(&reply)))
     }
 }
