@@ -104,7 +104,7 @@ impl Established {
         let tunnel = cx.tunnels.get(&self.state.tunnel).ok_or(ChildRefusal::NoTunnel)?;
         let agreed = ChildRequest::read(payloads)?.agree(tunnel, cx.groups(), &cx.config.ike.kems)?;
         let is_ours = |old| replaces.is_some_and(|replaces| old == Old::Child(replaces));
-        if agreed.kem.is_some() && self.is_rekeying(is_ours) {
+        if agreed.kem.is_some() && (self.is_rekeying(is_ours) || self.has_rekey_waiting()) {
             return Err(ChildRefusal::Collision.into());
         }
         let answered = agreed
@@ -219,7 +219,7 @@ impl Established {
         self.may_rekey_ike()?;
         let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
         let (chosen, kem, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
-        if kem.is_some() && self.is_rekeying(|old| old == Old::Ike) {
+        if kem.is_some() && (self.is_rekeying(|old| old == Old::Ike) || self.has_rekey_waiting()) {
             return Err(ChildRefusal::Collision.into());
         }
         let answered = exchange_keys(chosen.suite.dh, request.ke, cx)?;
@@ -291,6 +291,12 @@ impl Established {
         }
         let (changes, heir) = self.succession(heir, Side::Peer, cx);
         self.hold(arrived, changes, Made::Heirs(vec![heir]), false, cx);
+    }
+
+    /// Ours waits for the additional key exchange of one of the peer's: after that it is our turn, or a peer that begins again
+    /// and again would keep us from it for ever.
+    fn has_rekey_waiting(&self) -> bool {
+        self.requests.waits(|it| matches!(it, Request::Rekey(..)))
     }
 
     /// The IKE SA has been rekeyed, or is being deleted.

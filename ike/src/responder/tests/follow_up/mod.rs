@@ -42,7 +42,7 @@ impl Rekeying {
             takes_fragments: false,
             ..Customer::new(1)
         };
-        let mut fleet = TestFleet::with_host(5, TestHost::new(5), limits);
+        let mut fleet = TestFleet::with_host(5, TestHost::new(5).after_a_crash(), limits);
         fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
         let mut initiator = Initiator::new(customer, 1);
         fleet.connect(&mut initiator);
@@ -213,6 +213,44 @@ fn a_child_sa_comes_of_both_exchanges() {
     );
     assert_eq!(child.inbound_spi.to_be_bytes(), begun.spi[..]);
     assert!(child.standby, "it sends before the peer is ready");
+}
+
+/// The peer has its SPIs and its token already (RFC 6290 section 9.2).
+#[test]
+fn an_ike_sa_that_waits_for_the_second_exchange_is_not_lost() {
+    let mut rekeying = Rekeying::new();
+    let begun = rekeying.go(true);
+    let mut early = rekeying.initiator.probe().unwrap();
+    early.payload[..8].copy_from_slice(&NEW_IKE_SPI);
+    early.payload[8..16].copy_from_slice(&begun.spi);
+    assert_eq!(rekeying.fleet.deliver(&early), []);
+    rekeying.fleet.wait(Duration::from_secs(31));
+    assert_eq!(
+        rekeying.fleet.deliver(&early).len(),
+        1,
+        "it will not be made any more"
+    );
+}
+
+#[test]
+fn who_begins_again_and_again_does_not_keep_us_from_rekeying() {
+    let mut rekeying = Rekeying::new();
+    let child = rekeying.initiator.child().unwrap().outbound_spi;
+    rekeying.go(false);
+    let now = rekeying.fleet.now;
+    rekeying.fleet.responder.handle_child_worn(now, child);
+    assert_eq!(rekeying.fleet.drain(), []);
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        let again = rekeying.begin(false);
+        rekeying.fleet.deliver(&again);
+        sent.extend(rekeying.fleet.wait(Duration::from_secs(10)));
+    }
+    let is_rekey = |sent: &Transmit| {
+        let header = Header::decode(&sent.payload).unwrap();
+        header.exchange == ExchangeType::CreateChildSa && !header.flags.response
+    };
+    assert!(sent.iter().any(|(_, sent)| is_rekey(sent)));
 }
 
 #[test]
