@@ -300,7 +300,7 @@ impl Default for Limits {
             half_open_per_source: 100,
             cookie_threshold: 500,
             dpd_interval: Duration::from_secs(30),
-            children_max: 32,
+            children_max: 20,
             // Even a tenth shorter by jitter, they are longer than what routers come with (1 to 12 hours, and 4 to 24): the
             // peer, which knows what its own policy asks for, is the first to rekey.
             child_lifetime: Some(Duration::from_secs(14 * 3600)),

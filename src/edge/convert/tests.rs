@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use proto::{Change, Slot};
+use proto::{Change, Slot, limits};
 
 use super::*;
 use crate::edge::fixtures;
@@ -251,4 +251,12 @@ fn certificates_open_for_the_responder() {
     for secret in [&b"a pre-shared key"[..], &keyless.encode()] {
         assert!(open(secret).is_err());
     }
+}
+
+/// The distributor would refuse it, and each time that it comes again.
+#[test]
+fn the_rekey_of_an_ike_sa_with_all_the_child_sas_it_may_have_fits_one_commit() {
+    let each_moves = 2 * ike::Limits::default().children_max;
+    let old_and_new = 2;
+    assert!(each_moves + old_and_new <= limits::CHANGES);
 }
