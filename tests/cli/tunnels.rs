@@ -249,7 +249,10 @@ fn credentials_that_cannot_work_are_refused_with_the_reason() {
             "not that of our own certificate",
         ),
         (files("hub.pem", "hub.pem", &with_ca), "others may read"),
-        (files("hub.key", "hub.key", &with_ca), "there is no certificate in PEM"),
+        (
+            files("hub.key", "hub.key", &with_ca),
+            "there is no certificate in PEM",
+        ),
         (
             files("hub.pem", "hub.key", &with_ca).replace("acme.example", "keyid:01"),
             "no certificate can be for",
