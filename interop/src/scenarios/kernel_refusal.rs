@@ -38,7 +38,10 @@ fn run(reporter: &mut Reporter) -> Result<()> {
 
     let told = added.err().map(|error| error.to_string()).unwrap_or_default();
     ensure!(
-        told.contains("refused by the kernel of e1, e2, e3"),
+        stage.network.edges.iter().all(|edge| {
+            let refusal = told.split_once("refused by the kernel of ");
+            refusal.is_some_and(|(_, edges)| edges.contains(edge.name()))
+        }),
         "the operator was not told: {told}"
     );
     let connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
