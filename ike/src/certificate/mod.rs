@@ -6,10 +6,13 @@ mod fault;
 mod identity;
 
 use std::fmt;
+use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 use thiserror::Error;
 use webpki::{CertRevocationList, EndEntityCert, OwnedCertRevocationList};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use crate::crypto::{PublicKey, Signer};
 use crate::identity::subject;
@@ -62,6 +65,14 @@ pub enum CredentialError {
     /// They belong to different pairs.
     #[error("the private key is not that of our own certificate")]
     OtherKey,
+    /// Our own certificate is good from and until then, and not now.
+    #[error("our own certificate is good from {from} to {until}, and not now")]
+    OutOfTime {
+        /// In words.
+        from: String,
+        /// In words.
+        until: String,
+    },
     /// Our own certificate cannot prove it (RFC 4945 section 3.1).
     #[error("our own certificate is not for {0}")]
     NotOurs(Identity),
@@ -98,8 +109,22 @@ impl Certificates {
         }
     }
 
-    /// Whether a tunnel between these two can be had with them.
-    pub fn check(&self, remote_id: &Identity, local_id: &Identity) -> Result<(), CredentialError> {
+    /// Whether a tunnel between these two can be had with them at this time, since the beginning of 1970.
+    pub fn check(
+        &self,
+        remote_id: &Identity,
+        local_id: &Identity,
+        unix_time: Duration,
+    ) -> Result<(), CredentialError> {
+        let (_, ours) = X509Certificate::from_der(&self.chain[0]).map_err(|_| CredentialError::Chain(1))?;
+        let now = i64::try_from(unix_time.as_secs()).unwrap_or(i64::MAX);
+        let validity = ours.validity();
+        if !(validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&now) {
+            return Err(CredentialError::OutOfTime {
+                from: validity.not_before.to_string(),
+                until: validity.not_after.to_string(),
+            });
+        }
         if matches!(remote_id, Identity::KeyId(_)) {
             return Err(CredentialError::NotProvable(remote_id.clone()));
         }

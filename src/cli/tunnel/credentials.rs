@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use ike::Secret;
@@ -109,8 +110,9 @@ impl CredentialArgs {
                 wrong("the fleet's certificate has no subject: say by --local-id which of its names to use")
             })?,
         };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         certificates
-            .check(&identity::to_ike(remote_id), &identity::to_ike(&local_id))
+            .check(&identity::to_ike(remote_id), &identity::to_ike(&local_id), now)
             .map_err(wrong)?;
         let secret = Secret::new(std::mem::take(&mut *read.encode()));
         Ok(Credentials {

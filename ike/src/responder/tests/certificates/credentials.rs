@@ -50,20 +50,29 @@ fn credentials_that_contradict_each_other_are_no_credentials() {
         Identity::Address([198, 51, 100, 1].into()),
         ours.subject(),
     ] {
-        assert_eq!(ours.check(&customer, &id), Ok(()));
+        assert_eq!(ours.check(&customer, &id, UNIX_TIME), Ok(()));
     }
     for id in [
         fqdn("other.example"),
         Identity::Address([198, 51, 100, 2].into()),
         Identity::KeyId(vec![1]),
     ] {
-        assert_eq!(ours.check(&customer, &id), Err(CredentialError::NotOurs(id)));
+        assert_eq!(
+            ours.check(&customer, &id, UNIX_TIME),
+            Err(CredentialError::NotOurs(id))
+        );
     }
     let key_id = Identity::KeyId(vec![1]);
     assert_eq!(
-        ours.check(&key_id, &fqdn(FLEET)),
+        ours.check(&key_id, &fqdn(FLEET), UNIX_TIME),
         Err(CredentialError::NotProvable(key_id.clone()))
     );
+    for seconds in [0, u64::MAX] {
+        assert!(matches!(
+            ours.check(&customer, &fqdn(FLEET), Duration::from_secs(seconds)),
+            Err(CredentialError::OutOfTime { .. })
+        ));
+    }
 }
 
 /// As `openssl` and strongSwan's `pki` write them.
