@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use super::tls::TlsFiles;
 use super::values;
@@ -33,8 +34,21 @@ pub(crate) struct EdgeConfig {
     #[serde(default = "values::on")]
     pub(crate) quick_crash_detection: bool,
     /// Optional.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "consistent")]
     pub(crate) limits: EdgeLimits,
+}
+
+/// A child SA that lives too short to be rekeyed would be an interruption for its customer.
+fn consistent<'de, D: Deserializer<'de>>(input: D) -> Result<EdgeLimits, D::Error> {
+    let limits = EdgeLimits::deserialize(input)?;
+    if limits.rekey_child < limits.sa_lifetime {
+        return Ok(limits);
+    }
+    Err(D::Error::custom(format!(
+        "rekey_child_seconds ({}) must be less than sa_lifetime_seconds ({})",
+        limits.rekey_child.as_secs(),
+        limits.sa_lifetime.as_secs()
+    )))
 }
 
 /// The section `[limits]`: durations and bounds with a default each.

@@ -38,6 +38,15 @@ fn limits_can_be_changed_one_by_one() {
 }
 
 #[test]
+fn limits_that_contradict_each_other_are_refused() {
+    let error = edge_error("[tls]", "[limits]\nrekey_child_seconds = 90000\n\n[tls]");
+    assert!(
+        error.contains("limits: rekey_child_seconds (90000) must be less than sa_lifetime_seconds (86400)"),
+        "{error}"
+    );
+}
+
+#[test]
 fn every_mistake_is_told_with_file_line_field_and_remedy() {
     // What stands in the file, what is written instead, and what the error has to say.
     let cases = [
