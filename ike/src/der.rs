@@ -3,9 +3,6 @@
 /// Tag of a SEQUENCE.
 pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// Tag of an OCTET STRING.
-pub(crate) const OCTET_STRING: u8 = 0x04;
-
 /// Tag, length, and what is inside.
 pub(crate) fn element(tag: u8, inside: &[u8]) -> Vec<u8> {
     let length = inside.len().to_be_bytes();

@@ -7,7 +7,7 @@ use crate::fragments::Assembly;
 use crate::init::Initiated;
 use crate::window::Answered;
 use crate::wire::{self, HEADER_LEN, Head, KeyExchange, Payload, PayloadType, WireError};
-use crate::{Host, IkeSpis, IkeSuite, Prf, Secret};
+use crate::{IkeSpis, IkeSuite, Prf, Secret};
 
 /// Message ID of the one IKE_INTERMEDIATE exchange there is.
 pub(crate) const MESSAGE_ID: u32 = 1;
@@ -81,12 +81,11 @@ impl Initiated {
         arrived: Arrived<'_>,
         opened: &Opened,
         channel: &mut Channel,
-        host: &mut dyn Host,
     ) -> Result<Answered, IntermediateError> {
         let payloads = opened.payloads()?;
         let public = public_value(kem, &payloads)?;
         let ours = kem
-            .encapsulate(public, &mut |buffer| host.fill_random(buffer))
+            .encapsulate(public)
             .map_err(|_| WireError::Syntax("bad public value"))?;
         let reply = [Payload::KeyExchange(KeyExchange {
             group: kem.id(),

@@ -3,7 +3,7 @@
 //! Nothing here opens a socket, reads a clock, starts a task or draws a random number of its own. The caller
 //! puts datagrams, time-outs and the ends of commits into a [`Responder`] with its `handle_*` methods, and
 //! takes datagrams, commits, events and the next time-out out of it with its `poll_*` methods. The one exception is the
-//! randomness inside of signatures, which the library that makes them draws itself.
+//! randomness inside of signatures and of key encapsulation, which the library that makes them draws itself.
 //!
 //! What sets it apart from a responder with two fixed ends is the [`Commit`]: a reply that would make the peer
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.

@@ -37,7 +37,7 @@ impl ike::Host for FleetHost {
     }
 
     fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        DhKeyPair::of_system(group, &self.random)
+        DhKeyPair::of_system(group)
             .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer)))
     }
 

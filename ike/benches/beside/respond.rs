@@ -116,7 +116,7 @@ impl Host for System {
     }
 
     fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        DhKeyPair::of_system(group, &self.0)
+        DhKeyPair::of_system(group)
             .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer)))
     }
 

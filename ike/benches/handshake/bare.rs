@@ -5,9 +5,9 @@ mod proof;
 
 use std::hint::black_box;
 
+use aws_lc_rs::kem::{DecapsulationKey, EncapsulationKey, ML_KEM_768};
 use ike::testkit::TestHost;
 use ike::{DhGroup, Host};
-use ml_kem::{B32, KeyExport, ml_kem_768};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::{digest, hmac};
 
@@ -64,8 +64,11 @@ impl Bare {
             (request, reply.collect())
         });
         let encapsulation_key = (case == Case::Hybrid).then(|| {
-            let key = ml_kem_768::DecapsulationKey::from_seed(ml_kem::Seed::default());
-            key.encapsulation_key().to_bytes().to_vec()
+            let key = DecapsulationKey::generate(&ML_KEM_768).expect("the system has randomness");
+            let public = key
+                .encapsulation_key()
+                .and_then(|key| Ok(key.key_bytes()?.as_ref().to_vec()));
+            public.expect("it is a key of its set")
         });
         Self {
             peer_public: host.key_pair(group).public().to_vec(),
@@ -100,10 +103,9 @@ impl Bare {
 
     /// The encapsulation, new keys, and IntAuth over both messages (RFC 9242 section 3.3.2).
     fn intermediate(&self, key: &[u8]) {
-        let key = key.try_into().expect("of the right length");
-        let key = ml_kem_768::EncapsulationKey::new(key).expect("a key");
-        let (_, secret) = key.encapsulate_deterministic(&B32::default());
-        derive(&prf_key(&KEY), &secret);
+        let key = EncapsulationKey::new(&ML_KEM_768, key).expect("of the right length");
+        let (_, secret) = key.encapsulate().expect("a key");
+        derive(&prf_key(&KEY), secret.as_ref());
         for part in [&self.protected[0].0, &self.protected[0].1[0]] {
             black_box(hmac::sign(&prf_key(&KEY), part));
         }

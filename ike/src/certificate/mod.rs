@@ -59,7 +59,7 @@ pub enum CredentialError {
     Chain(usize),
     /// It cannot be read.
     #[error(
-        "the private key is not RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, or Ed25519, in PKCS#8, PKCS#1 or SEC1"
+        "the private key is not RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, or Ed25519, in PKCS#8, PKCS#1 or SEC1"
     )]
     Key,
     /// They belong to different pairs.

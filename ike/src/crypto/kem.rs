@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use ml_kem::{B32, ml_kem_768, ml_kem_1024};
+use aws_lc_rs::kem::{Algorithm, AlgorithmId, EncapsulationKey, ML_KEM_768, ML_KEM_1024};
+#[cfg(any(test, fuzzing, feature = "testkit"))]
+use ml_kem::{ml_kem_768, ml_kem_1024};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use super::DhError;
 use crate::Secret;
@@ -25,20 +26,6 @@ pub(crate) struct Encapsulated {
     pub(crate) secret: Secret,
 }
 
-/// A key of the module's set is not generic: its traits are the crate's own.
-macro_rules! encapsulate {
-    ($set:ident, $public:expr, $random:expr) => {{
-        let key = $public.try_into().map_err(|_| DhError)?;
-        let key = $set::EncapsulationKey::new(key).map_err(|_| DhError)?;
-        let (ciphertext, secret) = key.encapsulate_deterministic($random);
-        let secret = Zeroizing::new(secret);
-        Encapsulated {
-            ciphertext: ciphertext.to_vec(),
-            secret: Secret::new(secret.to_vec()),
-        }
-    }};
-}
-
 impl Kem {
     /// Transform ID of transform types 4 and 6.
     pub(crate) fn id(self) -> u16 {
@@ -49,18 +36,21 @@ impl Kem {
     }
 
     /// Answers the peer's encapsulation key, which must have the length of its set and no coefficient beyond the
-    /// modulus (FIPS 203 section 7.2). `fill_random` must fill its argument with unpredictable octets.
-    pub(crate) fn encapsulate(
-        self,
-        peer_public: &[u8],
-        fill_random: &mut dyn FnMut(&mut [u8]),
-    ) -> Result<Encapsulated, DhError> {
-        let mut random = Zeroizing::new(B32::default());
-        fill_random(&mut random);
-        Ok(match self {
-            Self::MlKem768 => encapsulate!(ml_kem_768, peer_public, &random),
-            Self::MlKem1024 => encapsulate!(ml_kem_1024, peer_public, &random),
+    /// modulus (FIPS 203 section 7.2). The randomness is the system's: aws-lc takes no other.
+    pub(crate) fn encapsulate(self, peer_public: &[u8]) -> Result<Encapsulated, DhError> {
+        let key = EncapsulationKey::new(self.set(), peer_public).map_err(|_| DhError)?;
+        let (ciphertext, secret) = key.encapsulate().map_err(|_| DhError)?;
+        Ok(Encapsulated {
+            ciphertext: ciphertext.as_ref().to_vec(),
+            secret: Secret::new(secret.as_ref().to_vec()),
         })
+    }
+
+    fn set(self) -> &'static Algorithm<AlgorithmId> {
+        match self {
+            Self::MlKem768 => &ML_KEM_768,
+            Self::MlKem1024 => &ML_KEM_1024,
+        }
     }
 }
 
@@ -136,30 +126,35 @@ mod tests {
             .for_each(|(octet, value)| *octet = value);
     }
 
-    /// The seed counts from 0 to 63, the random octets from 0 to 31. The digest of the public value is that of OpenSSL's
-    /// (4.0), the secret SHA3-512(random | SHA3-256(public)) from Python's hashlib (FIPS 203 section 6.2).
+    /// Encapsulated by aws-lc, decapsulated by ml-kem.
     #[test]
-    fn secrets_as_by_another_implementation() {
-        for (kem, ciphertext_len, public_digest, secret) in [
+    fn both_implementations_have_the_same_secret() {
+        for (kem, ciphertext_len) in [(Kem::MlKem768, 1088), (Kem::MlKem1024, 1568)] {
+            let ours = DecapsulationKey::generate(kem, &mut counting);
+            let theirs = kem.encapsulate(&ours.public()).unwrap();
+            assert_eq!(theirs.ciphertext.len(), ciphertext_len);
+            assert_eq!(theirs.secret.expose().len(), 32);
+            assert_eq!(ours.decapsulate(&theirs.ciphertext), Ok(theirs.secret), "{kem}");
+            let again = kem.encapsulate(&ours.public()).unwrap();
+            assert_ne!(again.ciphertext, theirs.ciphertext, "{kem}");
+        }
+    }
+
+    /// The seed counts from 0 to 63. The digest is that of OpenSSL's public value (4.0).
+    #[test]
+    fn public_values_as_by_another_implementation() {
+        for (kem, digest) in [
             (
                 Kem::MlKem768,
-                1088,
                 "0b7934c83125c788995e2ba6bd761e33046b3e40571be53e023309a29f398cc9",
-                "42f558b0bc5d700a911b0fc67f62376f7aee4667f1969e03f18bdfdf3c59fbdc",
             ),
             (
                 Kem::MlKem1024,
-                1568,
                 "c7b8fa0aa471d5ae18922d6ccad5b31e1d84f92ae723abfd13747018740a8530",
-                "738a88cd9a25861e9a37c65a67ec1b39f069aed9646ede89410ace47a96a9b57",
             ),
         ] {
-            let ours = DecapsulationKey::generate(kem, &mut counting);
-            assert_eq!(sha256(&ours.public()), unhex(public_digest), "{kem}");
-            let theirs = kem.encapsulate(&ours.public(), &mut counting).unwrap();
-            assert_eq!(theirs.ciphertext.len(), ciphertext_len);
-            assert_eq!(theirs.secret.expose(), unhex(secret), "{kem}");
-            assert_eq!(ours.decapsulate(&theirs.ciphertext), Ok(theirs.secret), "{kem}");
+            let public = DecapsulationKey::generate(kem, &mut counting).public();
+            assert_eq!(sha256(&public), unhex(digest), "{kem}");
         }
     }
 
@@ -167,7 +162,7 @@ mod tests {
     fn keys_of_another_length_or_beyond_the_modulus_are_refused() {
         for kem in [Kem::MlKem768, Kem::MlKem1024] {
             let good = DecapsulationKey::generate(kem, &mut counting).public();
-            let encapsulate = |key: &[u8]| kem.encapsulate(key, &mut counting).map(drop);
+            let encapsulate = |key: &[u8]| kem.encapsulate(key).map(drop);
             assert_eq!(encapsulate(&good), Ok(()));
             let mut beyond = good.clone();
             beyond[..3].fill(0xff);

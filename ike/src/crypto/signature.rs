@@ -4,18 +4,17 @@
 
 use std::fmt;
 
-use ring::rand::SystemRandom;
-use ring::signature::{
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
     self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
     VerificationAlgorithm,
 };
 use rustls_pki_types::{AlgorithmIdentifier, alg_id};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
-use zeroize::Zeroizing;
 
 use crate::Secret;
-use crate::der::{OCTET_STRING, SEQUENCE, element};
+use crate::der::{SEQUENCE, element};
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,9 +189,9 @@ fn verification(kind: KeyKind, algorithm: Algorithm) -> Option<&'static dyn Veri
 
 /// A private key, ready for use.
 ///
-/// It is given to the responder with a tunnel and signs on the spot. Signing is the one thing in this crate that draws
-/// from the system's randomness, for ECDSA's nonce, the salt of RSASSA-PSS and RSA's blinding: ring lets nobody else
-/// bring it, and a nonce that a caller could repeat would give the key away.
+/// It is given to the responder with a tunnel and signs on the spot. ECDSA's nonce, the salt of
+/// RSASSA-PSS and RSA's blinding are of the system's randomness: aws-lc lets nobody else bring them, and a nonce that a
+/// caller could repeat would give the key away.
 pub(crate) struct Signer(Keys);
 
 enum Keys {
@@ -214,7 +213,6 @@ impl Signer {
         let p256 = || {
             ecdsa(
                 KeyKind::P256,
-                alg_id::ECDSA_P256,
                 der,
                 &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
                 &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
@@ -223,7 +221,6 @@ impl Signer {
         let p384 = || {
             ecdsa(
                 KeyKind::P384,
-                alg_id::ECDSA_P384,
                 der,
                 &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
                 &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
@@ -252,7 +249,7 @@ impl Signer {
         let random = SystemRandom::new();
         match (&self.0, algorithm) {
             (Keys::Rsa(pair), algorithm) => {
-                let mut signature = vec![0; pair.public().modulus_len()];
+                let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(rsa_encoding(algorithm)?, &random, message, &mut signature)
                     .ok()?;
                 Some(signature)
@@ -273,29 +270,16 @@ impl Signer {
 
 fn ecdsa(
     kind: KeyKind,
-    identifier: AlgorithmIdentifier,
     key: &[u8],
     der: &'static signature::EcdsaSigningAlgorithm,
     plain: &'static signature::EcdsaSigningAlgorithm,
 ) -> Option<Keys> {
-    let wrapped = Zeroizing::new(in_pkcs8(identifier, key));
-    let pair = |algorithm| {
-        let read = |key: &[u8]| EcdsaKeyPair::from_pkcs8(algorithm, key, &SystemRandom::new()).ok();
-        read(key).or_else(|| read(&wrapped))
-    };
+    let pair = |algorithm| EcdsaKeyPair::from_private_key_der(algorithm, key).ok();
     Some(Keys::Ecdsa {
         kind,
         der: Box::new(pair(der)?),
         plain: Box::new(pair(plain)?),
     })
-}
-
-/// A SEC1 key as PKCS#8 holds it (RFC 5958 section 2, RFC 5915 section 3): version 0, the kind of key, and the key.
-fn in_pkcs8(identifier: AlgorithmIdentifier, key: &[u8]) -> Vec<u8> {
-    const VERSION: [u8; 3] = [0x02, 0x01, 0x00];
-    let key = Zeroizing::new(element(OCTET_STRING, key));
-    let inside = [&VERSION[..], &element(SEQUENCE, identifier.as_ref()), &key].concat();
-    element(SEQUENCE, &Zeroizing::new(inside))
 }
 
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {

@@ -90,7 +90,7 @@ impl Established {
         }
         let public = public_value(kem, payloads)?;
         let ours = kem
-            .encapsulate(public, &mut |buffer| cx.host.fill_random(buffer))
+            .encapsulate(public)
             .map_err(|_| WireError::Syntax("bad public value"))?;
         let reply = Payload::KeyExchange(KeyExchange {
             group: kem.id(),

@@ -210,7 +210,7 @@ impl Responder {
             Ok(None) => return,
             Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
         };
-        let error = match initiated.exchange_more(kem, arrived, &opened, &mut channel, self.host.as_mut()) {
+        let error = match initiated.exchange_more(kem, arrived, &opened, &mut channel) {
             Ok(answered) => return self.out.send(arrived.path, answered.reply()),
             Err(IntermediateError::Wire(error)) => AuthRefusal::from(error),
             // Not with the first IVs of the keys.

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ring::rand::SystemRandom;
-
 use crate::{DhGroup, DhKeyPair, Host};
 
 /// SplitMix64: well spread, and the same at each run.
@@ -43,8 +41,8 @@ pub struct TestHost {
     taken: Arc<Mutex<HashSet<u32>>>,
     clock: Arc<AtomicU64>,
     knows_no_ike_sa: bool,
-    /// Of key pairs, where they need not repeat.
-    system: Option<SystemRandom>,
+    /// Key pairs need not repeat.
+    key_pairs_of_system: bool,
 }
 
 /// What the time is, unless a test says otherwise, since 1970: January 2027.
@@ -58,14 +56,14 @@ impl TestHost {
             taken: Arc::default(),
             clock: Arc::new(AtomicU64::new(UNIX_TIME.as_secs())),
             knows_no_ike_sa: false,
-            system: None,
+            key_pairs_of_system: false,
         }
     }
 
     /// The same with key pairs of the system's randomness, as an edge makes them: faster, and others at each run.
     pub fn with_key_pairs_of_system(self) -> Self {
         Self {
-            system: Some(SystemRandom::new()),
+            key_pairs_of_system: true,
             ..self
         }
     }
@@ -102,9 +100,9 @@ impl Host for TestHost {
     }
 
     fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        let system = self.system.as_ref();
-        system
-            .and_then(|random| DhKeyPair::of_system(group, random))
+        let of_system = self.key_pairs_of_system.then(|| DhKeyPair::of_system(group));
+        of_system
+            .flatten()
             .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.random.fill(buffer)))
     }
 

@@ -2,13 +2,13 @@
 
 use std::hint::black_box;
 
-use ring::hmac;
-use ring::rand::SystemRandom;
-use ring::signature::{
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256, RsaEncoding,
     RsaKeyPair, UnparsedPublicKey, VerificationAlgorithm,
 };
+use ring::hmac;
 
 use super::{KEY, prf_key};
 use crate::credentials::{KeyKind, Sides};
@@ -92,10 +92,9 @@ impl Signatures {
 
 impl Key {
     fn new(pkcs8: &[u8], kind: KeyKind) -> Self {
-        let random = SystemRandom::new();
         match kind {
             KeyKind::EcdsaP256 => {
-                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, &random);
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8);
                 Self::Ecdsa(pair.expect("a key"))
             }
             KeyKind::Rsa2048 => Self::Rsa(RsaKeyPair::from_pkcs8(pkcs8).expect("a key")),
@@ -127,7 +126,7 @@ impl Key {
                     true => &RSA_PKCS1_SHA256,
                     false => &RSA_PSS_SHA256,
                 };
-                let mut signature = vec![0; pair.public().modulus_len()];
+                let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(padding, &random, octets, &mut signature)
                     .expect("it signs");
                 signature

@@ -10,7 +10,6 @@ use std::fmt;
 use p256::NistP256;
 use p256::elliptic_curve::SecretKey;
 use p384::NistP384;
-use ring::rand::SystemRandom;
 use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
 
@@ -103,10 +102,10 @@ impl DhKeyPair {
         Self { private, public }
     }
 
-    /// One of the system's own randomness, with ring, which takes no other and is several times as fast. `None` for
-    /// groups that ring has not, and when the system gives no randomness.
-    pub fn of_system(group: DhGroup, random: &SystemRandom) -> Option<Self> {
-        let (private, public) = SystemKey::generate(group, random)?;
+    /// One of the system's own randomness, with aws-lc, which takes no other and is several times as fast. `None` for
+    /// groups that aws-lc has not, and when the system gives no randomness.
+    pub fn of_system(group: DhGroup) -> Option<Self> {
+        let (private, public) = SystemKey::generate(group)?;
         Some(Self {
             private: Private::System(private),
             public,
@@ -239,7 +238,7 @@ mod tests {
     /// Both arithmetics agree with each other and refuse the same.
     #[test]
     fn the_systems_key_pairs_are_like_others() {
-        let of_system = |group| DhKeyPair::of_system(group, &SystemRandom::new()).unwrap();
+        let of_system = |group| DhKeyPair::of_system(group).unwrap();
         for group in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
             let ours = of_system(group);
             let theirs = DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
@@ -253,14 +252,22 @@ mod tests {
                 assert_eq!(of_system(group).agree(bad), Err(DhError), "{group}");
             }
         }
-        assert!(DhKeyPair::of_system(DhGroup::Modp2048, &SystemRandom::new()).is_none());
+        assert!(DhKeyPair::of_system(DhGroup::Modp2048).is_none());
+    }
+
+    /// The SubjectPublicKeyInfo of a key of Curve25519 (RFC 8410 section 4), which aws-lc would read.
+    #[test]
+    fn public_values_in_another_encoding_are_refused() {
+        let of_system = || DhKeyPair::of_system(DhGroup::Curve25519).unwrap();
+        let in_der = [&unhex("302a 3005 0603 2b65 6e03 2100")[..], of_system().public()].concat();
+        assert_eq!(of_system().agree(&in_der), Err(DhError));
     }
 
     #[test]
     fn points_off_the_curve_are_refused() {
         for group in [DhGroup::P256, DhGroup::P384] {
             let fresh = || DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
-            let of_system = || DhKeyPair::of_system(group, &SystemRandom::new()).unwrap();
+            let of_system = || DhKeyPair::of_system(group).unwrap();
             let mut point = fresh().public().to_vec();
             let last = point.len() - 1;
             point[last] ^= 1;
@@ -285,7 +292,7 @@ mod tests {
         for point in [one.as_slice(), &of_order_8] {
             let fresh = DhKeyPair::generate(DhGroup::Curve25519, &mut |buffer| buffer.fill(7));
             assert_eq!(fresh.agree(point), Err(DhError));
-            let of_system = DhKeyPair::of_system(DhGroup::Curve25519, &SystemRandom::new()).unwrap();
+            let of_system = DhKeyPair::of_system(DhGroup::Curve25519).unwrap();
             assert_eq!(of_system.agree(point), Err(DhError));
         }
     }
