@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Responder;
 use crate::qcd::{self, Token};
-use crate::wire::{self, ExchangeType, Flags, Head, Header, Message, Notify, NotifyType, Payload};
+use crate::wire::{self, ExchangeType, Head, Header, Message, Notify, NotifyType, Payload};
 use crate::{Dropped, IkeSpis, Path, What};
 
 impl Responder {
@@ -57,18 +57,8 @@ impl Responder {
     }
 }
 
-/// "The message sent is a response message [...] with the same IKE SPIs and the Message ID and Exchange Type are copied from
-/// the request" (RFC 7296 section 1.5). It is three octets longer than the shortest request.
+/// Three octets longer than the shortest request.
 fn answer(header: &Header, token: &Token) -> Vec<u8> {
-    let head = Head {
-        spis: header.spis,
-        exchange: header.exchange,
-        flags: Flags {
-            initiator: !header.flags.initiator,
-            response: true,
-        },
-        message_id: header.message_id,
-    };
     let unknown = Payload::Notify(Notify::new(NotifyType::INVALID_IKE_SPI, &[]));
-    wire::encode(&head, &[unknown, qcd::notification(token)])
+    wire::encode(&Head::answering(header), &[unknown, qcd::notification(token)])
 }

@@ -117,6 +117,18 @@ impl From<Header> for Head {
 }
 
 impl Head {
+    /// Of an answer outside of an IKE SA: SPIs, message ID and exchange type are copied from the request (RFC 7296 section
+    /// 1.5).
+    pub(crate) fn answering(request: &Header) -> Self {
+        Self {
+            flags: Flags {
+                initiator: !request.flags.initiator,
+                response: true,
+            },
+            ..Self::from(*request)
+        }
+    }
+
     /// Appends the header, with a length of zero until [`patch_length`] knows it.
     pub(crate) fn encode(&self, next_payload: PayloadType, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.spis.initiator.to_be_bytes());

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use super::Scenario;
+use super::{Scenario, traffic};
 use crate::guest::charon::Charon;
 use crate::guest::connection::Connection;
 use crate::guest::fleet::Tunnel;
 use crate::guest::kernel;
-use crate::guest::ping::ping;
 use crate::guest::stage::{LIMIT, Stage};
-use crate::guest::topology::{ORIGIN, Outer, Plan};
+use crate::guest::topology::{Outer, Plan};
 use crate::report::Reporter;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -66,9 +65,6 @@ const ESP: [(&str, &str, usize); 12] = [
     ("null-sha384", "ecb(cipher_null) hmac(sha384)", 384),
     ("null-sha512", "ecb(cipher_null) hmac(sha512)", 512),
 ];
-
-const PINGS: u32 = 3;
-const PING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// One tunnel's algorithms.
 struct Case {
@@ -145,20 +141,7 @@ fn try_out(case: &Case, stage: &Stage, charon: &Charon) -> Result<()> {
             );
         }
     }
-    let customer = &stage.network.customers[0];
-    let pings = ping(
-        &customer.namespace,
-        customer.inner.into(),
-        ORIGIN.into(),
-        PINGS,
-        PING_INTERVAL,
-    )?;
-    ensure!(
-        pings.received == u64::from(PINGS),
-        "{}: {} of {PINGS} pings answered",
-        case.esp,
-        pings.received
-    );
+    traffic::some_gets_through(&stage.network.customers[0]).context(case.esp)?;
     charon.terminate(&case.name, LIMIT)?;
     stage.gone(anycast, spi).map(drop)
 }

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::Scenario;
+use super::{Scenario, traffic};
 use crate::guest::namespace::Namespace;
 use crate::guest::noise::Noise;
 use crate::guest::packet::Ike;
-use crate::guest::ping::ping;
 use crate::guest::process;
 use crate::guest::stage::{LIMIT, Stage};
-use crate::guest::topology::{ORIGIN, Outer, Plan};
+use crate::guest::topology::{Outer, Plan};
 use crate::report::Reporter;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -70,15 +69,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let lasted = begun.elapsed();
 
     stage.shared_spi(Outer::V4.anycast())?;
-    let customer = &stage.network.customers[0];
-    let echo = ping(
-        &customer.namespace,
-        customer.inner.into(),
-        ORIGIN.into(),
-        3,
-        Duration::from_millis(200),
-    )?;
-    ensure!(echo.received == 3, "{echo:?}");
+    traffic::some_gets_through(&stage.network.customers[0])?;
     stage.at_customers[0].wait(LIMIT, |packet| {
         packet.ike(Ike::SA_INIT, true).is_some_and(is_notify)
     })?;

@@ -3,14 +3,13 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use super::Scenario;
+use super::{Scenario, traffic};
 use crate::guest::charon::Charon;
 use crate::guest::connection::Connection;
 use crate::guest::packet::Ike;
-use crate::guest::ping::ping;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{ORIGIN, Outer, Plan};
 use crate::report::Reporter;
@@ -46,24 +45,13 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         .operate(&["tunnel", "redirect", &tunnel.name, "--to", &to])?;
     stage.gone(anycast, spi)?;
     arrives(&stage, other.outer.into(), 1)?;
-    let reaches_origin = |place: &str| {
-        let count = ping(
-            &customer.namespace,
-            customer.inner.into(),
-            ORIGIN.into(),
-            5,
-            Duration::from_millis(200),
-        )?;
-        ensure!(count.received == count.sent, "{place} answered {count:?}");
-        Ok(())
-    };
-    reaches_origin("the other gateway")?;
+    traffic::some_gets_through(customer).context("the other gateway")?;
     reporter.measured("moved in mid-session: the other gateway answers, no edge has an SA");
 
     charon.terminate(&tunnel.name, LIMIT)?;
     charon.begin(&tunnel.name)?;
     arrives(&stage, other.outer.into(), 2)?;
-    reaches_origin("the other gateway")?;
+    traffic::some_gets_through(customer).context("the other gateway")?;
     for edge in 0..stage.network.edges.len() {
         ensure!(stage.inbound(edge)?.is_empty(), "an edge has an SA");
     }
@@ -77,7 +65,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     charon.terminate(&tunnel.name, LIMIT)?;
     charon.initiate(&tunnel.name, LIMIT)?;
     stage.shared_spi(anycast)?;
-    reaches_origin("the fleet")?;
+    traffic::some_gets_through(customer).context("the fleet")?;
     reporter.measured("back at the fleet");
     Ok(())
 }

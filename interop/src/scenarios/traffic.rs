@@ -8,10 +8,11 @@ use anyhow::{Result, ensure};
 
 use super::steady::Steady;
 use crate::guest::ping::ping;
-use crate::guest::topology::Network;
+use crate::guest::topology::{Customer, Network, ORIGIN};
 use crate::report::Count;
 
 const PINGS: u32 = 10;
+const SOME_PINGS: u32 = 3;
 const PING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Has the network deliver to each edge in turn, the answers going back the same way, and pings from the first customer.
@@ -38,6 +39,23 @@ pub(super) fn all_answered(pings: &BTreeMap<String, Count>) -> Result<()> {
             "{edge} answered {received} of {sent} pings"
         );
     }
+    Ok(())
+}
+
+/// The customer reaches the origin, by whatever edge the network delivers to.
+pub(super) fn some_gets_through(customer: &Customer) -> Result<()> {
+    let Count { sent, received } = ping(
+        &customer.namespace,
+        customer.inner.into(),
+        ORIGIN.into(),
+        SOME_PINGS,
+        PING_INTERVAL,
+    )?;
+    ensure!(
+        sent == received,
+        "{} had {received} of {sent} pings answered",
+        customer.namespace.name()
+    );
     Ok(())
 }
 

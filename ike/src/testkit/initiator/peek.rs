@@ -3,7 +3,7 @@
 use super::Initiator;
 use crate::testkit::session::Opened;
 use crate::udp;
-use crate::wire::{self, Flags, Head, Header, Message, Payload};
+use crate::wire::{self, Head, Header, Message, Payload};
 use crate::{Prf, Secret, Transmit};
 
 impl Initiator {
@@ -25,16 +25,7 @@ impl Initiator {
     pub(crate) fn disown(&self, request: &Transmit, payloads: &[Payload<'_>]) -> Option<Transmit> {
         let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
         let header = Header::decode(octets).ok()?;
-        let head = Head {
-            spis: header.spis,
-            exchange: header.exchange,
-            flags: Flags {
-                initiator: !header.flags.initiator,
-                response: true,
-            },
-            message_id: header.message_id,
-        };
-        Some(self.wrap(&wire::encode(&head, payloads)))
+        Some(self.wrap(&wire::encode(&Head::answering(&header), payloads)))
     }
 
     /// Where peers with MOBIKE go when they suspect a NAT (RFC 4555 section 3.3).
