@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -55,16 +57,14 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let before = peak(process)?;
 
     let begun = Instant::now();
-    let flood = start(&attacker)?;
+    let is_in = Arc::new(AtomicBool::new(false));
+    let flood = start(&attacker, Arc::clone(&is_in))?;
     while counted(&edge, "cookies")? == 0 {
         ensure!(begun.elapsed() < LIMIT, "no cookie is asked for");
     }
     charon.initiate(&tunnel.name, LIMIT)?;
     let came_in = begun.elapsed();
-    ensure!(
-        !flood.is_finished(),
-        "the flood was over before the customer came in"
-    );
+    is_in.store(true, Ordering::Relaxed);
     flood.join().map_err(|_| anyhow!("the flood panicked"))??;
     let lasted = begun.elapsed();
 
@@ -162,14 +162,18 @@ fn is_notify(ike: &Ike) -> bool {
     ike.next_payload == 41
 }
 
-fn start(attacker: &Namespace) -> Result<JoinHandle<Result<()>>> {
-    attacker.run(|| thread::spawn(flood))
+fn start(attacker: &Namespace, customer_is_in: Arc<AtomicBool>) -> Result<JoinHandle<Result<()>>> {
+    attacker.run(|| thread::spawn(move || flood(&customer_is_in)))
 }
 
-fn flood() -> Result<()> {
+/// All the requests, and more of them until the customer is in, however fast the machine.
+fn flood(customer_is_in: &AtomicBool) -> Result<()> {
     let target = SocketAddr::new(Outer::V4.anycast(), 500);
     let mut noise = Noise::new(1);
-    for number in 0..REQUESTS / FROM_EACH {
+    for number in 0.. {
+        if number >= REQUESTS / FROM_EACH && customer_is_in.load(Ordering::Relaxed) {
+            break;
+        }
         let address = Ipv4Addr::from_bits(FIRST_FORGED.to_bits() + 1 + number);
         let socket = UdpSocket::bind((address, 500))?;
         for _ in 0..FROM_EACH {
