@@ -187,6 +187,9 @@ pub enum Dropped {
     /// More unprotected errors were called for than are sent in a second (RFC 7296 section 2.21.4).
     #[error("too many unprotected errors to answer")]
     TooManyErrors,
+    /// The peer asks more often than the fleet will follow for what the whole fleet has to know.
+    #[error("too many changes")]
+    TooManyChanges,
 }
 
 impl From<WireError> for Dropped {

@@ -72,6 +72,7 @@ fn kind(what: &What) -> &'static str {
             Dropped::TooManyHalfOpen => "dropped_too_many_half_open",
             Dropped::TooManyFromSource => "dropped_too_many_from_source",
             Dropped::TooManyErrors => "dropped_too_many_errors",
+            Dropped::TooManyChanges => "dropped_too_many_changes",
         },
         What::CookieAsked => "cookie_asked",
         What::InitRefused(_) => "init_refused",

@@ -9,6 +9,7 @@ mod follow_ups;
 mod moves;
 mod own_rekeys;
 mod own_requests;
+mod pace;
 mod peer_rekeys;
 mod peer_requests;
 mod phases;
@@ -29,6 +30,7 @@ use crate::requests::{Due, Request, Requests};
 use crate::snapshot::State;
 use crate::{Change, Dropped, Ending, Limits, Path, Side, What};
 use commits::Committing;
+use pace::Pace;
 use redirect::Redirect;
 
 /// How long retransmissions are answered after the end. RFC 7296 section 2.1 allows to forget after minutes.
@@ -55,6 +57,8 @@ pub(crate) struct Established {
     /// Of the peer's request and of its response.
     requested: Assembly,
     responded: Assembly,
+    /// Of the changes that the peer asks for.
+    pace: Pace,
     /// When the fleet was last told where the peer is now.
     followed: Option<Instant>,
     /// Where a kernel has seen the peer, which has been asked there.
@@ -103,6 +107,7 @@ impl Established {
             refusals: 0,
             requested: Assembly::default(),
             responded: Assembly::default(),
+            pace: Pace::default(),
             followed: None,
             suspected: None,
             checking: None,

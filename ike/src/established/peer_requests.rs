@@ -83,6 +83,9 @@ impl Established {
         if self.committing.is_some() && !is_probe {
             return Ok(self.defer(arrived));
         }
+        if !is_probe && !self.pace.allows(cx.now) {
+            return Ok(self.discard(arrived, Dropped::TooManyChanges, cx.out));
+        }
         match payloads {
             Ok(payloads) if arrived.message.header.exchange == ExchangeType::Informational => {
                 self.answer_informational(arrived, &payloads, cx)
@@ -276,6 +279,7 @@ impl Established {
             // What the fleet has dropped already needs no commit.
             Phase::Leaving => self.release(arrived.path, last, cx),
             Phase::Up | Phase::Left { .. } => {
+                self.pace.spend(cx.now);
                 let to = arrived.path;
                 self.commit(changes, Then::Reply { to, last }, made, cx);
             }

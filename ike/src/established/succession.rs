@@ -80,8 +80,10 @@ impl Established {
             .chain(follow_up.filter_map(|follow_up| follow_up.granted.ike()))
     }
 
-    /// The fleet knows the heirs: the first gets the child SAs, and what is still to be asked about them.
+    /// The fleet knows the heirs: the first gets the child SAs, and what is still to be asked about them. None gives the peer
+    /// a new start.
     pub(super) fn bequeath(&mut self, heirs: &mut [Established]) {
+        heirs.iter_mut().for_each(|heir| heir.pace = self.pace);
         if let Some(heir) = heirs.first_mut() {
             heir.state.children = std::mem::take(&mut self.state.children);
             heir.requests.adopt(&mut self.requests);

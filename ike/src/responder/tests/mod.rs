@@ -19,6 +19,7 @@ mod intermediate;
 mod liveness;
 mod mobike;
 mod nat;
+mod pace;
 mod pair;
 mod pki;
 mod ppk;
