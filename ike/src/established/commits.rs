@@ -70,7 +70,7 @@ impl Established {
     }
 
     /// Whether a request of ours may leave. Not while our last one is still to leave, nor before the fleet has what
-    /// came of it: the peer answers a retransmission of its predecessor only until then.
+    /// came of it: the peer answers a retransmission of its predecessor only until then. Nor once the peer has ended it.
     pub(super) fn may_ask(&self) -> bool {
         match self.committing.as_deref() {
             None => true,
@@ -81,9 +81,9 @@ impl Established {
                 ..
             }) => matches!(made, Made::Nothing),
             Some(Committing {
-                then: Then::Reply { .. },
+                then: Then::Reply { last, .. },
                 ..
-            }) => true,
+            }) => !last,
         }
     }
 

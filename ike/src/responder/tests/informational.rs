@@ -85,8 +85,11 @@ fn the_peer_deletes_the_ike_sa() {
     assert_eq!(fleet.deliver(&delete), [], "an answer before the fleet knows");
     let commit = fleet.commits.last().unwrap();
     assert!(matches!(commit.changes[..], [Change::RemoveIke(spis)] if Some(spis) == initiator.spis()));
-    // The fleet's own word of it comes first: no DELETE of ours.
-    fleet.responder.handle_ike_removed(fleet.now, commit.ike);
+    // The fleet's own word of it comes first: no DELETE of ours, of the child SA neither.
+    let ike = commit.ike;
+    let inbound_spi = child(&fleet).inbound_spi;
+    fleet.responder.handle_child_removed(fleet.now, inbound_spi);
+    fleet.responder.handle_ike_removed(fleet.now, ike);
     assert_eq!(fleet.drain(), []);
     let reply = fleet.finish(fleet.commits[1].id, CommitOutcome::Done);
     assert_eq!(read(&initiator, &reply[0]), [] as [String; 0]);
