@@ -84,8 +84,7 @@ impl Established {
                     self.checking = Some(self.state.path);
                     self.send(request, cx)?;
                 }
-                // The operator has changed its mind.
-                Request::Redirect if self.redirect.is_none() => {}
+                Request::Redirect if self.is_redirect_moot() => {}
                 Request::Probe
                 | Request::Redirect
                 | Request::GiveToken(_)

@@ -13,38 +13,57 @@ pub(super) struct Redirect {
     to: Gateway,
     /// When we end what the peer should have ended; `None` for a peer that does not follow redirects, and stays.
     ends: Option<Instant>,
+    /// With MOBIKE the peer has come to where it was sent, another address of the fleet.
+    is_followed: bool,
 }
 
 impl Redirect {
+    fn new(to: Gateway, ends: Option<Instant>) -> Box<Self> {
+        let is_followed = false;
+        Box::new(Self {
+            to,
+            ends,
+            is_followed,
+        })
+    }
+
     pub(super) fn to(&self) -> &Gateway {
         &self.to
     }
 
     pub(super) fn ends(&self) -> Option<Instant> {
-        self.ends
+        self.ends.filter(|_| !self.is_followed)
     }
 }
 
 impl Established {
     /// The peer was told in IKE_AUTH (section 6).
     pub(crate) fn note_redirected(&mut self, to: Gateway, ends: Instant) {
-        self.redirect = Some(Box::new(Redirect { to, ends: Some(ends) }));
+        self.redirect = Some(Redirect::new(to, Some(ends)));
     }
 
-    /// Brings in line what the peer knows with what the operator wants, and sees to the end of what was told.
+    /// Brings in line what the peer knows with what the operator wants, and sees to the end of what was told. A peer that goes
+    /// where it is sent and comes back has no more time for that.
     pub(super) fn follow_operator(&mut self, cx: &mut Context<'_>) {
         let tunnel = cx.tunnels.get(&self.state.tunnel);
-        let wanted = tunnel.and_then(|tunnel| tunnel.redirect_from(self.state.path.local.ip()));
-        if self.redirect.as_ref().map(|redirect| &redirect.to) != wanted {
-            return match wanted.cloned() {
-                Some(to) => self.redirect_to(to, cx),
-                None => self.redirect = None,
-            };
-        }
-        let ends = self.redirect.as_ref().and_then(|redirect| redirect.ends);
-        if ends.is_some_and(|ends| ends <= cx.now) {
+        let wanted = tunnel.and_then(|tunnel| tunnel.redirect.as_ref());
+        let from_here = tunnel.and_then(|tunnel| tunnel.redirect_from(self.state.path.local.ip()));
+        let Some(redirect) = self.redirect.as_mut().filter(|it| Some(&it.to) == wanted) else {
+            self.redirect = None;
+            if let Some(to) = from_here.cloned() {
+                self.redirect_to(to, cx);
+            }
+            return;
+        };
+        redirect.is_followed = from_here.is_none();
+        if redirect.ends().is_some_and(|ends| ends <= cx.now) {
             self.close(Ending::Redirected, cx);
         }
+    }
+
+    /// Whether a peer that was to be told need not be any more: it has gone there, or the operator has changed its mind.
+    pub(super) fn is_redirect_moot(&self) -> bool {
+        self.redirect.as_ref().is_none_or(|redirect| redirect.is_followed)
     }
 
     /// "If the IKE_SA_INIT request did not indicate support for the redirect mechanism, the responder MUST NOT send the
@@ -65,6 +84,6 @@ impl Established {
         if ends.is_some() && !self.requests.waits(|it| it == Request::Redirect) {
             self.requests.push(Request::Redirect);
         }
-        self.redirect = Some(Box::new(Redirect { to, ends }));
+        self.redirect = Some(Redirect::new(to, ends));
     }
 }

@@ -87,8 +87,8 @@ impl Established {
         if let Some(heir) = heirs.first_mut() {
             heir.state.children = std::mem::take(&mut self.state.children);
             heir.requests.adopt(&mut self.requests);
+            heir.redirect = self.redirect.take();
         }
         self.until = None;
-        self.redirect = None;
     }
 }

@@ -9,29 +9,8 @@ use crate::mobike::no_nats_allowed;
 use crate::wire::{ExchangeType, Notify};
 use crate::{ChildUpdate, Ending};
 
-const SUPPORTED: Payload<'_> = Payload::Notify(Notify {
-    protocol: crate::wire::Protocol::None,
-    spi: &[],
-    kind: NotifyType::MOBIKE_SUPPORTED,
-    data: &[],
-});
-
 fn notify(kind: NotifyType, data: &[u8]) -> Payload<'_> {
     Payload::Notify(Notify::new(kind, data))
-}
-
-/// A customer that speaks MOBIKE, connected, and what IKE_AUTH was answered.
-fn mobile() -> (TestFleet, Initiator, Vec<String>) {
-    let customer = Customer::new(1);
-    let mut fleet = fleet_for(&customer);
-    let mut initiator = Initiator::new(customer, 1);
-    fleet.begin(&mut initiator).unwrap();
-    let auth = initiator.auth_with(|payloads| payloads.push(SUPPORTED)).unwrap();
-    let answer = fleet.deliver(&auth).remove(0);
-    let answered = read(&initiator, &answer);
-    initiator.handle_datagram(&answer.payload);
-    assert_eq!(initiator.status(), Status::Up, "{:?}", fleet.events);
-    (fleet, initiator, answered)
 }
 
 const AWAY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 77)), 500);
@@ -67,8 +46,9 @@ fn answer_from_away(fleet: &mut TestFleet, initiator: &mut Initiator, asked: &Tr
 
 #[test]
 fn the_whole_fleet_follows_once_the_customer_answers_at_its_new_address() {
-    let (mut fleet, mut initiator, answered) = mobile();
-    assert_eq!(answered.last(), Some(&format!("{SUPPORTED:?}")));
+    let (mut fleet, mut initiator, answered) = mobile(Customer::new(1));
+    let supported = notification(NotifyType::MOBIKE_SUPPORTED, &[]);
+    assert_eq!(answered.last(), Some(&supported));
     let before = last_ike(&fleet).path.peer;
 
     let update = from_away(&mut initiator, &[notify(NotifyType::UPDATE_SA_ADDRESSES, &[])]);
@@ -89,7 +69,7 @@ fn the_whole_fleet_follows_once_the_customer_answers_at_its_new_address() {
 /// Whoever takes the IKE SA over in between finishes it.
 #[test]
 fn another_edge_goes_on_with_the_check() {
-    let (mut fleet, mut initiator, _) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     let update = from_away(&mut initiator, &[notify(NotifyType::UPDATE_SA_ADDRESSES, &[])]);
     fleet.deliver(&update);
     let mut other = TestFleet::new(6);
@@ -103,7 +83,7 @@ fn another_edge_goes_on_with_the_check() {
 /// "If the values do not match, the IKE_SA MUST be closed" (section 3.7).
 #[test]
 fn a_customer_that_does_not_see_what_is_sent_to_it_is_cut_off() {
-    let (mut fleet, mut initiator, _) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     let update = from_away(&mut initiator, &[notify(NotifyType::UPDATE_SA_ADDRESSES, &[])]);
     let check = fleet.deliver(&update).remove(1);
     // It guesses that there is a check, and answers without having read it.
@@ -117,7 +97,7 @@ fn a_customer_that_does_not_see_what_is_sent_to_it_is_cut_off() {
 /// "Receiving the INFORMATIONAL response does not tell which address is the working one" (section 3.7).
 #[test]
 fn a_customer_that_moves_on_is_checked_again() {
-    let (mut fleet, mut initiator, _) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     let update = from_away(&mut initiator, &[notify(NotifyType::UPDATE_SA_ADDRESSES, &[])]);
     let first_check = fleet.deliver(&update).remove(1);
     let mut update = from_away(&mut initiator, &[notify(NotifyType::UPDATE_SA_ADDRESSES, &[])]);
@@ -135,7 +115,7 @@ fn a_customer_that_moves_on_is_checked_again() {
 /// 3.5), and the response has such payloads too.
 #[test]
 fn a_customer_that_comes_behind_a_nat_gets_its_packets_in_udp() {
-    let (mut fleet, mut initiator, _) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     let spis = initiator.spis().unwrap();
     let path = initiator.path();
     let own = nat_detection_hash(spis, "10.0.0.1:4500".parse().unwrap());
@@ -167,7 +147,7 @@ fn a_customer_that_comes_behind_a_nat_gets_its_packets_in_udp() {
 /// "An INFORMATIONAL exchange that does not contain UPDATE_SA_ADDRESSES does not cause any changes" (section 3.8).
 #[test]
 fn testing_a_path_changes_nothing() {
-    let (mut fleet, mut initiator, _) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     let home = last_ike(&fleet).path.peer;
     let cookie2 = notify(NotifyType::COOKIE2, &[9; 8]);
     let additional = notify(NotifyType::ADDITIONAL_IP4_ADDRESS, &[192, 0, 2, 5]);
@@ -183,7 +163,7 @@ fn testing_a_path_changes_nothing() {
 /// Section 3.9.
 #[test]
 fn who_forbids_nats_is_told_of_one() {
-    let (mut fleet, mut initiator, _) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     let edge = initiator.path().peer;
     let elsewhere = SocketAddr::from(([192, 0, 2, 78], 500));
     for (source, is_right) in [(elsewhere, false), (AWAY, true)] {

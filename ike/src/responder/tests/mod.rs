@@ -53,6 +53,20 @@ fn connected(customer: Customer) -> (TestFleet, Initiator) {
     (fleet, initiator)
 }
 
+/// A connected customer that speaks MOBIKE, and what IKE_AUTH was answered.
+fn mobile(customer: Customer) -> (TestFleet, Initiator, Vec<String>) {
+    let mut fleet = fleet_for(&customer);
+    let mut initiator = Initiator::new(customer, 1);
+    fleet.begin(&mut initiator);
+    let supported = Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[]));
+    let auth = initiator.auth_with(|payloads| payloads.push(supported));
+    let answer = fleet.deliver(&auth.unwrap()).remove(0);
+    let answered = read(&initiator, &answer);
+    initiator.handle_datagram(&answer.payload);
+    assert_eq!(initiator.status(), Status::Up, "{:?}", fleet.events);
+    (fleet, initiator, answered)
+}
+
 /// A customer that has sent IKE_AUTH, which the distributor has not answered, and the datagram.
 fn committing(customer: Customer) -> (TestFleet, Initiator, Transmit) {
     let mut fleet = fleet_for(&customer);

@@ -8,19 +8,6 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Changes that are made at once.
 const BURST: usize = 100;
 
-/// A customer that speaks MOBIKE.
-fn mobile() -> (TestFleet, Initiator) {
-    let customer = Customer::new(1);
-    let mut fleet = fleet_for(&customer);
-    let mut initiator = Initiator::new(customer, 1);
-    fleet.begin(&mut initiator);
-    let supported = Payload::Notify(Notify::new(NotifyType::MOBIKE_SUPPORTED, &[]));
-    let auth = initiator.auth_with(|payloads| payloads.push(supported));
-    fleet.converse(&mut initiator, auth);
-    assert_eq!(initiator.status(), Status::Up);
-    (fleet, initiator)
-}
-
 /// The `number`th request of a customer that gives another token each time.
 fn another_token(initiator: &mut Initiator, number: u16) -> Transmit {
     let token = number.to_be_bytes().repeat(8);
@@ -42,7 +29,7 @@ fn another_address(initiator: &mut Initiator, number: u16) -> Transmit {
 #[test]
 fn the_fleet_does_not_hear_of_whatever_a_customer_thinks_of() {
     for ask in [another_token, another_address] {
-        let (mut fleet, mut initiator) = mobile();
+        let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
         let (begun, before) = (fleet.now, fleet.commits.len());
         let mut asked = 0;
         while fleet.now < begun + 60 * SECOND {
@@ -65,7 +52,7 @@ fn the_fleet_does_not_hear_of_whatever_a_customer_thinks_of() {
 /// One on a train, say, that changes its address every few seconds for an hour.
 #[test]
 fn who_roams_is_followed_at_once() {
-    let (mut fleet, mut initiator) = mobile();
+    let (mut fleet, mut initiator, _) = mobile(Customer::new(1));
     for number in 0..1000 {
         let update = another_address(&mut initiator, number);
         let sent = fleet.deliver(&update);

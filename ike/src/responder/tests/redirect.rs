@@ -1,7 +1,10 @@
 //! An operator moves a customer to another gateway (RFC 5685).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::restore::taken_over;
 use super::*;
+use crate::wire::ExchangeType;
 use crate::{Ending, Gateway, NoChild, Tunnel};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -219,25 +222,26 @@ fn another_edge_that_takes_over_goes_on_with_it() {
     assert_ended(&other, &initiator);
 }
 
-/// With MOBIKE a customer may go to the gateway it is sent to, another address of the fleet, and come back, as often as it
-/// likes, and leave our requests unanswered meanwhile.
+/// With MOBIKE a customer may move between addresses of the fleet.
+fn move_to(initiator: &mut Initiator, address: IpAddr) -> Transmit {
+    let update = Payload::Notify(Notify::new(NotifyType::UPDATE_SA_ADDRESSES, &[]));
+    let update = initiator.protected_request(ExchangeType::Informational, &[update]);
+    let mut update = update.unwrap();
+    update.path.peer.set_ip(address);
+    update
+}
+
+/// The gateway that the operator sends a customer to, another address of the fleet.
+const THERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 99));
+
+/// As often as it likes, and it may leave our requests unanswered meanwhile.
 #[test]
 fn who_goes_to_and_fro_does_not_make_us_keep_a_redirect_for_each_time() {
-    let customer = follower();
-    let mut fleet = fleet_for(&customer);
-    let mut initiator = Initiator::new(customer, 1);
-    fleet.begin(&mut initiator);
-    let notify = |kind| Payload::Notify(Notify::new(kind, &[]));
-    let auth = initiator.auth_with(|payloads| payloads.push(notify(NotifyType::MOBIKE_SUPPORTED)));
-    fleet.converse(&mut initiator, auth);
-    let here = initiator.path().peer;
-    let there = std::net::SocketAddr::from(([192, 0, 2, 99], here.port()));
-    let mut asked = told(&mut fleet, &follower(), Gateway::Address(there.ip()));
-    for to in [there, here].repeat(10) {
-        let update = [notify(NotifyType::UPDATE_SA_ADDRESSES)];
-        let update = initiator.protected_request(crate::wire::ExchangeType::Informational, &update);
-        let mut update = update.unwrap();
-        update.path.peer = to;
+    let (mut fleet, mut initiator, _) = mobile(follower());
+    let here = initiator.path().peer.ip();
+    let mut asked = told(&mut fleet, &follower(), Gateway::Address(THERE));
+    for to in [THERE, here].repeat(10) {
+        let update = move_to(&mut initiator, to);
         assert_eq!(fleet.deliver(&update).len(), 1);
     }
     let mut redirects = 0;
@@ -247,7 +251,31 @@ fn who_goes_to_and_fro_does_not_make_us_keep_a_redirect_for_each_time() {
         let answer = initiator.handle_datagram(&request.payload).unwrap();
         asked.extend(fleet.deliver(&answer));
     }
-    assert!((1..=2).contains(&redirects), "{redirects}");
+    assert_eq!(redirects, 1);
+}
+
+#[test]
+fn who_goes_to_and_fro_has_no_more_time() {
+    let (mut fleet, mut initiator, _) = mobile(follower());
+    let here = initiator.path().peer.ip();
+    let request = told(&mut fleet, &follower(), Gateway::Address(THERE)).remove(0);
+    let answer = initiator.handle_datagram(&request.payload);
+    fleet.converse(&mut initiator, answer);
+    let mut go = |to, stay| {
+        let update = move_to(&mut initiator, to);
+        fleet.converse(&mut initiator, Some(update));
+        attend(&mut fleet, &mut initiator, stay);
+        initiator.status()
+    };
+    let second = Duration::from_secs(1);
+    for _ in 0..2 {
+        assert_eq!(go(THERE, 10 * second), Status::Up);
+        assert_eq!(go(here, 10 * second), Status::Up);
+    }
+    // Where it was sent it may stay as long as it likes, and not a moment longer elsewhere.
+    assert_eq!(go(THERE, 2 * PATIENCE), Status::Up);
+    assert_eq!(go(here, second), Status::Closed);
+    assert_ended(&fleet, &initiator);
 }
 
 /// What the customer has announced in IKE_SA_INIT is true for the IKE SAs that follow.
@@ -256,7 +284,7 @@ fn the_rekeyed_ike_sa_is_redirected_too() {
     let (mut fleet, mut initiator) = connected(follower());
     let public = super::rekey_ike::public_value();
     let request = super::rekey_ike::wish(&[7; 8], 31, &public);
-    let rekey = initiator.protected_request(crate::wire::ExchangeType::CreateChildSa, &request);
+    let rekey = initiator.protected_request(ExchangeType::CreateChildSa, &request);
     assert_eq!(fleet.deliver(&rekey.unwrap()).len(), 1);
     let sent = told(&mut fleet, &follower(), elsewhere());
     let spis = |sent: &Transmit| Header::decode(&sent.payload).unwrap().spis.initiator;
@@ -264,4 +292,20 @@ fn the_rekeyed_ike_sa_is_redirected_too() {
         sent.iter().map(spis).collect::<Vec<_>>(),
         [u64::from_be_bytes([7; 8])]
     );
+}
+
+#[test]
+fn who_rekeys_the_ike_sa_has_no_more_time() {
+    let (mut fleet, mut initiator) = connected(follower());
+    let request = told(&mut fleet, &follower(), elsewhere()).remove(0);
+    let answer = initiator.handle_datagram(&request.payload);
+    fleet.converse(&mut initiator, answer);
+    attend(&mut fleet, &mut initiator, PATIENCE / 2);
+    let rekey = initiator.rekey_ike();
+    fleet.converse(&mut initiator, rekey);
+    attend(&mut fleet, &mut initiator, PATIENCE / 2 - Duration::from_secs(2));
+    assert_eq!(initiator.status(), Status::Up);
+    attend(&mut fleet, &mut initiator, Duration::from_secs(3));
+    assert_eq!(initiator.status(), Status::Closed);
+    assert_ended(&fleet, &initiator);
 }
