@@ -107,19 +107,21 @@ impl Attempt<'_> {
     fn authenticate(&self, request: &AuthRequest<'_>) -> Result<Authenticated<'_>, AuthRefusal> {
         // A request for EAP has no AUTH payload (RFC 7296 section 2.16).
         let auth = request.auth.ok_or(AuthRefusal::Eap)?;
-        let claimed = self.claimed(request).and_then(|tunnel| {
-            let ppk = request.ppk.decide(self.initiated.uses_ppk, tunnel.ppk.as_ref())?;
-            Ok((tunnel, ppk))
-        });
-        let ppk = claimed.as_ref().ok().and_then(|(_, ppk)| *ppk);
-        let claimed = claimed.map(|(tunnel, _)| tunnel);
+        let claimed = self.claimed(request);
+        let ours = claimed.as_ref().ok().and_then(|tunnel| tunnel.ppk.as_ref());
+        let decided = request.ppk.decide(self.initiated.uses_ppk, ours);
+        let ppk = decided.as_ref().ok().copied().flatten();
         let terms = Terms::new(self.initiated, request.ppk, auth, ppk, self.decoy);
+        let decided = decided.map(|_| ());
         let (tunnel, proof) = match auth.method {
-            Auth::SHARED_KEY => self.by_psk(request, &terms, claimed)?,
+            Auth::SHARED_KEY => {
+                let claimed = claimed.and_then(|tunnel| decided.map(|()| tunnel));
+                self.by_psk(request, &terms, claimed)?
+            }
             method if signature::is_by_signature(method) => {
                 // Names in certificates are no secret, so an unknown one may be refused sooner than another.
                 let tunnel = claimed?;
-                (tunnel, self.by_signature(request, &terms, tunnel)?)
+                (tunnel, self.by_signature(request, &terms, tunnel, decided)?)
             }
             method => return Err(AuthRefusal::Method(method)),
         };
@@ -159,17 +161,21 @@ impl Attempt<'_> {
         Ok((tunnel, Proof::new(id, Auth::SHARED_KEY, data)))
     }
 
+    /// What was `decided` about the PPK is told once the signature has been checked either way: who cannot sign does not learn by
+    /// the time that this takes which PPK_IDs are known here.
     fn by_signature(
         &self,
         request: &AuthRequest<'_>,
         terms: &Terms<'_>,
         tunnel: &Tunnel,
+        decided: Result<(), AuthRefusal>,
     ) -> Result<Proof, AuthRefusal> {
         match &tunnel.credentials {
             Credentials::Psk(_) => Err(AuthRefusal::OtherMethod(terms.auth.method)),
             Credentials::Certificates(certificates) => {
-                let algorithm = self.verify_signature(request, terms, certificates)?;
-                self.sign(tunnel, terms, certificates, algorithm)
+                let verified = self.verify_signature(request, terms, certificates);
+                decided?;
+                self.sign(tunnel, terms, certificates, verified?)
             }
         }
     }

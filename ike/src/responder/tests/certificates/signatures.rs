@@ -38,6 +38,12 @@ fn signatures_cover_a_ppk() {
     scene.succeeds();
     scene.tunnel.ppk = Some(ppk(&[8; 32]));
     assert_eq!(scene.fault(), CertificateFault::Signature);
+    // The operator hears why, however little the signature says.
+    scene.tunnel.ppk = Some(Ppk {
+        id: b"another".to_vec(),
+        ..ppk(&[7; 32])
+    });
+    assert_eq!(refusal_of(&scene.connect().0), AuthRefusal::UnknownPpk);
 
     // A peer that can do without signs twice.
     scene.customer.ppk = Some(Ppk {
