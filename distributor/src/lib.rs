@@ -9,6 +9,7 @@
 
 mod accept;
 mod barrier;
+mod clash;
 mod config;
 mod core;
 mod draft;

@@ -1,5 +1,8 @@
 //! Why a change is not made.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use proto::{Key, Name, Slot};
 use tonic::{Code, Status};
 
@@ -30,6 +33,16 @@ pub(crate) enum Refusal {
     TunnelChanged(Name),
     #[error("tunnel {other} has the same {field}")]
     TunnelClash { other: Name, field: &'static str },
+    #[error(
+        "tunnel {other} has remote_ts {prefix} in the same network namespace, which can route it into one of them only: \
+         give each a namespace of its own (--netns), or other prefixes"
+    )]
+    SameRoute { other: Name, prefix: IpNet },
+    #[error(
+        "the address {address} of tunnel {of} is routed to tunnel {to}, which has a narrower remote_ts in the same network \
+         namespace: give another address, or each tunnel a namespace of its own (--netns)"
+    )]
+    StrayAddress { address: IpAddr, of: Name, to: Name },
     #[error("tunnel {name} has id {id} and keeps it")]
     TunnelId { name: Name, id: u16 },
     #[error("all 1023 slots are in use")]
@@ -44,7 +57,11 @@ impl Refusal {
             Self::AnothersSlot { .. } | Self::AnothersSa(_) | Self::TooManyChildren { .. } => {
                 Code::PermissionDenied
             }
-            Self::KeyTaken(_) | Self::TunnelExists(_) | Self::TunnelClash { .. } => Code::AlreadyExists,
+            Self::KeyTaken(_)
+            | Self::TunnelExists(_)
+            | Self::TunnelClash { .. }
+            | Self::SameRoute { .. }
+            | Self::StrayAddress { .. } => Code::AlreadyExists,
             Self::NoTunnel(_) | Self::NoSuchRecord(_) => Code::NotFound,
             Self::Mismatch { .. } => Code::InvalidArgument,
             Self::Epoch { .. } | Self::NotTheHolder(_) | Self::TunnelId { .. } => Code::FailedPrecondition,

@@ -2,9 +2,9 @@
 
 use proto::{Body, InboundSpi, Key, Name, Sealed, Tunnel};
 
+use crate::clash;
 use crate::draft::Draft;
 use crate::refusal::Refusal;
-use crate::state::State;
 
 /// What an operator revokes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,32 +51,8 @@ pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replaces: Replaces)
             });
         }
     }
-    check_clash(draft.state(), new)?;
+    clash::check(draft.state(), new)?;
     draft.put(Body::Tunnel(sealed));
-    Ok(())
-}
-
-/// What tells tunnels apart must differ: the number in the kernel, whom a peer proves to be, the interface.
-fn check_clash(state: &State, new: &Tunnel) -> Result<(), Refusal> {
-    let others = state
-        .tunnels()
-        .map(Sealed::header)
-        .filter(|other| other.name != new.name);
-    for other in others {
-        let field = if other.id == new.id {
-            "id"
-        } else if other.remote_id == new.remote_id {
-            "remote identity"
-        } else if (&other.netns, &other.interface) == (&new.netns, &new.interface) {
-            "interface"
-        } else {
-            continue;
-        };
-        return Err(Refusal::TunnelClash {
-            other: other.name.clone(),
-            field,
-        });
-    }
     Ok(())
 }
 

@@ -153,8 +153,9 @@ impl Hub {
     pub(crate) fn add_tunnel(&self, name: &str, more: &str) -> Ended {
         let psk = self.path("psk");
         let command = format!(
-            "tunnel add {name} --remote-id {name}.example --psk-file {} --local-ts 10.0.0.0/8 --remote-ts 192.168.0.0/24",
-            psk.display()
+            "tunnel add {name} --remote-id {name}.example --psk-file {} --local-ts 10.0.0.0/8 --remote-ts {}",
+            psk.display(),
+            prefix_behind(name)
         );
         self.operator([command.as_str(), more].join(" ").trim_end())
     }
@@ -169,6 +170,11 @@ impl Hub {
         );
         assert!(!text.contains("PRIVATE"), "{text}");
     }
+}
+
+/// Another one for each of the names that tests give to tunnels.
+pub(crate) fn prefix_behind(name: &str) -> String {
+    format!("192.168.{}.0/24", name.bytes().fold(0, u8::wrapping_add))
 }
 
 impl Drop for Hub {

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::hub::{Hub, PSK, write_secret};
+use crate::hub::{Hub, PSK, prefix_behind, write_secret};
 use crate::program::Ended;
 
 #[test]
@@ -18,7 +18,7 @@ fn a_tunnel_is_added_shown_and_removed() {
     let listed = hub.operator("tunnel list --json").expect(0).json();
     let expected = json!([{
         "name": "acme", "id": 1, "remote_id": "acme.example", "local_id": null, "auth": "psk", "ppk": null,
-        "local_ts": ["10.0.0.0/8"], "remote_ts": ["192.168.0.0/24"], "esp": [
+        "local_ts": ["10.0.0.0/8"], "remote_ts": [prefix_behind("acme")], "esp": [
             "aes256gcm16", "aes128gcm16", "chacha20poly1305", "aes256-sha256", "aes256-sha384", "aes256-sha512",
             "aes128-sha256", "aes128-sha384", "aes128-sha512",
         ],
@@ -136,20 +136,32 @@ fn a_customer_is_redirected_until_that_is_taken_back() {
 }
 
 #[test]
-fn two_tunnels_cannot_have_one_customer_or_interface() {
+fn two_tunnels_cannot_have_one_customer_interface_or_prefix() {
     let hub = Hub::start(&[]);
     hub.add_tunnel("acme", "").expect(0);
-    let psk = hub.path("psk");
-    let command = format!(
-        "tunnel add other --remote-id acme.example --psk-file {} --local-ts 10.0.0.0/8 --remote-ts 192.168.0.0/24",
-        psk.display()
-    );
-    hub.operator(&command)
+    let prefix = prefix_behind("acme");
+    let other = |remote_id: &str, more: &str| {
+        let psk = hub.path("psk");
+        let command = format!(
+            "tunnel add other --remote-id {remote_id} --psk-file {} --local-ts 10.0.0.0/8 --remote-ts {prefix} {more}",
+            psk.display()
+        );
+        hub.operator(command.trim_end())
+    };
+    other("acme.example", "")
         .expect(1)
-        .complains(&["tunnel acme has the same"]);
+        .complains(&["tunnel acme has the same remote identity"]);
     hub.add_tunnel("other", "--interface swan1")
         .expect(1)
-        .complains(&["tunnel acme has the same"]);
+        .complains(&["tunnel acme has the same interface"]);
+    let reason = ["tunnel acme", prefix.as_str(), "--netns"];
+    other("other.example", "").expect(1).complains(&reason);
+    let listed = hub.operator("tunnel list --json").expect(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed:#}");
+
+    other("other.example", "--netns other").expect(0);
+    other("other.example", "--replace").expect(1).complains(&reason);
+    hub.add_tunnel("acme", "--mtu 1400 --replace").expect(0); // It has its prefix from itself.
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) fn sealed<H: proto::Header>(header: H) -> Sealed<H> {
     Sealed::new(header, |_| Bytes::from_static(b"only edges can read this"))
 }
 
+/// A tunnel that differs from those with other numbers in all that has to differ.
 pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
     Tunnel {
         name: name.parse().unwrap(),
@@ -20,7 +21,7 @@ pub(crate) fn tunnel(name: &str, id: u16) -> Tunnel {
         local_id: None,
         esp: EspSuite::DEFAULT.to_vec(),
         local_ts: vec!["10.1.0.0/16".parse().unwrap()],
-        remote_ts: vec!["10.2.0.0/16".parse().unwrap()],
+        remote_ts: vec![format!("10.{}.0.0/16", 1 + id).parse().unwrap()],
         netns: None,
         interface: format!("sw-{id}").parse().unwrap(),
         mtu: None,
