@@ -234,7 +234,10 @@ impl Established {
             spi: &spi_octets,
             ..chosen.answer
         };
-        let token = cx.tokens.map(|tokens| tokens.of(spis));
+        // Beside a rekey of ours the IKE SA is in no record before it is known which of both survives: who holds the slot in its
+        // SPI after a takeover does not know of it, and might show the token.
+        let tokens = cx.tokens.filter(|_| !self.is_rekeying(|old| old == Old::Ike));
+        let token = tokens.map(|tokens| tokens.of(spis));
         let mut reply = vec![Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
         reply.extend(token.as_ref().map(qcd::notification));
         let granted = Granted {

@@ -53,8 +53,8 @@ pub struct Responder {
     established: HashMap<u64, Box<Established>>,
     /// Responder SPI of the IKE SA of each child SA, by inbound SPI. Child SAs of half-open IKE SAs included.
     ike_of_child: HashMap<u32, u64>,
-    /// Responder SPIs of the IKE SAs whose rekey under way will make others.
-    rekeying: HashSet<u64>,
+    /// Responder SPIs of the IKE SAs that rekeys under way are about to make: the peer may have them already.
+    promised: HashSet<u64>,
     timers: Timers,
     awaited: HashMap<CommitId, Awaited>,
     /// Above every IV counter that an IKE SA used which no longer runs here: should it be restored in this same
@@ -88,7 +88,7 @@ impl Responder {
             half_open: HalfOpens::default(),
             established: HashMap::new(),
             ike_of_child: HashMap::new(),
-            rekeying: HashSet::new(),
+            promised: HashSet::new(),
             timers: Timers::default(),
             awaited: HashMap::new(),
             used_ivs: 0,
@@ -331,16 +331,15 @@ impl Responder {
         let Some(mut sa) = self.established.remove(&spi) else {
             return;
         };
+        for promised in sa.promised_spis() {
+            self.promised.remove(&promised);
+        }
         let mut cx = self.context(now);
         let mut fate = handle(&mut sa, &mut cx);
         if fate == Fate::Stays {
             fate = sa.proceed(&mut cx);
         }
         let heirs = cx.heirs;
-        match sa.promised_spis().next() {
-            Some(_) if fate == Fate::Stays => self.rekeying.insert(spi),
-            _ => self.rekeying.remove(&spi),
-        };
         match fate {
             Fate::Gone => {
                 self.timers.disarm(spi);
@@ -350,6 +349,7 @@ impl Responder {
                 if let Some(commit) = sa.awaited_commit() {
                     self.awaited.insert(commit, Awaited::Established(spi));
                 }
+                self.promised.extend(sa.promised_spis());
                 self.timers.arm(spi, sa.deadline(&self.config.limits));
                 self.established.insert(spi, sa);
             }

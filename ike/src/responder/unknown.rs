@@ -45,15 +45,9 @@ impl Responder {
         let spi = spis.responder;
         let is_ours = self.spi_mask.slot_of(spi) == Some(self.config.slot);
         let runs_here = || self.half_open.get(spi).is_some() || self.established.contains_key(&spi);
-        let is_certain = is_ours && !runs_here() && !self.is_promised(spi) && self.host.is_ike_sa_gone(spi);
+        let is_known = || runs_here() || self.promised.contains(&spi);
+        let is_certain = is_ours && !is_known() && self.host.is_ike_sa_gone(spi);
         is_certain.then(|| tokens.of(spis))
-    }
-
-    /// True for the SPI of an IKE SA that a rekey under way is about to make: the peer may have it already.
-    fn is_promised(&self, spi: u64) -> bool {
-        let rekeying = self.rekeying.iter().filter_map(|old| self.established.get(old));
-        let mut promised = rekeying.flat_map(|sa| sa.promised_spis());
-        promised.any(|promised| promised == spi)
     }
 }
 

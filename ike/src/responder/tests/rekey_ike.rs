@@ -10,7 +10,7 @@ use crate::{ChildRefusal, ChildUpdate, CommitOutcome, DhGroup, Ending, IkeSpis, 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Rekeys the IKE SA when it is about this old, with the jitter of a tenth.
-fn aging(seconds: u32) -> Limits {
+pub(super) fn aging(seconds: u32) -> Limits {
     Limits {
         child_lifetime: None,
         ike_lifetime: Some(seconds * SECOND),
@@ -18,7 +18,7 @@ fn aging(seconds: u32) -> Limits {
     }
 }
 
-fn patient() -> Limits {
+pub(super) fn patient() -> Limits {
     Limits {
         child_lifetime: None,
         ike_lifetime: None,
@@ -27,7 +27,7 @@ fn patient() -> Limits {
 }
 
 /// A pair with an IKE SA that is of the same age for both, since they have just rekeyed it.
-fn of_one_age(seed: u64, limits: [Limits; 2]) -> Pair {
+pub(super) fn of_one_age(seed: u64, limits: [Limits; 2]) -> Pair {
     let mut pair = Pair::new(seed, limits);
     while [FLEET, ROUTER].map(|end| pair.count(end, was_rekeyed)) != [1, 1] {
         pair.run(Duration::from_millis(100));
