@@ -168,7 +168,7 @@ impl Fleet {
             esp: proto::EspSuite::DEFAULT.to_vec(),
             local_ts: any("0.0.0.0/0"),
             remote_ts: any("0.0.0.0/0"),
-            netns: None,
+            netns: Some(name.parse().unwrap()), // Their prefixes are all the same.
             interface: format!("ipsec{number}").parse().unwrap(),
             mtu: None,
             addresses: Vec::new(),
