@@ -1,9 +1,14 @@
 //! The way to the distributor: gRPC over mutual TLS.
 
+use std::fmt;
 use std::time::Duration;
 
+use distributor::{Role, RoleError};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
 use tokio::time::timeout;
+use tonic::Status;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::config::TlsFiles;
@@ -31,6 +36,18 @@ pub(crate) enum ChannelError {
         /// What is wrong with them.
         reason: String,
     },
+    /// The certificate is somebody else's, or nobody's.
+    #[error(
+        "{certificate}: {found}, where an {needed}'s is needed; `anyswan pki issue --dir DIR {needed} NAME` makes one"
+    )]
+    WrongHolder {
+        /// Path of the certificate.
+        certificate: String,
+        /// Whose it is.
+        found: String,
+        /// Whose it has to be.
+        needed: Holder,
+    },
     /// The authority's file holds no certificate.
     #[error("{0}: there is no certificate in it; it has to be the fleet's ca.pem")]
     BadAuthority(String),
@@ -44,9 +61,26 @@ pub(crate) enum ChannelError {
     },
 }
 
+/// Whose certificate the distributor has to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    Edge,
+    Operator,
+}
+
+/// As `anyswan pki issue` takes it.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Edge => "edge",
+            Self::Operator => "operator",
+        })
+    }
+}
+
 /// Connects; the certificate files are read anew each time, so that a replaced one is used from then on.
-pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, ChannelError> {
-    match timeout(CONNECT_TIMEOUT, endpoint(url, tls)?.connect()).await {
+pub(crate) async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Channel, ChannelError> {
+    match timeout(CONNECT_TIMEOUT, endpoint(url, tls, holder)?.connect()).await {
         Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) => Err(unreachable(url, causes(&error))),
         Err(_) => Err(unreachable(
@@ -57,11 +91,21 @@ pub(crate) async fn connect(url: &str, tls: &TlsFiles) -> Result<Channel, Channe
 }
 
 /// What can be known of a distributor's address and the certificate files without connecting.
-pub(crate) fn check(url: &str, tls: &TlsFiles) -> Result<(), ChannelError> {
-    endpoint(url, tls).map(drop)
+pub(crate) fn check(url: &str, tls: &TlsFiles, holder: Holder) -> Result<(), ChannelError> {
+    endpoint(url, tls, holder).map(drop)
 }
 
-fn endpoint(url: &str, tls: &TlsFiles) -> Result<Endpoint, ChannelError> {
+/// Why there is no answer, when the connection is what has failed. In TLS 1.3 that is also how a distributor that does not
+/// accept a certificate shows: the caller has finished its handshake by then (RFC 8446 section 2).
+pub(crate) fn broken(status: &Status) -> Option<String> {
+    let cause = causes(std::error::Error::source(status)?);
+    Some(format!(
+        "the distributor does not answer, or does not accept this certificate because it has expired or is not from the \
+         authority that `ca` names there (the distributor's log tells why): {cause}"
+    ))
+}
+
+fn endpoint(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Endpoint, ChannelError> {
     let bad_identity = |error| ChannelError::BadIdentity {
         certificate: tls.certificate.display().to_string(),
         key: tls.key.display().to_string(),
@@ -74,7 +118,25 @@ fn endpoint(url: &str, tls: &TlsFiles) -> Result<Endpoint, ChannelError> {
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .tcp_nodelay(true);
+    check_holder(tls, holder)?;
     Ok(endpoint)
+}
+
+/// The distributor would refuse another's, again and again.
+fn check_holder(tls: &TlsFiles, needed: Holder) -> Result<(), ChannelError> {
+    let pem = files::read_text(&tls.certificate)?;
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| RoleError::Malformed);
+    let found = match certificate.and_then(|der| Role::of_certificate(&der)) {
+        Ok(Role::Edge(_)) if needed == Holder::Edge => return Ok(()),
+        Ok(Role::Operator(_)) if needed == Holder::Operator => return Ok(()),
+        Ok(other) => format!("is the certificate of {other}"),
+        Err(error) => error.to_string(),
+    };
+    Err(ChannelError::WrongHolder {
+        certificate: tls.certificate.display().to_string(),
+        found,
+        needed,
+    })
 }
 
 fn unreachable(url: &str, reason: String) -> ChannelError {
@@ -98,9 +160,9 @@ fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, ChannelError> {
         .identity(identity))
 }
 
-/// An error and what caused it, in one line. Causes that say the same again are left out, and so is tonic's word for
-/// whatever went wrong.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+/// An error and what caused it, in one line, with the remedy if one is known. Causes that say the same again are left out, and
+/// so is tonic's word for whatever went wrong.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = String::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -114,6 +176,10 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
             line.push_str(": ");
         }
         line.push_str(&text);
+    }
+    if let Some(remedy) = distributor::tls_remedy(error) {
+        line.push_str("; ");
+        line.push_str(remedy);
     }
     line
 }
@@ -153,7 +219,10 @@ mod tests {
         let (_dir, tls) = operator();
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}", silent.local_addr().unwrap());
-        let error = connect(&url, &tls).await.unwrap_err().to_string();
+        let error = connect(&url, &tls, Holder::Operator)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains(&url) && error.contains("no answer within 5 s"),
             "{error}"
@@ -196,7 +265,7 @@ mod tests {
             ),
         ];
         for (tls, expected) in wrong {
-            let error = connect("https://127.0.0.1:1", &tls)
+            let error = connect("https://127.0.0.1:1", &tls, Holder::Operator)
                 .await
                 .unwrap_err()
                 .to_string();

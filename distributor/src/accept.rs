@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proto::Name;
 use rustls::ServerConfig;
@@ -21,6 +21,8 @@ use tonic::{Request, Status};
 
 use crate::config::Limits;
 use crate::role::{Role, RoleError};
+use crate::throttle::Throttle;
+use crate::tls_remedy::tls_remedy;
 
 /// Handshakes at a time. Whoever has no certificate can take these places and no others, and each for a short time.
 const HANDSHAKES: usize = 256;
@@ -71,6 +73,7 @@ pub(crate) async fn accept(
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let sources = Sources::default();
+    let refusals = Refusals::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     // A closed semaphore would end the loop; nobody closes it.
     while let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await {
@@ -96,7 +99,7 @@ pub(crate) async fn accept(
             places: Arc::clone(&places),
             time: limits.handshake,
         };
-        let connections = connections.clone();
+        let (connections, refusals) = (connections.clone(), refusals.clone());
         tokio::spawn(async move {
             let result = handshake.finish().await;
             drop((permit, entered));
@@ -105,14 +108,31 @@ pub(crate) async fn accept(
                     // The server may be gone.
                     let _ = connections.send(Ok(connection)).await;
                 }
-                Err(error) => log_refused(peer, &error),
+                Err(error) => refusals.log(peer, &error),
             }
         });
     }
 }
 
-fn log_refused(peer: SocketAddr, error: &RefusedConnection) {
-    tracing::warn!(%peer, %error, "connection refused");
+/// Writes a line a minute for each source and reason: who is refused tries again at once.
+#[derive(Clone)]
+struct Refusals(Arc<Mutex<Throttle<(IpAddr, String)>>>);
+
+impl Refusals {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Throttle::new(Instant::now()))))
+    }
+
+    fn log(&self, peer: SocketAddr, error: &RefusedConnection) {
+        let key = (source(peer.ip()), error.to_string());
+        // Nothing under the lock can panic half-way.
+        let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(withheld) = throttle.admit(key, Instant::now()) else {
+            return;
+        };
+        let remedy = tls_remedy(error).unwrap_or_default();
+        tracing::warn!(%peer, %error, remedy, withheld, "connection refused");
+    }
 }
 
 /// How many handshakes each source is in.

@@ -31,7 +31,9 @@ mod service_operator;
 mod session;
 mod state;
 mod store;
+mod throttle;
 mod tls;
+mod tls_remedy;
 mod tunnels;
 mod writer;
 
@@ -39,4 +41,6 @@ pub use config::{Config, CustomerLimits, Limits, TlsFiles};
 pub use role::{Role, RoleError};
 pub use server::{ServeError, Server};
 pub use store::StoreError;
+pub use throttle::Throttle;
 pub use tls::TlsError;
+pub use tls_remedy::tls_remedy;

@@ -1,6 +1,5 @@
 //! How a command fails: a message for people and an exit code for scripts.
 
-use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -88,9 +87,10 @@ impl From<PkiError> for Failure {
 impl From<ChannelError> for Failure {
     fn from(error: ChannelError) -> Self {
         let kind = match error {
-            ChannelError::File(_) | ChannelError::BadAuthority(_) | ChannelError::BadIdentity { .. } => {
-                Kind::Usage
-            }
+            ChannelError::File(_)
+            | ChannelError::BadAuthority(_)
+            | ChannelError::BadIdentity { .. }
+            | ChannelError::WrongHolder { .. } => Kind::Usage,
             ChannelError::Unreachable { .. } => Kind::Unreachable,
         };
         Self::new(kind, error)
@@ -99,13 +99,8 @@ impl From<ChannelError> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        // The connection broke: in TLS 1.3 a server that does not accept a certificate can do no more.
-        if let Some(cause) = status.source() {
-            let cause = channel::causes(cause);
-            return Self::new(
-                Kind::Unreachable,
-                format_args!("the distributor does not answer or does not accept this certificate: {cause}"),
-            );
+        if let Some(broken) = channel::broken(&status) {
+            return Self::new(Kind::Unreachable, broken);
         }
         let kind = match status.code() {
             Code::NotFound => Kind::NotFound,

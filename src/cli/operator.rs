@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::failure::Failure;
-use crate::channel;
+use crate::channel::{self, Holder};
 use crate::config::{self, OperatorConfig};
 
 /// Far above what a barrier takes.
@@ -52,7 +52,7 @@ pub(super) fn call<T>(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let channel = channel::connect(&config.distributor, &config.tls).await?;
+        let channel = channel::connect(&config.distributor, &config.tls, Holder::Operator).await?;
         calls(OperatorClient::with_interceptor(channel, with_deadline)).await
     })
 }

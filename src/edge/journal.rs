@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use distributor::Throttle;
 use ike::{Dropped, Event, What};
 use tracing::{Level, debug, info, warn};
 
 use super::metrics::{Family, Metrics};
-use super::throttle::Throttle;
 
 /// Writes a line a minute for each kind and peer; counts all.
 pub(crate) struct Journal {

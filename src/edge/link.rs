@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use distributor::Throttle;
 use proto::v1::fleet_client::FleetClient;
 use proto::{Applied, FromDistributor, Hello, Lease, ToDistributor, v1};
 use thiserror::Error;
@@ -15,8 +16,7 @@ use super::lease::{Clock, heartbeat_interval};
 use super::metrics::{Family, Metrics};
 use super::plan;
 use super::state::{Installed, LinkState, SharedReplica};
-use super::throttle::Throttle;
-use crate::channel::{self, ChannelError};
+use crate::channel::{self, ChannelError, Holder};
 use crate::config::EdgeConfig;
 
 /// Messages to the distributor that wait for HTTP/2's window; when they are more, heartbeats and reports wait too.
@@ -30,8 +30,10 @@ const TOMBSTONE_SWEEP: Duration = Duration::from_secs(600);
 enum SessionEnd {
     #[error(transparent)]
     Connect(#[from] ChannelError),
+    #[error("{0}")]
+    Broken(String),
     #[error("{}: {}", .0.code(), .0.message())]
-    Refused(#[from] tonic::Status),
+    Refused(tonic::Status),
     #[error("the distributor ended the session")]
     Closed,
     #[error("the distributor says something that cannot be: {0}")]
@@ -42,6 +44,12 @@ enum SessionEnd {
     Silent,
     #[error("the distributor gave incarnation {0} with another slot; to act under it again would repeat IVs")]
     IncarnationReused(u32),
+}
+
+impl From<tonic::Status> for SessionEnd {
+    fn from(status: tonic::Status) -> Self {
+        channel::broken(&status).map_or(Self::Refused(status), Self::Broken)
+    }
 }
 
 /// Keeps a session with the distributor for as long as the process lives.
@@ -70,7 +78,7 @@ impl Link {
     }
 
     async fn session(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
-        let channel = channel::connect(&self.config.distributor, &self.config.tls).await?;
+        let channel = channel::connect(&self.config.distributor, &self.config.tls, Holder::Edge).await?;
         let mut client = FleetClient::new(channel)
             .max_decoding_message_size(proto::limits::MESSAGE)
             .max_encoding_message_size(proto::limits::MESSAGE);

@@ -47,7 +47,6 @@ mod replica;
 pub(crate) mod selectors;
 mod sockets;
 mod state;
-mod throttle;
 
 use std::io;
 use std::net::SocketAddr;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
+use distributor::Throttle;
 use ike::{Path, Route, Secret};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -16,7 +17,6 @@ use super::input::{Datagram, Input, MOST_OCTETS};
 use super::metrics::{Family, Metrics};
 use super::sockets::Bound;
 use super::state::LinkState;
-use super::throttle::Throttle;
 
 /// Datagrams that one socket may bring before the others have their turn.
 const BATCH: usize = 64;

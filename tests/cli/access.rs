@@ -12,23 +12,27 @@ fn status_with(hub: &Hub, fleet: &Hub, name: &str) -> Ended {
 }
 
 #[test]
-fn only_an_operators_certificate_opens_the_operators_service() {
+fn only_an_operators_certificate_serves_an_operator() {
     let hub = Hub::start(&["e1"]);
     status_with(&hub, &hub, "ann").expect(0);
     status_with(&hub, &hub, "e1")
-        .expect(5)
-        .complains(&["only an operator", "edge e1"]);
+        .expect(2)
+        .complains(&["e1.pem", "edge e1", "operator's", "pki issue"]);
     status_with(&hub, &hub, "hub")
-        .expect(5)
-        .complains(&["only an operator"]);
+        .expect(2)
+        .complains(&["hub.pem", "distributor hub", "operator's"]);
 }
 
 #[test]
 fn an_operator_does_not_trust_another_fleets_distributor() {
-    let (hub, other) = (Hub::start(&[]), Hub::start(&[]));
-    status_with(&hub, &other, "ann")
-        .expect(5)
-        .complains(&["no connection", "invalid peer certificate"]);
+    let (mut hub, other) = (Hub::start(&[]), Hub::start(&[]));
+    status_with(&hub, &other, "ann").expect(5).complains(&[
+        "no connection",
+        "invalid peer certificate",
+        "`ca` names on this side",
+    ]);
+    let (_, log) = hub.stop("-TERM");
+    assert!(log.contains("`ca` names on the other side"), "{log}");
 }
 
 #[test]
@@ -39,9 +43,15 @@ fn a_distributor_does_not_trust_another_fleets_operator() {
     }
     hub.operator("fleet status")
         .expect(5)
-        .complains(&["does not accept this certificate"]);
+        .complains(&["does not accept this certificate", "`ca` names there"]);
+    hub.operator("fleet status").expect(5);
     let (_, log) = hub.stop("-TERM");
-    assert!(log.contains("certificate"), "{log}");
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("connection refused"))
+        .collect();
+    assert_eq!(lines.len(), 1, "a line a minute: {log}");
+    assert!(lines[0].contains("`ca` names on this side"), "{log}");
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn an_edge_does_not_start_with_wrong_keys() {
         ended
     };
     start_with("e1.key", "ann.key").complains(&["e1.pem", "ann.key", "no certificate and key"]);
+    start_with("e1.", "ann.").complains(&["ann.pem", "operator ann", "edge's", "pki issue"]);
     start_with("e1.key", "fleet.key").complains(&["fleet.key", "no certificate and key"]);
     start_with("ca.pem", "e1.key").complains(&["e1.key", "no certificate in it"]);
     start_with(fleet_key.to_str().unwrap(), "/nowhere/fleet.key")

@@ -17,11 +17,12 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use super::kernel::FakeKernel;
+use crate::channel::{self, Holder};
 use crate::config::{EdgeConfig, TlsFiles};
 use crate::edge::sockets::Sockets;
 use crate::edge::{Doors, Edge};
 use crate::fleet_key::FleetKey;
-use crate::{channel, pki, seal};
+use crate::{pki, seal};
 
 /// Where customers send to, as far as IKE is told.
 pub(super) const ANYCAST: SocketAddr =
@@ -141,7 +142,11 @@ impl Fleet {
 
     pub(super) async fn operator(&self) -> OperatorClient<Channel> {
         let url = format!("https://{}", self.address);
-        OperatorClient::new(channel::connect(&url, &self.tls("ann")).await.unwrap())
+        OperatorClient::new(
+            channel::connect(&url, &self.tls("ann"), Holder::Operator)
+                .await
+                .unwrap(),
+        )
     }
 
     /// Adds the tunnel that suits `customer`; returns when every edge has it.
