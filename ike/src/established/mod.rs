@@ -52,6 +52,8 @@ pub(crate) struct Established {
     deferred: Vec<Deferred>,
     /// When we rekey it; once another has taken its place: when we delete it, should the peer not have.
     until: Option<Instant>,
+    /// Our SPIs of IKE SAs that a process before this one has promised to the peer.
+    inherited: Vec<u64>,
     /// Rekeys that the peer has refused, one after the other.
     refusals: u8,
     /// Of the peer's request and of its response.
@@ -104,6 +106,7 @@ impl Established {
             committing: None,
             deferred: Vec::new(),
             until: None,
+            inherited: Vec::new(),
             refusals: 0,
             requested: Assembly::default(),
             responded: Assembly::default(),
@@ -118,6 +121,7 @@ impl Established {
 
     pub(crate) fn restored(state: State, now: Instant) -> Self {
         let mut sa = Self::new(state, now);
+        sa.inherited = sa.promised_spis().collect();
         match &sa.state.exchange {
             // It was committed before its request left, and nothing was sent behind it.
             Some(exchange) => {

@@ -53,9 +53,9 @@ impl Established {
         self.report(What::IkeRekeyed { heir: spis, by }, cx.out);
         let mut heir = Established::new(heir, cx.now);
         // Who has begun a rekey gives its token in an exchange of its own (RFC 6290 section 4.3). Not if it was the owner before:
-        // who holds its slot now does not know of the SPI before this commit, and may have shown the token.
-        let is_ours = cx.spi_mask.slot_of(spis.responder) == Some(cx.config.slot);
-        if let (Side::Us, true, Some(tokens)) = (by, is_ours, cx.tokens) {
+        // who has held its slot since, this very edge perhaps, did not know of the SPI, and may have shown the token.
+        let is_inherited = self.inherited.contains(&spis.responder);
+        if let (Side::Us, false, Some(tokens)) = (by, is_inherited, cx.tokens) {
             heir.requests.push(Request::GiveToken(tokens.of(spis)));
         }
         heir.state.children = std::mem::take(&mut self.state.children);
