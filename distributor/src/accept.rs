@@ -32,7 +32,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who is at the other end of a connection, as its certificate proves.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller(Role);
+pub(crate) struct Caller {
+    role: Role,
+    address: IpAddr,
+}
 
 impl Caller {
     /// The caller of a request.
@@ -43,9 +46,14 @@ impl Caller {
             .ok_or_else(|| Status::unauthenticated("the connection has no certificate"))
     }
 
+    /// Where its machine is, or the address translator before it.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// An edge's name, or PERMISSION_DENIED.
     pub(crate) fn edge(&self) -> Result<&Name, Status> {
-        match &self.0 {
+        match &self.role {
             Role::Edge(name) => Ok(name),
             other => Err(Status::permission_denied(format!(
                 "only an edge may ask this, not {other}"
@@ -55,7 +63,7 @@ impl Caller {
 
     /// An operator's name, or PERMISSION_DENIED.
     pub(crate) fn operator(&self) -> Result<&Name, Status> {
-        match &self.0 {
+        match &self.role {
             Role::Operator(name) => Ok(name),
             other => Err(Status::permission_denied(format!(
                 "only an operator may ask this, not {other}"
@@ -95,6 +103,7 @@ pub(crate) async fn accept(
         let config = Arc::clone(&tls.borrow());
         let handshake = Handshake {
             stream,
+            address: peer.ip().to_canonical(),
             config,
             places: Arc::clone(&places),
             time: limits.handshake,
@@ -189,6 +198,7 @@ fn source(peer: IpAddr) -> IpAddr {
 
 struct Handshake {
     stream: TcpStream,
+    address: IpAddr,
     config: Arc<ServerConfig>,
     places: Arc<Semaphore>,
     time: Duration,
@@ -224,7 +234,10 @@ impl Handshake {
             .map_err(|_| RefusedConnection::TooMany)?;
         Ok(Connection {
             stream,
-            caller: Caller(role),
+            caller: Caller {
+                role,
+                address: self.address,
+            },
             _place: place,
         })
     }

@@ -1,6 +1,7 @@
 //! The living edges: their leases, how far they have come, and what their kernels refuse.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::barrier::{Barrier, WaitId};
 use crate::config::Limits;
 use crate::lease::{Leases, SessionId, Standing};
+use crate::rivals::Rivals;
 use crate::state::State;
 
 /// The living edges. The lock is held for moments only, and never while anything else is waited for.
@@ -22,9 +24,18 @@ struct Members {
     leases: Leases,
     barrier: Barrier,
     reports: BTreeMap<Slot, Report>,
-    /// Cancelled when a newer session of the same edge begins.
-    sessions: BTreeMap<Slot, CancellationToken>,
+    /// The newest of each edge.
+    sessions: BTreeMap<Slot, Newest>,
+    rivals: Rivals,
     waiting: BTreeMap<WaitId, oneshot::Sender<()>>,
+}
+
+/// The newest session of an edge, which may have ended.
+#[derive(Debug)]
+struct Newest {
+    address: IpAddr,
+    /// Cancelled when a newer one begins.
+    replaced: CancellationToken,
 }
 
 /// What an edge's kernel refuses.
@@ -41,6 +52,8 @@ pub(crate) struct Member {
     pub(crate) is_lagging: bool,
     pub(crate) applied: u64,
     pub(crate) report: Report,
+    /// Where the machines are that take turns as this edge; none while it is one machine.
+    pub(crate) rivals: Vec<IpAddr>,
 }
 
 impl Fleet {
@@ -52,24 +65,38 @@ impl Fleet {
             leases.grant(edge.slot, now);
             barrier.resume(edge.slot);
         }
-        let (reports, sessions, waiting) = Default::default();
+        let (reports, sessions, rivals, waiting) = Default::default();
         Self(Mutex::new(Members {
             leases,
             barrier,
             reports,
             sessions,
+            rivals,
             waiting,
         }))
     }
 
+    /// A process at `address` comes back whose edge another process has been meanwhile. The addresses of both, when this is
+    /// new.
+    pub(crate) fn note_rival(&self, slot: Slot, address: IpAddr, now: Instant) -> Option<Vec<IpAddr>> {
+        let mut members = self.lock();
+        let before = members.sessions.get(&slot).map(|newest| newest.address);
+        let is_new = members.rivals.note(slot, address, before, now);
+        is_new.then(|| members.rivals.of(slot, now))
+    }
+
     /// Begins an edge's session and ends the one it had.
-    pub(crate) fn attach(self: &Arc<Self>, slot: Slot, now: Instant) -> Session {
+    pub(crate) fn attach(self: &Arc<Self>, slot: Slot, address: IpAddr, now: Instant) -> Session {
         let mut members = self.lock();
         let returning = members.leases.is_held(slot, now);
         let id = members.leases.attach(slot, now);
         let replaced = CancellationToken::new();
-        if let Some(older) = members.sessions.insert(slot, replaced.clone()) {
-            older.cancel();
+        let newest = Newest {
+            address,
+            replaced: replaced.clone(),
+        };
+        if let Some(older) = members.sessions.insert(slot, newest) {
+            older.replaced.cancel();
         }
         members.barrier.join(slot, now, returning);
         Session {
@@ -124,6 +151,7 @@ impl Fleet {
             is_lagging: progress.is_lagging(),
             applied: progress.applied,
             report: members.reports.get(&slot).cloned().unwrap_or_default(),
+            rivals: members.rivals.of(slot, now),
         })
     }
 
@@ -145,6 +173,7 @@ impl Fleet {
             members.barrier.forget(*slot);
             members.reports.remove(slot);
             members.sessions.remove(slot);
+            members.rivals.forget(*slot);
         }
         silent
     }
@@ -209,9 +238,11 @@ impl Session {
         Ok(())
     }
 
-    /// Returns when a newer session of the edge has begun.
-    pub(crate) async fn replaced(&self) {
+    /// Returns when a newer session of the edge has begun: from where, unless the edge is forgotten by now.
+    pub(crate) async fn replaced(&self) -> Option<IpAddr> {
         self.replaced.cancelled().await;
+        let members = self.fleet.lock();
+        members.sessions.get(&self.slot).map(|newest| newest.address)
     }
 }
 

@@ -23,6 +23,7 @@ mod properties;
 #[path = "../tests/fleet/support/records.rs"]
 mod records;
 mod refusal;
+mod rivals;
 mod role;
 mod rules;
 mod server;

@@ -1,17 +1,19 @@
 //! The service for edges.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use proto::v1::{self, fleet_server};
-use proto::{Commit, Hello, Lease, Name, ToDistributor};
+use proto::{Commit, Hello, Lease, Name, Slot, ToDistributor};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::accept::Caller;
 use crate::core::{Core, invalid};
 use crate::feed::Feed;
+use crate::rivals::REMEDY;
 use crate::session::Conversation;
 use crate::{membership, rules};
 
@@ -25,12 +27,17 @@ impl fleet_server::Fleet for EdgeService {
         &self,
         request: Request<Streaming<v1::SyncRequest>>,
     ) -> Result<Response<Self::SyncStream>, Status> {
-        let name = edge_name(&request)?;
+        let caller = Caller::of(&request)?;
+        let (name, address) = (caller.edge()?.clone(), caller.address());
         let mut inbound = request.into_inner();
         let hello = self.hello(&mut inbound).await?;
+        let was_overtaken = self.was_overtaken(&name, &hello);
         let lease = self.join(&name, &hello).await?;
         let feed = Feed::new(self.0.states.clone(), hello.resume);
-        let session = self.0.fleet.attach(lease.slot, Instant::now());
+        if was_overtaken {
+            self.note_rival(&name, lease.slot, address);
+        }
+        let session = self.0.fleet.attach(lease.slot, address, Instant::now());
         self.check_still_known(&name, lease)?;
         tracing::info!(edge = %name, slot = %lease.slot, resumes = hello.resume.is_some(), "session begins");
 
@@ -96,6 +103,22 @@ impl EdgeService {
             heartbeat: None,
             store: state.counters().store,
         })
+    }
+
+    /// True when this process has lived on while another was given the edge's newest incarnation.
+    fn was_overtaken(&self, name: &Name, hello: &Hello) -> bool {
+        let state = self.0.state();
+        let newest = state.edge(name).map(|edge| edge.incarnation);
+        hello.incarnation.is_some() && hello.incarnation < newest
+    }
+
+    fn note_rival(&self, name: &Name, slot: Slot, address: IpAddr) {
+        if let Some(machines) = self.0.fleet.note_rival(slot, address, Instant::now()) {
+            tracing::warn!(
+                edge = %name, ?machines,
+                "several machines have this edge's certificate and take turns: {REMEDY}"
+            );
+        }
     }
 
     /// Between joining and beginning its session an edge has no lease to keep it from being forgotten.

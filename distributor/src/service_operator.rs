@@ -259,6 +259,7 @@ fn edge_status(edge: &Edge, member: &Member) -> v1::EdgeStatus {
             .collect(),
         failures_total: member.report.failures_total,
         incarnation: edge.incarnation,
+        rivals: member.rivals.iter().map(ToString::to_string).collect(),
     }
 }
 

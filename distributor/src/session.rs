@@ -3,6 +3,7 @@
 //! The connection's own task asks for the next message whenever it has room for one, and all of the session happens in
 //! that question: no task and no queue stands between the state and the connection.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use futures_util::stream;
@@ -15,6 +16,7 @@ use tonic::{Status, Streaming};
 use crate::core::invalid;
 use crate::feed::Feed;
 use crate::fleet::Session;
+use crate::rivals::REMEDY;
 
 /// What an edge and the distributor say to each other in a session.
 pub(crate) struct Conversation {
@@ -57,9 +59,7 @@ impl Conversation {
             }
             tokio::select! {
                 biased;
-                () = self.session.replaced() => {
-                    return Err(Status::aborted("another session of this edge has begun"));
-                }
+                by = self.session.replaced() => return Err(replaced(&self.name, by)),
                 () = self.shutdown.cancelled() => return Err(shutting_down()),
                 heard = self.inbound.message() => {
                     let heard = heard?.ok_or_else(|| Status::ok("the edge has ended it"))?;
@@ -84,6 +84,15 @@ impl Conversation {
         }
         Ok(())
     }
+}
+
+/// A process whose own connection broke does not hear it: it is for another machine, or for one that was thought to be gone.
+fn replaced(edge: &Name, by: Option<IpAddr>) -> Status {
+    let place = by.map(|address| format!(" from {address}")).unwrap_or_default();
+    Status::aborted(format!(
+        "another session of edge {edge} has begun{place}; if that is another machine, both have one certificate: \
+         {REMEDY}"
+    ))
 }
 
 fn shutting_down() -> Status {

@@ -58,6 +58,8 @@ struct EdgeView {
     failures: Vec<Refusal>,
     /// `failures` holds the first of them only.
     failures_total: u32,
+    /// Addresses of the machines that take turns as this edge, since they have one certificate.
+    rivals: Vec<String>,
 }
 
 impl From<v1::FleetStatusResponse> for FleetView {
@@ -91,6 +93,7 @@ impl EdgeView {
             incarnation: edge.incarnation,
             failures: edge.failures.into_iter().map(Refusal::from).collect(),
             failures_total: edge.failures_total,
+            rivals: edge.rivals,
         }
     }
 }
@@ -141,6 +144,14 @@ fn print(status: &FleetView) -> Result<(), Failure> {
         }),
     )?;
     for edge in edges {
+        if !edge.rivals.is_empty() {
+            output::text(format_args!(
+                "{0}: several machines have its certificate and take turns: {1}; `anyswan pki issue --dir DIR edge NAME` makes \
+                 one of its own for one of them",
+                edge.name,
+                edge.rivals.join(", ")
+            ))?;
+        }
         for Refusal { what, reason, .. } in &edge.failures {
             output::text(format_args!("{}: {what}: {reason}", edge.name))?;
         }

@@ -35,12 +35,17 @@ pub(crate) struct Edge {
 impl Edge {
     /// Begins a session; returns when the edge has the first snapshot.
     pub(crate) async fn join(hub: &Hub, name: &str, kernel: Kernel) -> Self {
+        Self::join_as(hub, name, kernel, None).await
+    }
+
+    /// As the process that was given this incarnation.
+    pub(crate) async fn join_as(hub: &Hub, name: &str, kernel: Kernel, incarnation: Option<u32>) -> Self {
         let mut client = FleetClient::new(channel(hub, name).await);
         let (outgoing, requests) = mpsc::channel::<v1::SyncRequest>(8);
         let hello = Hello {
             forward: "127.0.0.1:4501".parse().unwrap(),
             resume: None,
-            incarnation: None,
+            incarnation,
         };
         outgoing
             .send((&ToDistributor::Hello(hello)).into())
@@ -144,6 +149,10 @@ impl Edge {
             .await
             .unwrap();
         (spis.responder, inbound_spi)
+    }
+
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.lease.incarnation
     }
 
     /// Ends the session; the lease runs on.

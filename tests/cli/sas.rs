@@ -105,6 +105,23 @@ async fn an_edge_that_does_not_keep_up_is_named() {
 }
 
 two_threads! {
+async fn machines_that_share_a_certificate_are_shown() {
+    let mut hub = Hub::start(&["e1"]);
+    let first = Edge::join(&hub, "e1", Kernel::Willing).await;
+    let _second = Edge::join(&hub, "e1", Kernel::Willing).await;
+    let _back = Edge::join_as(&hub, "e1", Kernel::Willing, Some(first.incarnation())).await;
+
+    let status = hub.operator("fleet status --json").expect(0).json();
+    assert_eq!(status["edges"][0]["rivals"], json!(["127.0.0.1"]));
+    let text = hub.operator("fleet status").expect(0).stdout;
+    let (_, log) = hub.stop("-TERM");
+    for told in [text, log] {
+        assert!(["e1", "several machines", "127.0.0.1", "pki issue"].iter().all(|part| told.contains(part)), "{told}");
+    }
+}
+}
+
+two_threads! {
 async fn the_fleets_status_tells_slots_states_and_failures() {
     let hub = Hub::start(&["e1", "e2"]);
     hub.add_tunnel("acme", "").expect(0);

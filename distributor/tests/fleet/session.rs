@@ -173,6 +173,31 @@ async fn a_second_session_replaces_the_first() {
     );
 }
 
+/// A machine was cloned, its certificate with it.
+#[tokio::test]
+async fn machines_with_one_certificate_are_named() {
+    let lab = Lab::start().await;
+    let mut operator = lab.operator().await;
+    let mut rivals = async || {
+        let status = operator.fleet_status(FleetStatusRequest {}).await.unwrap();
+        status.into_inner().edges[0].rivals.clone()
+    };
+    let mut first = lab.edge("e1").await;
+    let _second = lab.edge("e1").await;
+    let told = first.end().await;
+    assert!(
+        told.message().contains("edge e1") && told.message().contains("from 127.0.0.1"),
+        "{told}"
+    );
+    assert!(rivals().await.is_empty(), "it may have been restarted");
+
+    let own = Some(first.lease.incarnation);
+    let _back = Edge::connect(lab.channel("edge", "e1").await, first.heard, own)
+        .await
+        .unwrap();
+    assert_eq!(rivals().await, ["127.0.0.1"]);
+}
+
 #[tokio::test]
 async fn a_process_keeps_its_incarnation_over_sessions_and_no_other_gets_it() {
     let mut lab = Lab::start().await;
