@@ -4,12 +4,13 @@
 //! once. After a failed write the file is closed, and opened and read again before the next one, because nobody can
 //! say what of the failed write it holds.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use prost::Message;
 use proto::{Invalid, Key, Record, v1};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::draft::Writes;
@@ -43,7 +44,9 @@ pub struct StoreError {
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error(transparent)]
-    Database(#[from] redb::Error),
+    Database(redb::Error),
+    #[error("is damaged: {0}; move it away, start the distributor, and add the tunnels again")]
+    Damaged(String),
     #[error("holds a record that breaks the schema: {0}")]
     Record(#[from] Invalid),
     #[error("has format {0}, and this program knows {FORMAT_NOW}")]
@@ -54,6 +57,31 @@ enum Fault {
     Behind(u64, u64),
     #[error("the system gives no random numbers")]
     NoRandomness,
+}
+
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Corrupted(reason) => Self::Damaged(reason),
+            // It is no file of redb's, or ends too early.
+            redb::Error::Io(error)
+                if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+            {
+                Self::Damaged(error.to_string())
+            }
+            error => Self::Database(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// True when the file will not become better by itself.
+    pub fn is_lasting(&self) -> bool {
+        match self.fault {
+            Fault::Damaged(_) | Fault::Record(_) | Fault::Format(_) | Fault::Counter(_) => true,
+            Fault::Database(_) | Fault::Behind(..) | Fault::NoRandomness => false,
+        }
+    }
 }
 
 /// Opens the file: a function, so that a test can put another medium in its place.
@@ -71,7 +99,7 @@ impl Store {
     /// Opens the file at `path`, or makes it, and reads all of it.
     pub(crate) fn open(path: &Path) -> Result<(Self, State), StoreError> {
         let file = path.to_owned();
-        let opener = Box::new(move || Database::builder().set_cache_size(CACHE).create(&file));
+        let opener = Box::new(move || builder().create(&file));
         Self::open_with(path, opener)
     }
 
@@ -128,6 +156,13 @@ impl Store {
             fault,
         }
     }
+}
+
+/// The whole file is checked each time that it is opened: redb panics at some faults in one that it trusts.
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
+    builder
 }
 
 fn write(database: &Database, batch: &[Writes]) -> Result<(), redb::Error> {

@@ -65,10 +65,11 @@ impl From<edge::Error> for Failure {
 
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
-        let kind = if matches!(error, ServeError::Tls(_)) {
-            Kind::Usage
-        } else {
-            Kind::Failed
+        let kind = match &error {
+            ServeError::Tls(_) => Kind::Usage,
+            // To start again would not help.
+            ServeError::Store(error) if error.is_lasting() => Kind::Usage,
+            _ => Kind::Failed,
         };
         Self::new(kind, error)
     }

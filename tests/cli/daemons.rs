@@ -31,6 +31,21 @@ fn what_was_added_survives_a_clean_stop_and_a_kill() {
 }
 
 #[test]
+fn a_damaged_store_is_named_with_the_remedy() {
+    let mut hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    hub.stop("-TERM");
+    let store = hub.path("fleet.redb");
+    let mut octets = fs::read(&store).unwrap();
+    octets[4096..].fill(0xff);
+    fs::write(&store, octets).unwrap();
+    let config = hub.path("distributor.toml");
+    run(["distributor", "--config", config.to_str().unwrap()], "")
+        .expect(2)
+        .complains(&["fleet.redb", "is damaged", "move it away"]);
+}
+
+#[test]
 fn a_wrong_config_names_file_line_and_field() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("daemon.toml");

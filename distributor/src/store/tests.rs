@@ -33,8 +33,22 @@ impl Disk {
 
     pub(crate) fn open(&self) -> Result<(Store, State), StoreError> {
         let disk = self.clone();
-        let opener = Box::new(move || Database::builder().create_with_backend(disk.clone()));
+        let opener = Box::new(move || builder().create_with_backend(disk.clone()));
         Store::open_with(Path::new("/disk/fleet.redb"), opener)
+    }
+
+    fn read_all(&self) -> Vec<u8> {
+        let mut octets = vec![0; self.content.len().unwrap() as usize];
+        self.content.read(0, &mut octets).unwrap();
+        octets
+    }
+
+    /// With this on it.
+    fn holding(octets: &[u8]) -> Self {
+        let disk = Self::new();
+        disk.content.set_len(octets.len() as u64).unwrap();
+        disk.content.write(0, octets).unwrap();
+        disk
     }
 
     fn check_space(&self) -> io::Result<()> {
@@ -196,4 +210,48 @@ fn a_later_format_is_refused() {
     drop(store);
     let error = disk.open().map(drop).unwrap_err().to_string();
     assert!(error.contains("has format 2"), "{error}");
+}
+
+/// Of each damaged copy: the error, or `None` where the damage did not matter.
+fn errors_of(damaged: impl IntoIterator<Item = Vec<u8>>) -> Vec<Option<String>> {
+    let error = |octets: Vec<u8>| Disk::holding(&octets).open().err().map(|error| error.to_string());
+    damaged.into_iter().map(error).collect()
+}
+
+#[test]
+fn a_damaged_file_is_told_with_the_remedy_wherever_the_damage_is() {
+    let disk = Disk::new();
+    let (mut store, mut state) = disk.open().unwrap();
+    for id in 1..=50 {
+        state = add(&mut store, &state, id).unwrap();
+    }
+    drop(store);
+    let octets = disk.read_all();
+    let overwritten = |start: usize| {
+        let mut copy = octets.clone();
+        let end = octets.len().min(start + 256);
+        copy[start..end].fill(0xff);
+        copy
+    };
+    let cut = |end: usize| octets[..end].to_vec();
+    let everywhere = || (1..octets.len()).step_by(2048);
+    let errors = errors_of(everywhere().map(overwritten).chain(everywhere().map(cut)));
+    let told: Vec<_> = errors.into_iter().flatten().collect();
+    assert!(told.len() > 10, "{told:?}");
+    for error in told {
+        assert!(
+            error.starts_with("store /disk/fleet.redb: is damaged: ")
+                && error.contains("add the tunnels again"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_told() {
+    for octets in [b"something else".to_vec(), vec![0; 100_000]] {
+        let error = Disk::holding(&octets).open().err().unwrap();
+        assert!(error.is_lasting(), "{error}");
+        assert!(error.to_string().contains("is damaged"), "{error}");
+    }
 }
