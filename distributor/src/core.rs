@@ -39,13 +39,23 @@ impl Core {
         rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
         deadline: Duration,
     ) -> Result<(Outcome, Vec<v1::EdgeProgress>), Status> {
-        let Durable { outcome, wait } = self.writer.change(rule).await?;
+        let durable = self.writer.change(rule).await?;
+        Ok(self.spread(durable, deadline).await)
+    }
+
+    /// Waits for the edges to apply a change, for at most `deadline` from when it is durable.
+    pub(crate) async fn spread(
+        &self,
+        durable: Durable,
+        deadline: Duration,
+    ) -> (Outcome, Vec<v1::EdgeProgress>) {
+        let Durable { outcome, wait } = durable;
         let edges = wait.finish(deadline).await;
         let state = self.state();
         let progress = edges
             .into_iter()
             .filter_map(|(slot, took)| self.progress(&state, outcome.revision, slot, took));
-        Ok((outcome, progress.collect()))
+        (outcome, progress.collect())
     }
 
     /// How far an edge has come with the change of a revision; `took` is `None` when it has not applied it.

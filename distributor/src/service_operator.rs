@@ -45,9 +45,9 @@ impl operator_server::Operator for OperatorService {
         };
         let tunnel = tunnel.ok_or_else(|| invalid(Invalid::missing("tunnel")))?;
         let tunnel: Sealed<Tunnel> = tunnel.try_into().map_err(invalid)?;
-        tracing::info!(%operator, tunnel = %tunnel.header().name, ?replaces, "puts a tunnel");
+        let deed = format!("put tunnel {}", tunnel.header().name);
         let rule = move |draft: &mut _| tunnels::put(draft, tunnel, replaces);
-        let (outcome, edges) = self.0.change(rule, self.0.limits.barrier).await?;
+        let (outcome, edges) = self.change(&operator, &deed, rule).await?;
         Ok(Response::new(v1::PutTunnelResponse {
             revision: outcome.revision,
             edges,
@@ -60,9 +60,9 @@ impl operator_server::Operator for OperatorService {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let operator = operator_name(&request)?;
         let tunnel: Name = request.into_inner().name.parse().map_err(invalid)?;
-        tracing::info!(%operator, %tunnel, "removes a tunnel");
+        let deed = format!("remove tunnel {tunnel}");
         let rule = move |draft: &mut _| tunnels::remove(draft, tunnel);
-        self.change_everywhere(rule).await
+        self.change_everywhere(&operator, &deed, rule).await
     }
 
     async fn revoke(
@@ -71,9 +71,9 @@ impl operator_server::Operator for OperatorService {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let operator = operator_name(&request)?;
         let target = parse_target(request.into_inner()).map_err(invalid)?;
-        tracing::info!(%operator, ?target, "revokes");
+        let deed = format!("revoke {target}");
         let rule = move |draft: &mut _| tunnels::revoke(draft, target);
-        self.change_everywhere(rule).await
+        self.change_everywhere(&operator, &deed, rule).await
     }
 
     async fn list_tunnels(
@@ -152,13 +152,34 @@ impl operator_server::Operator for OperatorService {
 }
 
 impl OperatorService {
+    /// Makes an operator's change and waits for the edges to apply it. `deed` is for the log, which tells what was decided.
+    async fn change(
+        &self,
+        operator: &Name,
+        deed: &str,
+        rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
+    ) -> Result<(Outcome, Vec<v1::EdgeProgress>), Status> {
+        match self.0.writer.change(rule).await {
+            Ok(durable) => {
+                tracing::info!(%operator, deed, revision = durable.outcome.revision, "an operator's change is made");
+                Ok(self.0.spread(durable, self.0.limits.barrier).await)
+            }
+            Err(error) => {
+                tracing::warn!(%operator, deed, reason = %error, "an operator's change is not made");
+                Err(error.into())
+            }
+        }
+    }
+
     /// Removes something, and tells of every known edge whether it has done so. One whose lease has run out may forward
     /// until the leases of its SAs end, so it is shown too.
     async fn change_everywhere(
         &self,
+        operator: &Name,
+        deed: &str,
         rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        let (outcome, mut edges) = self.0.change(rule, self.0.limits.barrier).await?;
+        let (outcome, mut edges) = self.change(operator, deed, rule).await?;
         let Outcome {
             revision,
             ike_sas,

@@ -1,5 +1,7 @@
 //! What an operator may change.
 
+use std::fmt;
+
 use proto::{Body, InboundSpi, Key, Name, Sealed, Tunnel};
 
 use crate::clash;
@@ -15,6 +17,17 @@ pub(crate) enum Target {
     IkeSa(u64),
     /// By inbound SPI.
     ChildSa(InboundSpi),
+}
+
+/// As an operator says it.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tunnel(name) => write!(f, "the SAs of tunnel {name}"),
+            Self::IkeSa(spi) => Key::IkeSa(*spi).fmt(f),
+            Self::ChildSa(spi) => Key::ChildSa(*spi).fmt(f),
+        }
+    }
 }
 
 /// What a tunnel may take the place of.

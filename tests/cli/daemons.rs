@@ -31,6 +31,30 @@ fn what_was_added_survives_a_clean_stop_and_a_kill() {
 }
 
 #[test]
+fn the_distributors_log_tells_what_was_decided() {
+    let mut hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    hub.add_tunnel("acme", "").expect(1);
+    hub.operator("sa revoke --tunnel acme").expect(0);
+    hub.operator("tunnel remove acme").expect(0);
+    let (_, log) = hub.stop("-TERM");
+    let about = |deed: &str| -> Vec<&str> { log.lines().filter(|line| line.contains(deed)).collect() };
+    let [made, refused] = about("put tunnel acme")[..] else {
+        panic!("two lines: {log}");
+    };
+    assert!(
+        made.contains("INFO") && made.contains("is made") && made.contains("ann"),
+        "{made}"
+    );
+    assert!(
+        refused.contains("WARN") && refused.contains("not made") && refused.contains("exists already"),
+        "{refused}"
+    );
+    assert_eq!(about("revoke the SAs of tunnel acme").len(), 1, "{log}");
+    assert_eq!(about("remove tunnel acme").len(), 1, "{log}");
+}
+
+#[test]
 fn a_damaged_store_is_named_with_the_remedy() {
     let mut hub = Hub::start(&[]);
     hub.add_tunnel("acme", "").expect(0);
