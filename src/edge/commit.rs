@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use ike::CommitOutcome;
 use proto::v1;
 use tokio::sync::watch;
 use tonic::Code;
-use tracing::warn;
 
 use super::backoff::Backoff;
 use super::lease::Tenure;
@@ -15,6 +13,15 @@ use super::state::LinkState;
 
 /// For an answer to a commit: far beyond any barrier.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a change does not become true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// For the log, which has a line a minute for each.
+    pub(crate) kind: &'static str,
+    /// Who or what is wrong.
+    pub(crate) reason: String,
+}
 
 /// Sends the commits of one tenure.
 #[derive(Clone)]
@@ -28,7 +35,7 @@ impl Committer {
     /// Returns when the fleet has taken the commit or refused it; `None` when it is no longer this process's to make.
     /// Every attempt sends the same octets, so that one which was carried out without our hearing of it does no harm
     /// when it comes again.
-    pub(crate) async fn commit(mut self, request: v1::CommitRequest) -> Option<CommitOutcome> {
+    pub(crate) async fn commit(mut self, request: v1::CommitRequest) -> Option<Result<(), Refused>> {
         let mut backoff = Backoff::new();
         loop {
             let mut client = self.session().await?;
@@ -37,14 +44,16 @@ impl Committer {
             let status = match client.commit(attempt).await {
                 Ok(_) => {
                     self.metrics.count(Family::Commits, "done");
-                    return Some(CommitOutcome::Done);
+                    return Some(Ok(()));
                 }
                 Err(status) => status,
             };
             if is_final(status.code()) {
                 self.metrics.count(Family::Commits, "refused");
-                warn!(code = %status.code(), reason = status.message(), "the fleet refuses a commit");
-                return Some(CommitOutcome::Refused);
+                return Some(Err(Refused {
+                    kind: status.code().description(),
+                    reason: status.message().to_owned(),
+                }));
             }
             self.metrics.count(Family::Commits, "retried");
             tokio::time::sleep(backoff.next()).await;

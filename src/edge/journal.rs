@@ -4,15 +4,17 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use distributor::Throttle;
-use ike::{Dropped, Event, What};
+use ike::{Dropped, Event, IkeSpis, What};
 use tracing::{Level, debug, info, warn};
 
+use super::commit::Refused;
 use super::metrics::{Family, Metrics};
 
-/// Writes a line a minute for each kind and peer; counts all.
+/// Writes a line a minute for each kind and peer, or tunnel; counts all.
 pub(crate) struct Journal {
     metrics: Metrics,
     throttle: Throttle<(&'static str, IpAddr)>,
+    refusals: Throttle<(&'static str, String)>,
 }
 
 impl Journal {
@@ -20,6 +22,7 @@ impl Journal {
         Self {
             metrics,
             throttle: Throttle::new(Instant::now()),
+            refusals: Throttle::new(Instant::now()),
         }
     }
 
@@ -45,6 +48,21 @@ impl Journal {
             Level::WARN => line!(warn),
             _ => line!(debug),
         }
+    }
+
+    /// What the responder wanted does not become true.
+    pub(crate) fn note_refused(&mut self, tunnel: &str, ike: IkeSpis, refused: &Refused, now: Instant) {
+        let Some(withheld) = self.refusals.admit((refused.kind, tunnel.to_owned()), now) else {
+            return;
+        };
+        let ike_sa = format!("{:016x}", ike.responder);
+        warn!(
+            tunnel,
+            ike_sa,
+            reason = refused.reason,
+            withheld,
+            "the fleet refuses a commit"
+        );
     }
 
     /// `Some` when the line may be written, as [`Throttle::admit`] says. What only a peer that has proved who it is can cause,
@@ -125,6 +143,10 @@ fn level(what: &What) -> Level {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek;
+    use std::sync::Arc;
+    use std::time::Duration;
+
     use super::*;
 
     /// Whoever sends a protected message with an SPI that nobody has is answered so (RFC 6290), hundreds of times a second.
@@ -136,5 +158,54 @@ mod tests {
         let what = What::Disowned;
         let mut lines = || journal.admit(level(&what), (kind(&what), peer), now);
         assert_eq!((lines(), lines()), (Some(0), None));
+    }
+
+    /// A customer's router that asks again and again for what the fleet does not take.
+    #[test]
+    fn refused_commits_are_a_line_a_minute_for_each_reason_and_tunnel() {
+        let now = Instant::now();
+        let refused = |kind| Refused {
+            kind,
+            reason: "there is no tunnel acme".to_owned(),
+        };
+        let spis = IkeSpis {
+            initiator: 1,
+            responder: 0xab,
+        };
+        let log = logged(|| {
+            let mut journal = Journal::new(Metrics::default());
+            let mut note =
+                |tunnel, kind, after| journal.note_refused(tunnel, spis, &refused(kind), now + after);
+            for _ in 0..10 {
+                note("acme", "missing", Duration::ZERO);
+            }
+            note("acme", "taken", Duration::ZERO);
+            note("beta", "missing", Duration::ZERO);
+            note("acme", "missing", Duration::from_secs(60));
+        });
+        let lines: Vec<_> = log.lines().collect();
+        assert_eq!(lines.len(), 4, "{log}");
+        for part in [
+            "WARN",
+            "refuses a commit",
+            "\"acme\"",
+            "00000000000000ab",
+            "no tunnel acme",
+            "withheld=9",
+        ] {
+            assert!(lines[3].contains(part), "{part} in {log}");
+        }
+    }
+
+    /// What is written to the log meanwhile.
+    fn logged(what: impl FnOnce()) -> String {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Arc::clone(&file))
+            .finish();
+        tracing::subscriber::with_default(subscriber, what);
+        (&*file).rewind().unwrap();
+        std::io::read_to_string(&*file).unwrap()
     }
 }

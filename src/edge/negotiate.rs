@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::admission::{self, Admission};
-use super::commit::Committer;
+use super::commit::{Committer, Refused};
 use super::convert::Author;
 use super::host::FleetHost;
 use super::input::{Datagram, Input};
@@ -19,7 +19,7 @@ use super::lease::Tenure;
 use super::metrics::{Family, Metrics};
 use super::notice::Notice;
 use super::ownership::Ownership;
-use super::replica::Cursor;
+use super::replica::{Cursor, Replica};
 use super::sockets::Sockets;
 use super::state::{LinkState, SharedReplica};
 use crate::fleet_key::FleetKey;
@@ -48,8 +48,10 @@ pub(crate) struct Negotiator {
 struct Ended {
     id: CommitId,
     ike: ike::IkeSpis,
+    /// Empty when nobody knows it any more.
+    tunnel: String,
     /// `None` when it was given up.
-    outcome: Option<CommitOutcome>,
+    outcome: Option<Result<(), Refused>>,
 }
 
 /// The responder of one tenure. Another tenure needs another one, which takes up the same IKE SAs from their records: a
@@ -93,12 +95,17 @@ impl Negotiator {
                     return;
                 }
             }
-            self.wait(&mut running, deadline).await;
+            self.wait(&mut running, &mut journal, deadline).await;
         }
     }
 
     /// Waits for something to handle, and handles it.
-    async fn wait(&mut self, running: &mut Option<Running>, drained_by: Option<Instant>) {
+    async fn wait(
+        &mut self,
+        running: &mut Option<Running>,
+        journal: &mut Journal,
+        drained_by: Option<Instant>,
+    ) {
         let lease = self.link.borrow().lease(Instant::now());
         let Some(running) = running.as_mut().filter(|_| lease.is_some()) else {
             tokio::select! {
@@ -117,7 +124,7 @@ impl Negotiator {
         tokio::select! {
             Some(input) = self.inputs.recv() => running.take_input(input),
             Some(ended) = running.commits.join_next() => match ended {
-                Ok(ended) => self.take_outcome(running, &ended),
+                Ok(ended) => self.take_outcome(running, journal, &ended),
                 Err(error) => warn!(%error, "a commit failed"),
             },
             _ = self.link.changed() => {}
@@ -186,7 +193,7 @@ impl Negotiator {
         while running.commits.len() < COMMITS
             && let Some(commit) = running.responder.poll_commit()
         {
-            self.commit(running, commit);
+            self.commit(running, journal, commit);
         }
         let now = Instant::now();
         while let Some(Transmit { path, payload }) = running.responder.poll_transmit() {
@@ -201,18 +208,23 @@ impl Negotiator {
         }
     }
 
-    fn commit(&self, running: &mut Running, commit: ike::Commit) {
+    fn commit(&self, running: &mut Running, journal: &mut Journal, commit: ike::Commit) {
         let (id, ike) = (commit.id, commit.ike);
-        let refused = Ended {
+        let tunnel = tunnel_of(&commit, &self.replica.read());
+        let ended = move |outcome| Ended {
             id,
             ike,
-            outcome: Some(CommitOutcome::Refused),
+            tunnel,
+            outcome,
         };
+        let refused = |kind, reason: String| Some(Err(Refused { kind, reason }));
         running.ownership.note_commit(&commit);
         let new = admission::tunnel_of_new_sa(&commit, &self.replica.read());
         if new.is_some_and(|tunnel| !running.admission.admit(tunnel, Instant::now())) {
-            self.metrics.count(Family::Commits, "refused_too_many");
-            return self.take_outcome(running, &refused);
+            let kind = "refused_too_many";
+            self.metrics.count(Family::Commits, kind);
+            let reason = "the tunnel makes new SAs too fast".to_owned();
+            return self.take_outcome(running, journal, &ended(refused(kind, reason)));
         }
         let author = Author {
             fleet_key: &self.fleet_key,
@@ -223,8 +235,8 @@ impl Negotiator {
         let request = match author.commit(commit, &self.replica.read()) {
             Ok(commit) => v1::CommitRequest::from(&commit),
             Err(error) => {
-                warn!(%error, "a change cannot be put into the fleet's words");
-                return self.take_outcome(running, &refused);
+                let reason = format!("it cannot be put into the fleet's words: {error}");
+                return self.take_outcome(running, journal, &ended(refused("unspeakable", reason)));
             }
         };
         let committer = Committer {
@@ -232,25 +244,42 @@ impl Negotiator {
             tenure: running.tenure,
             metrics: self.metrics.clone(),
         };
-        running.commits.spawn(async move {
-            Ended {
-                id,
-                ike,
-                outcome: committer.commit(request).await,
-            }
-        });
+        running
+            .commits
+            .spawn(async move { ended(committer.commit(request).await) });
     }
 
-    fn take_outcome(&self, running: &mut Running, ended: &Ended) {
-        if ended.outcome != Some(CommitOutcome::Done)
-            && self.replica.read().ike_sa(ended.ike.responder).is_none()
-        {
+    fn take_outcome(&self, running: &mut Running, journal: &mut Journal, ended: &Ended) {
+        let now = Instant::now();
+        if let Some(Err(refused)) = &ended.outcome {
+            journal.note_refused(&ended.tunnel, ended.ike, refused, now);
+        }
+        if ended.outcome != Some(Ok(())) && self.replica.read().ike_sa(ended.ike.responder).is_none() {
             running.ownership.note_never_was(ended.ike);
         }
-        if let Some(outcome) = ended.outcome {
-            running.responder.handle_commit(Instant::now(), ended.id, outcome);
+        if let Some(outcome) = &ended.outcome {
+            let outcome = match outcome {
+                Ok(()) => CommitOutcome::Done,
+                Err(_) => CommitOutcome::Refused,
+            };
+            running.responder.handle_commit(now, ended.id, outcome);
         }
     }
+}
+
+/// Whose a commit is.
+fn tunnel_of(commit: &ike::Commit, replica: &Replica) -> String {
+    let named = commit.changes.iter().find_map(|change| match change {
+        ike::Change::PutIke(sa) => Some(sa.tunnel.clone()),
+        ike::Change::PutChild(child) => Some(child.tunnel.clone()),
+        _ => None,
+    });
+    let known = || {
+        replica
+            .ike_sa(commit.ike.responder)
+            .map(|sa| sa.tunnel.to_string())
+    };
+    named.or_else(known).unwrap_or_default()
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
