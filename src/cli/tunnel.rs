@@ -4,6 +4,7 @@ mod add;
 mod certificates;
 mod credentials;
 mod key_file;
+mod list;
 mod ppk;
 mod redirect;
 
@@ -24,7 +25,7 @@ use super::sa::{self, Revoked};
 pub(super) enum TunnelCommand {
     /// Let a customer set up a tunnel.
     Add(Box<add::AddArgs>),
-    /// Show all tunnels.
+    /// Show all tunnels. The table leaves out columns that no tunnel needs; `--json` has everything.
     List {
         #[command(flatten)]
         operator: OperatorArgs,
@@ -43,7 +44,7 @@ pub(super) enum TunnelCommand {
 pub(super) fn run(command: TunnelCommand) -> Result<(), Failure> {
     match command {
         TunnelCommand::Add(args) => add::run(*args),
-        TunnelCommand::List { operator } => list(&operator),
+        TunnelCommand::List { operator } => list::run(&operator),
         TunnelCommand::Redirect(args) => redirect::run(&args),
         TunnelCommand::Remove { name, operator } => remove(&name, &operator),
     }
@@ -138,46 +139,6 @@ impl Taken {
         }
         progress::check(&self.edges)
     }
-}
-
-fn list(args: &OperatorArgs) -> Result<(), Failure> {
-    let mut tunnels = operator::call(&args.load()?, async |mut client| all(&mut client).await)?;
-    tunnels.sort_by(|a, b| a.name.cmp(&b.name));
-    let views: Vec<_> = tunnels.iter().map(TunnelView::from).collect();
-    if args.json {
-        return output::json(&views);
-    }
-    output::table(
-        &[
-            "NAME",
-            "ID",
-            "REMOTE ID",
-            "AUTH",
-            "LOCAL TS",
-            "REMOTE TS",
-            "ESP",
-            "INTERFACE",
-            "NETNS",
-            "REDIRECT",
-        ],
-        views.into_iter().map(|view| {
-            [
-                view.name,
-                view.id.to_string(),
-                view.remote_id,
-                match view.ppk {
-                    Some(PpkView { id, .. }) => format!("{}\nPPK {id}", view.auth),
-                    None => view.auth,
-                },
-                view.local_ts.join("\n"),
-                view.remote_ts.join("\n"),
-                view.esp.join("\n"),
-                view.interface,
-                view.netns.unwrap_or_else(|| "-".to_owned()),
-                view.redirect.unwrap_or_else(|| "-".to_owned()),
-            ]
-        }),
-    )
 }
 
 /// Every tunnel of the fleet.

@@ -54,6 +54,43 @@ fn everything_about_a_tunnel_can_be_said() {
         "addresses": ["192.168.1.9", "2001:db8:1::9"], "redirect": null, "rekey_bytes": 1000000000,
     });
     assert_eq!(added["tunnel"], expected);
+
+    let table = hub.operator("tunnel list").expect(0).stdout;
+    for told in [
+        "ops@beta.example",
+        "203.0.113.1",
+        "2001:db8::/32",
+        "192.168.1.0/24",
+        "null-sha256",
+        "beta0",
+        "1400",
+        "192.168.1.9",
+        "2001:db8:1::9",
+        "1000000000",
+    ] {
+        assert!(table.contains(told), "{told} in {table}");
+    }
+}
+
+#[test]
+fn the_list_is_no_wider_than_what_tunnels_need() {
+    let hub = Hub::start(&[]);
+    hub.add_tunnel("acme", "").expect(0);
+    let head = |hub: &Hub| {
+        hub.operator("tunnel list")
+            .expect(0)
+            .stdout
+            .lines()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    let usual = "NAME ID REMOTE ID AUTH LOCAL TS REMOTE TS ESP INTERFACE";
+    assert_eq!(head(&hub).split_whitespace().collect::<Vec<_>>().join(" "), usual);
+    hub.add_tunnel("beta", "--mtu 1400").expect(0);
+    assert!(head(&hub).contains("MTU"));
+    let table = hub.operator("tunnel list").expect(0).stdout;
+    assert_eq!(table.lines().count(), 3, "a line each: {table}");
 }
 
 #[test]
