@@ -2,7 +2,7 @@
 
 use crate::arrived::Arrived;
 use crate::channel::{Channel, Exhausted, Kind, Opened};
-use crate::crypto::{Fresh, IkeKeys, Kem, PrfKey};
+use crate::crypto::{Encapsulated, Fresh, IkeKeys, Kem, PrfKey};
 use crate::fragments::Assembly;
 use crate::init::Initiated;
 use crate::window::Answered;
@@ -83,10 +83,7 @@ impl Initiated {
         channel: &mut Channel,
     ) -> Result<Answered, IntermediateError> {
         let payloads = opened.payloads()?;
-        let public = public_value(kem, &payloads)?;
-        let ours = kem
-            .encapsulate(public)
-            .map_err(|_| WireError::Syntax("bad public value"))?;
+        let ours = encapsulate(kem, &payloads)?;
         let reply = [Payload::KeyExchange(KeyExchange {
             group: kem.id(),
             public: &ours.ciphertext,
@@ -113,6 +110,13 @@ impl Initiated {
         });
         Ok(answered)
     }
+}
+
+/// A secret for the peer, by the public value that it has sent in either of the exchanges that carry additional key
+/// exchanges.
+pub(crate) fn encapsulate(kem: Kem, payloads: &[Payload<'_>]) -> Result<Encapsulated, WireError> {
+    kem.encapsulate(public_value(kem, payloads)?)
+        .map_err(|_| WireError::Syntax("bad public value"))
 }
 
 /// The value of the one KE payload that IKE_INTERMEDIATE has.

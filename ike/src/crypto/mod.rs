@@ -22,6 +22,7 @@ pub use cipher::{Cipher, Integrity};
 pub use dh::{DhError, DhGroup, DhKeyPair};
 #[cfg(any(test, fuzzing, feature = "testkit"))]
 pub(crate) use kem::DecapsulationKey;
+pub(crate) use kem::Encapsulated;
 pub use kem::Kem;
 pub(crate) use keys::{ChildKeys, Fresh, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;

@@ -9,8 +9,8 @@ use crate::arrived::Arrived;
 use crate::channel::Exhausted;
 use crate::context::Context;
 use crate::follow_up::{FollowUp, Granted, GrantedSa, LINK_LEN};
-use crate::intermediate::public_value;
-use crate::wire::{KeyExchange, Notify, NotifyType, Payload, WireError};
+use crate::intermediate::encapsulate;
+use crate::wire::{KeyExchange, Notify, NotifyType, Payload};
 use crate::{ChildRefusal, Kem, Secret};
 
 /// "After some reasonable period of time" the state is deleted: enough for several retransmissions. Our own rekeys wait as
@@ -49,12 +49,8 @@ impl Established {
         payloads: &[Payload<'_>],
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
-        match self.follow_up(arrived, payloads, cx) {
-            Ok(()) => Ok(Fate::Stays),
-            Err(Failure::Refused(refusal)) => self.refuse(arrived, refusal, cx),
-            Err(Failure::Malformed(error)) => self.answer_malformed(arrived, error, cx),
-            Err(Failure::Exhausted(exhausted)) => Err(exhausted),
-        }
+        let followed = self.follow_up(arrived, payloads, cx);
+        self.answer_failure(arrived, followed, cx)
     }
 
     fn follow_up(
@@ -88,10 +84,7 @@ impl Established {
             GrantedSa::Child { replaces, .. } => self.may_add_child(replaces)?,
             GrantedSa::Ike { .. } => self.may_rekey_ike()?,
         }
-        let public = public_value(kem, payloads)?;
-        let ours = kem
-            .encapsulate(public)
-            .map_err(|_| WireError::Syntax("bad public value"))?;
+        let ours = encapsulate(kem, payloads)?;
         let reply = Payload::KeyExchange(KeyExchange {
             group: kem.id(),
             public: &ours.ciphertext,

@@ -59,12 +59,24 @@ impl Established {
             true => self.grant_ike_sa(arrived, &request, cx),
             false => self.grant_child_sa(arrived, &request, payloads, cx),
         };
-        match granted {
+        match (granted, request.rekeyed) {
+            (Err(Failure::Refused(ChildRefusal::NotFound)), Some(rekeyed)) => {
+                self.refuse_unknown(arrived, rekeyed, cx)
+            }
+            (granted, _) => self.answer_failure(arrived, granted, cx),
+        }
+    }
+
+    /// Answers a request that could not be done with the reason.
+    pub(super) fn answer_failure(
+        &mut self,
+        arrived: Arrived<'_>,
+        handled: Result<(), Failure>,
+        cx: &mut Context<'_>,
+    ) -> Result<Fate, Exhausted> {
+        match handled {
             Ok(()) => Ok(Fate::Stays),
-            Err(Failure::Refused(refusal)) => match (refusal, request.rekeyed) {
-                (ChildRefusal::NotFound, Some(rekeyed)) => self.refuse_unknown(arrived, rekeyed, cx),
-                _ => self.refuse(arrived, refusal, cx),
-            },
+            Err(Failure::Refused(refusal)) => self.refuse(arrived, refusal, cx),
             Err(Failure::Malformed(error)) => self.answer_malformed(arrived, error, cx),
             Err(Failure::Exhausted(exhausted)) => Err(exhausted),
         }
@@ -82,7 +94,7 @@ impl Established {
         Ok(Fate::Stays)
     }
 
-    pub(super) fn refuse(
+    fn refuse(
         &mut self,
         arrived: Arrived<'_>,
         refusal: ChildRefusal,
