@@ -14,6 +14,18 @@ const SPIS: IkeSpis = IkeSpis {
     responder: 0x1112131415161718,
 };
 
+/// Of a rekey.
+const NEXT_SUITE: IkeSuite = IkeSuite {
+    cipher: Cipher::Aes128Gcm16,
+    prf: Prf::HmacSha256,
+    dh: DhGroup::Curve25519,
+};
+
+const NEXT_SPIS: IkeSpis = IkeSpis {
+    initiator: 0x2122232425262728,
+    responder: 0x3132333435363738,
+};
+
 fn counting(first: u8, len: u8) -> Vec<u8> {
     (first..first + len).collect()
 }
@@ -124,21 +136,14 @@ fn child_keys_with_a_key_exchange_as_section_2_17() {
 fn keys_of_a_rekeyed_ike_sa_as_section_2_18() {
     let keys = IkeKeys::rekey(
         (SUITE.prf, &ike_keys().sk_d),
-        IkeSuite {
-            cipher: Cipher::Aes128Gcm16,
-            prf: Prf::HmacSha256,
-            dh: DhGroup::Curve25519,
-        },
+        NEXT_SUITE,
         &Fresh {
             shared: Some(&Secret::new(counting(0x90, 32))),
             ni: &counting(0x10, 32),
             nr: &counting(0x60, 16),
             additional: None,
         },
-        IkeSpis {
-            initiator: 0x2122232425262728,
-            responder: 0x3132333435363738,
-        },
+        NEXT_SPIS,
     );
     assert_eq!(
         keys.sk_d.expose(),
@@ -175,17 +180,8 @@ fn an_additional_key_exchange_counts_as_rfc_9370_section_2_2_4() {
         child.from_responder.expose(),
         unhex("90bdcfff 3dcdac4b 5743c1e0 541690d0 5ddc1a1e")
     );
-    let suite = IkeSuite {
-        cipher: Cipher::Aes128Gcm16,
-        prf: Prf::HmacSha256,
-        dh: DhGroup::Curve25519,
-    };
-    let spis = IkeSpis {
-        initiator: 0x2122232425262728,
-        responder: 0x3132333435363738,
-    };
     assert_eq!(
-        IkeKeys::rekey((SUITE.prf, &sk_d), suite, &fresh, spis)
+        IkeKeys::rekey((SUITE.prf, &sk_d), NEXT_SUITE, &fresh, NEXT_SPIS)
             .sk_d
             .expose(),
         unhex("75350a84 cc91b7b5 244a258d 02eed0fa ed5f6cf5 4f5ce904 a4f8450f 9a596090")
