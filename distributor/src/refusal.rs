@@ -27,7 +27,7 @@ pub(crate) enum Refusal {
     Epoch { key: Key, at: u64, asked: u64 },
     #[error("another process of edge {0} has begun a session, or none has")]
     NotTheHolder(Name),
-    #[error("tunnel {0} exists already")]
+    #[error("tunnel {0} exists already; `--replace` puts this one in its place")]
     TunnelExists(Name),
     #[error("somebody else has changed tunnel {0} meanwhile: try again")]
     TunnelChanged(Name),

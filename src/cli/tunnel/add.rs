@@ -113,15 +113,7 @@ async fn put(
             .iter()
             .any(|other| other.id.get() == view.id && other.name != args.name);
         if refusal.code() != Code::AlreadyExists || !lost_race {
-            return Err(
-                match known.iter().any(|other| other.name == args.name) && !args.replace {
-                    true => Failure::new(
-                        Kind::Failed,
-                        format_args!("{}; `--replace` puts this one in its place", refusal.message()),
-                    ),
-                    false => refusal.into(),
-                },
-            );
+            return Err(refusal.into());
         }
     }
     Err(Failure::new(
