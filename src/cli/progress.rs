@@ -83,21 +83,24 @@ pub(super) fn print(done: &str, edges: &[Progress]) -> Result<(), Failure> {
 
 /// A script can tell from the exit code that an edge is missing, or that its kernel refuses something of it.
 pub(super) fn check(edges: &[Progress]) -> Result<(), Failure> {
-    let names = |chosen: fn(&Progress) -> bool| -> Vec<_> {
+    let names = |chosen: fn(&Progress) -> bool| {
         let chosen = edges.iter().filter(|edge| chosen(edge));
-        chosen.map(|edge| edge.name.as_str()).collect()
+        chosen
+            .map(|edge| edge.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let late = names(|edge| !edge.applied);
     let refused = names(|edge| !edge.failures.is_empty());
-    let failed = |what: &str, edges: &[&str]| {
-        let edges = edges.join(", ");
-        let message =
-            format_args!("it is decided, but {what} {edges}; `anyswan fleet status` tells more").to_string();
-        Err(Failure::new(Kind::Late, message))
+    let fault = if !late.is_empty() {
+        format!("not yet done by {late}")
+    } else if !refused.is_empty() {
+        format!("refused by the kernel of {refused}")
+    } else {
+        return Ok(());
     };
-    match (late.is_empty(), refused.is_empty()) {
-        (true, true) => Ok(()),
-        (false, _) => failed("not yet done by", &late),
-        (true, false) => failed("refused by the kernel of", &refused),
-    }
+    Err(Failure::new(
+        Kind::Late,
+        format_args!("it is decided, but {fault}; `anyswan fleet status` tells more"),
+    ))
 }
