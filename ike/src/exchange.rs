@@ -1,32 +1,51 @@
-//! Our own CREATE_CHILD_SA exchange, from its request to the response (RFC 7296 section 1.3).
+//! Our own CREATE_CHILD_SA (RFC 7296 section 1.3), and the IKE_FOLLOWUP_KE that may follow it (RFC 9370 section 2.2.4), from
+//! the first request to the last response.
 //!
-//! It is a part of the snapshot before its request leaves: should this process die, the next owner sends the same
+//! It is a part of the snapshot before each request leaves: should this process die, the next owner sends the same
 //! octets again and makes the same SA of the response.
 
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{DhKeyPair, Seeded};
+use crate::follow_up::Following;
 use crate::narrow::Selectors;
 use crate::requests::{Old, Request};
 use crate::snapshot::State;
-use crate::{DhGroup, EspSuite, IkeSuite, Secret};
+use crate::{DhGroup, EspSuite, IkeSuite, Kem, Secret};
 
 /// Octets of our nonces: half of the longest PRF's key (RFC 7296 section 2.10).
 pub(crate) const NONCE_LEN: usize = 32;
 
-/// One that has no response yet.
+/// One whose last response is still to come.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Exchange {
     pub(crate) subject: Subject,
-    /// Nonce and key pair come of it.
-    seed: Secret,
-    pub(crate) group: DhGroup,
+    pub(crate) stage: Stage,
     /// Of the request.
     pub(crate) message_id: u32,
     /// The request without non-ESP marker.
     pub(crate) octets: Vec<u8>,
     /// The peer has had the same idea at the same time.
     pub(crate) rival: Option<Rival>,
+}
+
+/// Which request has no response yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// CREATE_CHILD_SA.
+    Asked(Asked),
+    /// IKE_FOLLOWUP_KE.
+    Following(Following),
+}
+
+/// What keys the peer is offered to exchange in CREATE_CHILD_SA, and behind it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// Nonce and key pair come of it.
+    seed: Secret,
+    pub(crate) group: DhGroup,
+    /// Of the additional key exchanges the peer may choose one.
+    pub(crate) kems: Vec<Kem>,
 }
 
 /// What is to be made, and of what the peer is offered.
@@ -101,14 +120,13 @@ pub(crate) fn lowest(ni: &[u8], nr: &[u8]) -> Vec<u8> {
 }
 
 impl Exchange {
-    /// One whose request is still to be sealed.
-    pub(crate) fn new(subject: Subject, group: DhGroup, seed: Secret) -> Self {
+    /// One whose request is `octets`, with this message ID.
+    pub(crate) fn new(subject: Subject, stage: Stage, (message_id, octets): (u32, Vec<u8>)) -> Self {
         Self {
             subject,
-            seed,
-            group,
-            message_id: 0,
-            octets: Vec::new(),
+            stage,
+            message_id,
+            octets,
             rival: None,
         }
     }
@@ -123,7 +141,24 @@ impl Exchange {
     }
 
     pub(crate) fn request(&self) -> Request {
-        Request::Rekey(self.subject.old(), self.group)
+        match &self.stage {
+            Stage::Asked(asked) => Request::Rekey(self.subject.old(), asked.group),
+            Stage::Following(_) => Request::FollowUp(self.subject.old()),
+        }
+    }
+
+    /// Whether IKE_FOLLOWUP_KE belongs to it, or may belong.
+    pub(crate) fn may_follow_up(&self) -> bool {
+        match &self.stage {
+            Stage::Asked(asked) => !asked.kems.is_empty(),
+            Stage::Following(_) => true,
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn new(seed: Secret, group: DhGroup, kems: Vec<Kem>) -> Self {
+        Self { seed, group, kems }
     }
 
     /// Our nonce and our key pair, the same each time.

@@ -1,23 +1,31 @@
-//! What the peer's CREATE_CHILD_SA has agreed on, for an additional key exchange to follow it (RFC 9370 section 2.2.4).
+//! What CREATE_CHILD_SA has agreed on, for an additional key exchange to follow it (RFC 9370 section 2.2.4).
 //!
-//! It is a part of the snapshot before the reply leaves, so that the next owner can go on.
+//! It is a part of the snapshot before the next message leaves, so that the next owner can go on.
 
 use serde::{Deserialize, Serialize};
 
 use crate::child::Terms;
 use crate::crypto::Fresh;
-use crate::exchange::NONCE_LEN;
 use crate::{IkeSpis, IkeSuite, Kem, Secret};
 
 /// Octets of the data that links both exchanges.
 pub(crate) const LINK_LEN: usize = 16;
 
-/// An IKE_FOLLOWUP_KE that is awaited.
+/// The peer's IKE_FOLLOWUP_KE is awaited.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FollowUp {
     /// Data of ADDITIONAL_KEY_EXCHANGE, which the peer brings back. It is random: what does not belong here is found out.
     pub(crate) link: [u8; LINK_LEN],
     pub(crate) kem: Kem,
+    pub(crate) granted: Granted,
+}
+
+/// The response to ours is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Following {
+    pub(crate) kem: Kem,
+    /// Decapsulates what the response brings.
+    pub(crate) private: Secret,
     pub(crate) granted: Granted,
 }
 
@@ -28,7 +36,7 @@ pub(crate) struct Granted {
     /// The result of the key exchange in CREATE_CHILD_SA, if it has one.
     pub(crate) shared: Option<Secret>,
     pub(crate) ni: Vec<u8>,
-    pub(crate) nr: [u8; NONCE_LEN],
+    pub(crate) nr: Vec<u8>,
 }
 
 /// Which SA.
@@ -41,7 +49,12 @@ pub(crate) enum GrantedSa {
         replaces: Option<u32>,
     },
     /// An IKE SA in the place of this one.
-    Ike { suite: IkeSuite, spis: IkeSpis },
+    Ike {
+        suite: IkeSuite,
+        spis: IkeSpis,
+        /// That the peer has given for it (RFC 6290 section 4.3).
+        peer_token: Option<Secret>,
+    },
 }
 
 impl Granted {

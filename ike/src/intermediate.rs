@@ -45,6 +45,11 @@ impl Additional {
         }
     }
 
+    /// The peer has done one.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
     /// What AUTH covers besides (RFC 9242 section 3.3.2).
     pub(crate) fn int_auth(&self) -> &[u8] {
         match self {

@@ -8,47 +8,62 @@ const ENCR_NULL: u16 = 11;
 /// The transform ID that means "none of this type", and "no extended sequence numbers" for their type.
 pub(crate) const NONE: u16 = 0;
 
-/// What we offer for an IKE SA that shall have `spi`.
-pub(crate) fn ike_offer(suite: IkeSuite, spi: &[u8; 8]) -> Vec<Proposal<'_>> {
-    vec![Proposal {
-        number: 1,
-        protocol: Protocol::Ike,
-        spi,
-        transforms: ike_transforms(suite),
-    }]
+/// What we offer for an IKE SA that shall have `spi`: with one of these additional key exchanges, if there are, or without.
+pub(crate) fn ike_offer<'a>(suite: IkeSuite, kems: &[Kem], spi: &'a [u8; 8]) -> Vec<Proposal<'a>> {
+    let without = ike_transforms(suite);
+    let more = with_additional(&without, kems);
+    numbered(Protocol::Ike, spi, more.into_iter().chain([without]))
 }
 
-/// What we offer for a child SA that receives with `spi`: with a key exchange of one of these groups, or without for
-/// peers that want none, each as a proposal of its own, since some do not know NONE among groups.
-pub(crate) fn esp_offer<'a>(suite: EspSuite, groups: &[DhGroup], spi: &'a [u8; 4]) -> Vec<Proposal<'a>> {
+/// What we offer for a child SA that receives with `spi`: with a key exchange of one of these groups, before that with an
+/// additional one of these besides, if there are, and at last without any for peers that want none. Each is a proposal of its
+/// own, since some do not know NONE among groups.
+pub(crate) fn esp_offer<'a>(
+    suite: EspSuite,
+    groups: &[DhGroup],
+    kems: &[Kem],
+    spi: &'a [u8; 4],
+) -> Vec<Proposal<'a>> {
     let without = esp_transforms(suite);
     let mut with = without.clone();
     with.extend(groups.iter().copied().map(key_exchange));
-    let proposal = |(number, transforms)| Proposal {
+    let more = with_additional(&with, kems);
+    numbered(Protocol::Esp, spi, more.into_iter().chain([with, without]))
+}
+
+fn with_additional(transforms: &[Transform], kems: &[Kem]) -> Option<Vec<Transform>> {
+    let additional = kems.iter().copied().map(additional_key_exchange);
+    (!kems.is_empty()).then(|| transforms.iter().copied().chain(additional).collect())
+}
+
+/// Proposals, the most wanted first (RFC 7296 section 3.3.1).
+fn numbered(
+    protocol: Protocol,
+    spi: &[u8],
+    choices: impl Iterator<Item = Vec<Transform>>,
+) -> Vec<Proposal<'_>> {
+    let proposal = |(transforms, number)| Proposal {
         number,
-        protocol: Protocol::Esp,
+        protocol,
         spi,
         transforms,
     };
-    [(1, with), (2, without)].map(proposal).to_vec()
+    choices.zip(1..).map(proposal).collect()
 }
 
-/// Which of the proposals that we offered the peer has taken, by its answer to them (RFC 7296 section 2.7).
-pub(crate) fn taken<'o, 'a>(offer: &'o [Proposal<'a>], answer: &[Proposal<'_>]) -> Option<&'o Proposal<'a>> {
+/// What the peer has taken of our offer, by its answer: one proposal, with "a single transform of each type" that ours has
+/// (RFC 7296 section 2.7).
+pub(crate) fn taken<'p, 'a>(offer: &[Proposal<'_>], answer: &'p [Proposal<'a>]) -> Option<&'p Proposal<'a>> {
     let [answer] = answer else {
         return None;
     };
-    let is_same = |proposal: &&Proposal<'_>| {
-        proposal.number == answer.number
-            && proposal.protocol == answer.protocol
-            && proposal.spi.len() == answer.spi.len()
-            && proposal.transforms.len() == answer.transforms.len()
-            && proposal
-                .transforms
-                .iter()
-                .all(|it| answer.transforms.contains(it))
-    };
-    offer.iter().find(is_same)
+    let ours = offer.iter().find(|ours| ours.number == answer.number)?;
+    let is_single = |kind| answer.transforms.iter().filter(|it| it.kind == kind).count() == 1;
+    let is_taken = ours.protocol == answer.protocol
+        && ours.spi.len() == answer.spi.len()
+        && answer.transforms.iter().all(|it| ours.transforms.contains(it))
+        && ours.transforms.iter().all(|it| is_single(it.kind));
+    is_taken.then_some(answer)
 }
 
 /// One transform of each type that a proposal for an IKE SA has to have.

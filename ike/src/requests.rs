@@ -36,6 +36,8 @@ pub(crate) enum Request {
     DeleteIke,
     /// A new SA in the place of another, with a key exchange of this group.
     Rekey(Old, DhGroup),
+    /// The additional key exchange of such a rekey (RFC 9370 section 2.2.4).
+    FollowUp(Old),
 }
 
 /// What is rekeyed.
@@ -52,7 +54,7 @@ impl Request {
     /// is the data of REDIRECT.
     pub(crate) fn payloads<'a>(&'a self, redirect: &'a [u8]) -> Vec<Payload<'a>> {
         match self {
-            Self::Probe | Self::Rekey(..) => Vec::new(),
+            Self::Probe | Self::Rekey(..) | Self::FollowUp(_) => Vec::new(),
             Self::CheckPath(cookie2) => {
                 vec![Payload::Notify(Notify::new(NotifyType::COOKIE2, cookie2))]
             }
@@ -68,6 +70,22 @@ impl Request {
         }
     }
 
+    /// What it is to replace.
+    fn rekeyed(self) -> Option<Old> {
+        match self {
+            Self::Rekey(old, _) | Self::FollowUp(old) => Some(old),
+            _ => None,
+        }
+    }
+
+    /// True when there is no need of one beside the other.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        match self.rekeyed() {
+            Some(old) => other.rekeyed() == Some(old),
+            None => self == other,
+        }
+    }
+
     pub(crate) fn exchange(self) -> ExchangeType {
         match self {
             Self::Probe
@@ -77,6 +95,7 @@ impl Request {
             | Self::DeleteChild(_)
             | Self::DeleteIke => ExchangeType::Informational,
             Self::Rekey(..) => ExchangeType::CreateChildSa,
+            Self::FollowUp(_) => ExchangeType::IkeFollowupKe,
         }
     }
 }
@@ -133,9 +152,10 @@ impl Requests {
         self.waiting.iter().copied().any(is_it)
     }
 
-    /// Takes over what waits in another line.
+    /// Takes over what waits in the line of the IKE SA before. That one was to be rekeyed, perhaps; this one is new.
     pub(crate) fn adopt(&mut self, other: &mut Self) {
-        self.waiting.append(&mut other.waiting);
+        let kept = |request: &Request| request.rekeyed() != Some(Old::Ike);
+        self.waiting.extend(other.waiting.drain(..).filter(kept));
     }
 
     /// The next request, if the window is free for it.
@@ -214,7 +234,8 @@ impl Requests {
             | Request::Redirect
             | Request::GiveToken(_)
             | Request::DeleteChild(_)
-            | Request::Rekey(..) => TRANSMISSIONS,
+            | Request::Rekey(..)
+            | Request::FollowUp(_) => TRANSMISSIONS,
             Request::DeleteIke => FAREWELLS,
         };
         match in_flight.transmissions < limit {

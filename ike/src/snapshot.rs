@@ -14,7 +14,7 @@ use crate::window::Window;
 use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
-const VERSION: u8 = 7;
+const VERSION: u8 = 8;
 
 /// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
 /// reply are within this.
@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) unchecked: bool,
     /// The peer follows REDIRECT (RFC 5685).
     pub(crate) follows_redirects: bool,
+    /// It knows additional key exchanges, so that our rekeys offer them (RFC 9370).
+    pub(crate) follows_up: bool,
     /// By which the peer says that it has lost the IKE SA (RFC 6290).
     pub(crate) peer_token: Option<Secret>,
     /// Of the peer's requests, with the reply to the last.
@@ -90,6 +92,7 @@ impl State {
             mobike: self.mobike,
             unchecked: self.unchecked,
             follows_redirects: self.follows_redirects,
+            follows_up: self.follows_up,
             peer_token: None,
             window: Window::default(),
             next_request: 0,

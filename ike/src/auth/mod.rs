@@ -284,6 +284,7 @@ impl Attempt<'_> {
             mobike: request.mobike,
             unchecked: false,
             follows_redirects: self.initiated.redirects.followed,
+            follows_up: self.initiated.additional.is_done(),
             peer_token: request.token.clone().filter(|_| self.token.is_some()),
             window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
             next_request: 0,

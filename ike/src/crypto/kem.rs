@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use aws_lc_rs::kem::{Algorithm, AlgorithmId, EncapsulationKey, ML_KEM_768, ML_KEM_1024};
-#[cfg(any(test, fuzzing, feature = "testkit"))]
-use ml_kem::{ml_kem_768, ml_kem_1024};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::kem::{
+    Algorithm, AlgorithmId, Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768, ML_KEM_1024,
+};
 use serde::{Deserialize, Serialize};
 
 use super::DhError;
@@ -24,6 +25,13 @@ pub enum Kem {
 pub(crate) struct Encapsulated {
     pub(crate) ciphertext: Vec<u8>,
     pub(crate) secret: Secret,
+}
+
+/// What the side that begins keeps, and what it sends.
+pub(crate) struct KemKeyPair {
+    /// For [`Kem::decapsulate`]. In octets, since another process may have to go on with it.
+    pub(crate) private: Secret,
+    pub(crate) public: Vec<u8>,
 }
 
 impl Kem {
@@ -46,6 +54,28 @@ impl Kem {
         })
     }
 
+    /// A key pair of the system's own randomness. `None` when it gives none.
+    pub(crate) fn key_pair(self) -> Option<KemKeyPair> {
+        let generate = || {
+            let key = DecapsulationKey::generate(self.set())?;
+            Ok::<_, Unspecified>(KemKeyPair {
+                private: Secret::new(key.key_bytes()?.as_ref().to_vec()),
+                public: key.encapsulation_key()?.key_bytes()?.as_ref().to_vec(),
+            })
+        };
+        generate().ok()
+    }
+
+    /// The secret that the peer has encapsulated for the `private` key, whose length is that of its set. A ciphertext of the
+    /// right length that was made for another key gives another secret, which nobody has (FIPS 203 section 6.3).
+    pub(crate) fn decapsulate(self, private: &Secret, ciphertext: &[u8]) -> Result<Secret, DhError> {
+        let key = DecapsulationKey::new(self.set(), private.expose()).map_err(|_| DhError)?;
+        let secret = key
+            .decapsulate(Ciphertext::from(ciphertext))
+            .map_err(|_| DhError)?;
+        Ok(Secret::new(secret.as_ref().to_vec()))
+    }
+
     fn set(self) -> &'static Algorithm<AlgorithmId> {
         match self {
             Self::MlKem768 => &ML_KEM_768,
@@ -63,111 +93,67 @@ impl fmt::Display for Kem {
     }
 }
 
-/// The other half, for the testkit's initiator.
-#[cfg(any(test, fuzzing, feature = "testkit"))]
-pub(crate) struct DecapsulationKey {
-    kem: Kem,
-    seed: ml_kem::Seed,
-}
-
-#[cfg(any(test, fuzzing, feature = "testkit"))]
-impl DecapsulationKey {
-    pub(crate) fn generate(kem: Kem, fill_random: &mut dyn FnMut(&mut [u8])) -> Self {
-        let mut seed = ml_kem::Seed::default();
-        fill_random(&mut seed);
-        Self { kem, seed }
-    }
-
-    pub(crate) fn public(&self) -> Vec<u8> {
-        use ml_kem::KeyExport;
-        match self.kem {
-            Kem::MlKem768 => {
-                let key = ml_kem_768::DecapsulationKey::from_seed(self.seed);
-                key.encapsulation_key().to_bytes().to_vec()
-            }
-            Kem::MlKem1024 => {
-                let key = ml_kem_1024::DecapsulationKey::from_seed(self.seed);
-                key.encapsulation_key().to_bytes().to_vec()
-            }
-        }
-    }
-
-    pub(crate) fn decapsulate(&self, ciphertext: &[u8]) -> Result<Secret, DhError> {
-        use ml_kem::Decapsulate;
-        let secret = match self.kem {
-            Kem::MlKem768 => {
-                let ciphertext = ciphertext.try_into().map_err(|_| DhError)?;
-                ml_kem_768::DecapsulationKey::from_seed(self.seed).decapsulate(ciphertext)
-            }
-            Kem::MlKem1024 => {
-                let ciphertext = ciphertext.try_into().map_err(|_| DhError)?;
-                ml_kem_1024::DecapsulationKey::from_seed(self.seed).decapsulate(ciphertext)
-            }
-        };
-        Ok(Secret::new(secret.to_vec()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use ring::digest;
-
     use super::*;
-    use crate::crypto::unhex;
 
-    fn sha256(octets: &[u8]) -> Vec<u8> {
-        digest::digest(&digest::SHA256, octets).as_ref().to_vec()
-    }
+    const KEMS: [Kem; 2] = [Kem::MlKem768, Kem::MlKem1024];
 
-    fn counting(buffer: &mut [u8]) {
-        buffer
-            .iter_mut()
-            .zip(0..)
-            .for_each(|(octet, value)| *octet = value);
-    }
-
-    /// Encapsulated by aws-lc, decapsulated by ml-kem.
+    /// The lengths are those of FIPS 203 table 3. The key has been octets in between.
     #[test]
-    fn both_implementations_have_the_same_secret() {
-        for (kem, ciphertext_len) in [(Kem::MlKem768, 1088), (Kem::MlKem1024, 1568)] {
-            let ours = DecapsulationKey::generate(kem, &mut counting);
-            let theirs = kem.encapsulate(&ours.public()).unwrap();
-            assert_eq!(theirs.ciphertext.len(), ciphertext_len);
+    fn both_sides_have_the_same_secret() {
+        for (kem, public_len, ciphertext_len) in [(Kem::MlKem768, 1184, 1088), (Kem::MlKem1024, 1568, 1568)] {
+            let ours = kem.key_pair().unwrap();
+            let theirs = kem.encapsulate(&ours.public).unwrap();
+            assert_eq!(
+                (ours.public.len(), theirs.ciphertext.len()),
+                (public_len, ciphertext_len)
+            );
             assert_eq!(theirs.secret.expose().len(), 32);
-            assert_eq!(ours.decapsulate(&theirs.ciphertext), Ok(theirs.secret), "{kem}");
-            let again = kem.encapsulate(&ours.public()).unwrap();
-            assert_ne!(again.ciphertext, theirs.ciphertext, "{kem}");
+            assert_eq!(
+                kem.decapsulate(&ours.private, &theirs.ciphertext),
+                Ok(theirs.secret),
+                "{kem}"
+            );
         }
     }
 
-    /// The seed counts from 0 to 63. The digest is that of OpenSSL's public value (4.0).
     #[test]
-    fn public_values_as_by_another_implementation() {
-        for (kem, digest) in [
-            (
-                Kem::MlKem768,
-                "0b7934c83125c788995e2ba6bd761e33046b3e40571be53e023309a29f398cc9",
-            ),
-            (
-                Kem::MlKem1024,
-                "c7b8fa0aa471d5ae18922d6ccad5b31e1d84f92ae723abfd13747018740a8530",
-            ),
-        ] {
-            let public = DecapsulationKey::generate(kem, &mut counting).public();
-            assert_eq!(sha256(&public), unhex(digest), "{kem}");
+    fn neither_half_comes_twice() {
+        for kem in KEMS {
+            let ours = kem.key_pair().unwrap();
+            assert_ne!(kem.key_pair().unwrap().public, ours.public, "{kem}");
+            let [one, other] = [(); 2].map(|()| kem.encapsulate(&ours.public).unwrap().ciphertext);
+            assert_ne!(one, other, "{kem}");
         }
     }
 
     #[test]
     fn keys_of_another_length_or_beyond_the_modulus_are_refused() {
-        for kem in [Kem::MlKem768, Kem::MlKem1024] {
-            let good = DecapsulationKey::generate(kem, &mut counting).public();
+        for kem in KEMS {
+            let good = kem.key_pair().unwrap().public;
             let encapsulate = |key: &[u8]| kem.encapsulate(key).map(drop);
             assert_eq!(encapsulate(&good), Ok(()));
             let mut beyond = good.clone();
             beyond[..3].fill(0xff);
             for bad in [&[][..], &good[1..], &[&good, &[0][..]].concat(), &beyond] {
                 assert_eq!(encapsulate(bad), Err(DhError), "{kem}, {} octets", bad.len());
+            }
+        }
+    }
+
+    #[test]
+    fn ciphertexts_of_another_length_are_refused() {
+        for kem in KEMS {
+            let ours = kem.key_pair().unwrap();
+            let good = kem.encapsulate(&ours.public).unwrap().ciphertext;
+            for bad in [&[][..], &good[1..], &[&good, &[0][..]].concat()] {
+                assert_eq!(
+                    kem.decapsulate(&ours.private, bad),
+                    Err(DhError),
+                    "{kem}, {} octets",
+                    bad.len()
+                );
             }
         }
     }

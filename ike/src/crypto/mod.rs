@@ -1,4 +1,4 @@
-//! The cryptography of IKEv2. Randomness is never drawn here, but for signatures: whoever calls brings it.
+//! The cryptography of IKEv2. Randomness is never drawn here, but for signatures and ML-KEM: whoever calls brings it.
 
 mod aead;
 mod cbc;
@@ -20,8 +20,6 @@ pub(crate) use hex::unhex;
 
 pub use cipher::{Cipher, Integrity};
 pub use dh::{DhError, DhGroup, DhKeyPair};
-#[cfg(any(test, fuzzing, feature = "testkit"))]
-pub(crate) use kem::DecapsulationKey;
 pub(crate) use kem::Encapsulated;
 pub use kem::Kem;
 pub(crate) use keys::{ChildKeys, Fresh, IkeKeys, SignedOctets, nat_detection_hash};

@@ -5,11 +5,14 @@
 //! another waits for its end.
 
 mod commits;
-mod follow_ups;
+mod finished_rekeys;
+mod granted_rekeys;
 mod moves;
+mod own_follow_ups;
 mod own_rekeys;
 mod own_requests;
 mod pace;
+mod peer_follow_ups;
 mod peer_rekeys;
 mod peer_requests;
 mod phases;
@@ -96,7 +99,7 @@ pub(crate) enum Fate {
 
 impl Established {
     pub(crate) fn new(state: State, now: Instant) -> Self {
-        let follow_up_ends = state.follow_up.as_ref().map(|_| now + follow_ups::PATIENCE);
+        let follow_up_ends = state.follow_up.as_ref().map(|_| now + peer_follow_ups::PATIENCE);
         Self {
             state,
             requests: Requests::default(),

@@ -25,7 +25,7 @@ impl Established {
             Err(dropped) => return Ok(self.discard(arrived, dropped, cx.out)),
         };
         self.heard(arrived, self.in_step, cx.out);
-        if self.committing.is_some() && matches!(request, Request::Rekey(..)) {
+        if self.committing.is_some() && matches!(request, Request::Rekey(..) | Request::FollowUp(_)) {
             return Ok(self.defer(arrived));
         }
         self.in_step = true;
@@ -43,7 +43,7 @@ impl Established {
             return Ok(self.end(ending, cx));
         }
         match request {
-            Request::Rekey(..) => Ok(self.handle_rekeyed(&payloads, cx)),
+            Request::Rekey(..) | Request::FollowUp(_) => self.handle_rekeyed(&payloads, cx),
             // Should the peer's DELETE have crossed ours, it retires already.
             Request::DeleteChild(spi) => {
                 if let Some(child) = self.state.children.get_mut(spi)
@@ -80,6 +80,8 @@ impl Established {
                     return Ok(());
                 }
                 Request::Rekey(old, group) => self.begin_rekey(old, group, cx)?,
+                // It leaves when its commit is done, and waits for nothing else.
+                Request::FollowUp(_) => {}
                 Request::CheckPath(_) => {
                     self.checking = Some(self.state.path);
                     self.send(request, cx)?;

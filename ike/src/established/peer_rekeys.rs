@@ -15,7 +15,7 @@ use crate::qcd;
 use crate::requests::{Old, Request};
 use crate::select::ike_suite_and_spi;
 use crate::wire::{KeyExchange, Payload, Proposal, Protocol, WireError};
-use crate::{Change, ChildRefusal, DhGroup, IkeSpis, IkeSuite, Secret, Side};
+use crate::{Change, ChildRefusal, DhGroup, IkeSpis, IkeSuite, Kem, Secret, Side};
 
 /// Why a request is not granted.
 pub(super) enum Failure {
@@ -53,9 +53,11 @@ impl Established {
             Ok(request) => request,
             Err(error) => return self.answer_malformed(arrived, error, cx),
         };
+        let is_our_turn = self.is_our_turn();
         // One at a time is enough for a peer, and all that it can make us keep.
         self.forget_follow_up(cx);
         let granted = match request.is_for_ike() {
+            _ if is_our_turn => Err(ChildRefusal::Collision.into()),
             true => self.grant_ike_sa(arrived, &request, cx),
             false => self.grant_child_sa(arrived, &request, payloads, cx),
         };
@@ -115,10 +117,8 @@ impl Established {
         let replaces = self.child_to_replace(request, cx)?;
         let tunnel = cx.tunnels.get(&self.state.tunnel).ok_or(ChildRefusal::NoTunnel)?;
         let agreed = ChildRequest::read(payloads)?.agree(tunnel, cx.groups(), &cx.config.ike.kems)?;
-        let is_ours = |old| replaces.is_some_and(|replaces| old == Old::Child(replaces));
-        if agreed.kem.is_some() && (self.is_rekeying(is_ours) || self.has_rekey_waiting()) {
-            return Err(ChildRefusal::Collision.into());
-        }
+        let is_same = |old| replaces.is_some_and(|replaces| old == Old::Child(replaces));
+        self.may_follow_up(agreed.kem, is_same)?;
         let answered = agreed
             .group
             .map(|group| exchange_keys(group, request.ke, cx))
@@ -141,7 +141,7 @@ impl Established {
             },
             shared: answered.as_ref().map(|answered| answered.shared.clone()),
             ni: request.nonce.to_vec(),
-            nr,
+            nr: nr.to_vec(),
         };
         self.grant(arrived, granted, agreed.kem, reply, cx)
     }
@@ -231,9 +231,7 @@ impl Established {
         self.may_rekey_ike()?;
         let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
         let (chosen, kem, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
-        if kem.is_some() && (self.is_rekeying(|old| old == Old::Ike) || self.has_rekey_waiting()) {
-            return Err(ChildRefusal::Collision.into());
-        }
+        self.may_follow_up(kem, |old| old == Old::Ike)?;
         let answered = exchange_keys(chosen.suite.dh, request.ke, cx)?;
         let spis = IkeSpis {
             initiator: peer_spi,
@@ -256,10 +254,11 @@ impl Established {
             sa: GrantedSa::Ike {
                 suite: chosen.suite,
                 spis,
+                peer_token: None,
             },
             shared: Some(answered.shared.clone()),
             ni: request.nonce.to_vec(),
-            nr,
+            nr: nr.to_vec(),
         };
         self.grant(arrived, granted, kem, reply, cx)
     }
@@ -308,10 +307,21 @@ impl Established {
         self.hold(arrived, changes, Made::Heirs(vec![heir]), false, cx);
     }
 
-    /// Ours waits for the additional key exchange of one of the peer's: after that it is our turn, or a peer that begins again
-    /// and again would keep us from it for ever.
-    fn has_rekey_waiting(&self) -> bool {
-        self.requests.waits(|it| matches!(it, Request::Rekey(..)))
+    /// The peer begins anew with what it has not finished, while ours waits for that: or it could keep us from rekeying for
+    /// ever.
+    fn is_our_turn(&self) -> bool {
+        self.state.follow_up.is_some() && self.requests.waits(|it| matches!(it, Request::Rekey(..)))
+    }
+
+    /// Rekeys with additional key exchanges do not cross: while one of ours `is_same` the peer has to wait, be it the peer's or
+    /// ours that takes more than one exchange.
+    fn may_follow_up(&self, kem: Option<Kem>, is_same: impl Fn(Old) -> bool) -> Result<(), ChildRefusal> {
+        let ours = self.state.exchange.as_ref();
+        let ours = ours.filter(|exchange| is_same(exchange.subject.old()));
+        match ours.is_some_and(|exchange| kem.is_some() || exchange.may_follow_up()) {
+            true => Err(ChildRefusal::Collision),
+            false => Ok(()),
+        }
     }
 
     /// The IKE SA has been rekeyed, or is being deleted.

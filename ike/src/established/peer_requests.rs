@@ -1,6 +1,7 @@
 //! The peer's requests, and our answers to them.
 
 use super::commits::{Made, Then};
+use super::own_rekeys::release_spi;
 use super::{Established, Fate, Phase};
 use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Kind};
@@ -224,7 +225,11 @@ impl Established {
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         self.seal_reply(arrived, &[])?;
-        let rival = self.state.exchange.take().and_then(|exchange| exchange.rival);
+        let ours = self.state.exchange.take();
+        if let Some(ours) = &ours {
+            release_spi(&ours.subject, cx);
+        }
+        let rival = ours.and_then(|ours| ours.rival);
         let (mut changes, made) = match rival.map(|rival| rival.sa) {
             // The peer has not noticed our rekey beside its own: ours is forgotten (RFC 7296 section 2.8.2).
             Some(RivalSa::Ike(heir)) if ending == Ending::PeerDeleted => {

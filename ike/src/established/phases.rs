@@ -90,11 +90,7 @@ impl Established {
             wanted.push(Request::DeleteIke);
         }
         for request in wanted {
-            let is_same = |other| match (request, other) {
-                (Request::Rekey(old, _), Request::Rekey(other, _)) => old == other,
-                (request, other) => request == other,
-            };
-            if !self.requests.has(is_same) {
+            if !self.requests.has(|other| request.is_same(other)) {
                 self.requests.push(request);
             }
         }

@@ -5,7 +5,7 @@ use super::own_rekeys::release_spi;
 use super::{Established, Fate};
 use crate::children;
 use crate::context::Context;
-use crate::exchange::{Exchange, Rival, RivalSa, Subject};
+use crate::exchange::{Exchange, RivalSa, Stage, Subject};
 use crate::requests::Request;
 use crate::wire::{Notify, NotifyType};
 use crate::{Change, Ending, Side, What};
@@ -18,14 +18,13 @@ impl Established {
     /// The peer does not want what we have asked for.
     pub(super) fn handle_refusal(
         &mut self,
-        exchange: &Exchange,
-        rival: Option<Rival>,
+        exchange: Exchange,
         error: &Notify<'_>,
         cx: &mut Context<'_>,
     ) -> Fate {
         self.report(What::RekeyRefused(error.kind.0), cx.out);
         release_spi(&exchange.subject, cx);
-        match (rival.map(|rival| rival.sa), &exchange.subject) {
+        match (exchange.rival.map(|rival| rival.sa), &exchange.subject) {
             // The peer has not noticed our rekey, or not in time: its own counts (RFC 7296 sections 2.8.1 and 2.8.2).
             (Some(RivalSa::Child(_)), _) => return Fate::Stays,
             (Some(RivalSa::Ike(heir)), _) => {
@@ -51,7 +50,13 @@ impl Established {
             (None, _) => {}
         }
         self.refusals += 1;
-        let wanted = wanted_group(error).filter(|group| *group != exchange.group.id());
+        // The one thing that a peer may have wanted besides, which no error names.
+        self.state.follows_up |= error.kind == NotifyType::NO_PROPOSAL_CHOSEN;
+        let asked = match &exchange.stage {
+            Stage::Asked(asked) => Some(asked.group.id()),
+            Stage::Following(_) => None,
+        };
+        let wanted = wanted_group(error).filter(|wanted| asked.is_some_and(|asked| asked != *wanted));
         let wanted = wanted.and_then(|id| cx.groups().iter().copied().find(|group| group.id() == id));
         match wanted {
             _ if self.refusals >= MAX_REFUSALS => self.close(Ending::RekeyRefused, cx),

@@ -14,7 +14,8 @@ pub(super) struct Session {
     pub(super) keys: IkeKeys,
     cipher: Cipher,
     next_iv: u64,
-    next_request: u32,
+    /// Message ID of the next request.
+    pub(super) next_request: u32,
     awaited: Option<u32>,
     /// The responder's next request and the reply to its last.
     next_peer_request: u32,

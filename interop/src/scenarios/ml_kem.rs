@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::rekey::{ike_spi, is_another_ike_sa, successor};
+use super::rekey::{by_fleet, ike_spi, is_another_ike_sa, successor};
 use super::{Scenario, traffic};
 use crate::guest::charon::{Charon, Release};
 use crate::guest::connection::Connection;
@@ -13,11 +13,23 @@ use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::topology::{ORIGIN, Outer, Plan};
 use crate::report::Reporter;
 
-pub(super) const SCENARIO: Scenario = Scenario {
+pub(super) const BY_CUSTOMER: Scenario = Scenario {
     name: "ml-kem",
     claim: "X25519, P-256 and P-384 with ML-KEM-768 and -1024 beside them set a tunnel up, which works at every edge; so do rekeys with them",
     limit: Duration::from_secs(600),
     run,
+};
+
+pub(super) const BY_FLEET: Scenario = Scenario {
+    name: "ml-kem-own",
+    claim: "a customer that takes no rekey without ML-KEM is rekeyed by the fleet, and no packet is lost",
+    limit: Duration::from_secs(300),
+    run: |reporter| {
+        by_fleet(reporter, |stage| {
+            let (hybrid, _) = HYBRIDS[0];
+            Ok((hybrid.to_owned(), order(stage, &[hybrid])?))
+        })
+    },
 };
 
 /// As strongSwan's configuration says it, and as its list of SAs does.
@@ -32,21 +44,28 @@ const HYBRIDS: [(&str, &str); 6] = [
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     let stage = Stage::set(Plan::default())?;
-    let customer = &stage.network.customers[0];
-    let tunnel = Tunnel::of(customer);
-    stage.fleet.add(&tunnel)?;
-    let connections = HYBRIDS.map(|(hybrid, _)| Connection {
-        name: hybrid.to_owned(),
-        ike: format!("aes256gcm16-prfsha384-{hybrid}"),
-        esp: format!("aes256gcm16-{hybrid}"),
-        ..tunnel.connection(customer.outer(Outer::V4), Outer::V4)
-    });
-    let charon = Charon::start_release(Release::Newer, &customer.namespace, &connections, "")?;
+    let charon = order(&stage, &HYBRIDS.map(|(hybrid, _)| hybrid))?;
     for (hybrid, listed) in HYBRIDS {
         try_out(hybrid, listed, &stage, &charon)?;
         reporter.measured(hybrid);
     }
     Ok(())
+}
+
+/// The operator adds the first customer's tunnel, and the customer starts its daemon with a connection for each of these key
+/// exchanges, in both phases.
+fn order(stage: &Stage, hybrids: &[&str]) -> Result<Charon> {
+    let customer = &stage.network.customers[0];
+    let tunnel = Tunnel::of(customer);
+    stage.fleet.add(&tunnel)?;
+    let connection = |hybrid: &&str| Connection {
+        name: (*hybrid).to_owned(),
+        ike: format!("aes256gcm16-prfsha384-{hybrid}"),
+        esp: format!("aes256gcm16-{hybrid}"),
+        ..tunnel.connection(customer.outer(Outer::V4), Outer::V4)
+    };
+    let connections: Vec<_> = hybrids.iter().map(connection).collect();
+    Charon::start_release(Release::Newer, &customer.namespace, &connections, "")
 }
 
 /// Sets the tunnel up, sends pings through each edge, rekeys both SAs with the same key exchanges, and takes it down.

@@ -36,7 +36,12 @@ pub(super) const BY_FLEET: Scenario = Scenario {
     name: "rekey-own",
     claim: "a customer that never rekeys is rekeyed by the fleet, and no packet is lost",
     limit: Duration::from_secs(300),
-    run: by_fleet,
+    run: |reporter| {
+        by_fleet(reporter, |stage| {
+            let (tunnel, charon) = stage.order(0, Outer::V4)?;
+            Ok((tunnel.name, charon))
+        })
+    },
 };
 
 fn by_customer(reporter: &mut Reporter, change: impl FnOnce(&mut Connection)) -> Result<()> {
@@ -82,10 +87,16 @@ fn by_customer(reporter: &mut Reporter, change: impl FnOnce(&mut Connection)) ->
     ends_everywhere(&stage, &charon, &tunnel.name, last)
 }
 
-fn by_fleet(reporter: &mut Reporter) -> Result<()> {
+/// With the first customer and its connection's name.
+pub(super) fn by_fleet(
+    reporter: &mut Reporter,
+    customer: impl FnOnce(&Stage) -> Result<(String, Charon)>,
+) -> Result<()> {
     let limits = "[limits]\nrekey_child_seconds = 20\nrekey_ike_seconds = 50\n";
     let stage = Stage::set_with(Plan::default(), limits)?;
-    let (tunnel, charon, mut spi) = stage.connect(0, Outer::V4)?;
+    let (connection, charon) = customer(&stage)?;
+    charon.initiate(&connection, LIMIT)?;
+    let mut spi = stage.shared_spi(Outer::V4.anycast())?;
     let before = ike_spi(&stage)?;
     let traffic = Steady::start(&stage.network)?;
     for _ in 0..TIMES {
@@ -98,7 +109,7 @@ fn by_fleet(reporter: &mut Reporter) -> Result<()> {
     let count = traffic.stop_after(deleted(&stage), &stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
     let last = stage.shared_spi(Outer::V4.anycast())?;
-    ends_everywhere(&stage, &charon, &tunnel.name, last)
+    ends_everywhere(&stage, &charon, &connection, last)
 }
 
 /// How many child SAs have been replaced, as the first edge's kernel saw it.

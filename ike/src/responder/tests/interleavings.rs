@@ -71,13 +71,15 @@ proptest! {
     #[test]
     fn both_sides_agree_in_the_end(
         seed: u64,
+        hybrid: bool,
         network in network(),
         lifetimes in prop::array::uniform2((20..200_u32, 30..300_u32)),
         steps in prop::collection::vec(step(), 1..25),
         revocations in prop::collection::vec(revocation(), 0..2),
     ) {
         let limits = lifetimes.map(|(child, ike)| restless(child, ike));
-        let mut pair = Pair::new(seed, limits);
+        let new = if hybrid { Pair::hybrid } else { Pair::new };
+        let mut pair = new(seed, limits);
         pair.network = network;
         let mut slot = 10;
         for (step, pause) in steps.into_iter().chain(revocations) {
@@ -98,9 +100,8 @@ proptest! {
 }
 
 /// Thousands of rekeys and checks, with losses, duplicates and reorderings, and now and then another process.
-#[test]
-fn a_day_of_life() {
-    let mut pair = Pair::new(1, [restless(60, 900), restless(70, 1000)]);
+fn live_a_day(new: fn(u64, [Limits; 2]) -> Pair) {
+    let mut pair = new(1, [restless(60, 900), restless(70, 1000)]);
     pair.network = Network {
         delay: 5..800,
         commit: 1..300,
@@ -120,4 +121,14 @@ fn a_day_of_life() {
         made.0 > 1300 && made.1 > 90,
         "only {made:?} child SAs and IKE SAs"
     );
+}
+
+#[test]
+fn a_day_of_life() {
+    live_a_day(Pair::new);
+}
+
+#[test]
+fn a_day_of_life_with_additional_key_exchanges() {
+    live_a_day(Pair::hybrid);
 }

@@ -11,7 +11,8 @@ use std::time::Instant;
 use super::installed::Installed;
 use super::*;
 use crate::testkit::{TestHost, TestRandom, UNIX_TIME};
-use crate::{CommitId, CommitOutcome, IkeSpis, Limits, Tunnel};
+use crate::wire::{ExchangeType, PayloadType};
+use crate::{CommitId, CommitOutcome, IkeSpis, Kem, Limits, Tunnel};
 
 /// Its two ends.
 pub(super) const FLEET: usize = 0;
@@ -27,6 +28,8 @@ pub(super) struct Pair {
     under_way: BTreeMap<(Instant, u64), (usize, UnderWay)>,
     scheduled: u64,
     random: TestRandom,
+    /// Requests of CREATE_CHILD_SA and IKE_FOLLOWUP_KE, each once, with sender and message ID.
+    rekeys: Vec<(usize, ExchangeType, u32)>,
     /// A hash of the message that each IV was used for, by sender, SPIs and IV.
     ivs: HashMap<(usize, [u8; 24]), u64>,
     blind: bool,
@@ -78,7 +81,19 @@ impl Pair {
 
     /// Both have made an IKE SA with one child SA.
     pub(super) fn new(seed: u64, limits: [Limits; 2]) -> Self {
-        let customer = Customer::new(1);
+        Self::of(Customer::new(1), seed, limits)
+    }
+
+    /// And an additional key exchange for it, with which both rekey.
+    pub(super) fn hybrid(seed: u64, limits: [Limits; 2]) -> Self {
+        let customer = Customer {
+            kem: Some(Kem::MlKem768),
+            ..Customer::new(1)
+        };
+        Self::of(customer, seed, limits)
+    }
+
+    fn of(customer: Customer, seed: u64, limits: [Limits; 2]) -> Self {
         let clock = Arc::new(AtomicU64::new(UNIX_TIME.as_secs()));
         let edge = |slot: u16, limits| {
             let host = TestHost::new(seed + u64::from(slot)).with_clock(Arc::clone(&clock));
@@ -136,6 +151,7 @@ impl Pair {
             under_way: BTreeMap::new(),
             scheduled: 0,
             random: TestRandom::new(seed),
+            rekeys: Vec::new(),
             ivs: HashMap::new(),
             blind: false,
         };
@@ -265,6 +281,7 @@ impl Pair {
     fn send(&mut self, from: usize, sent: Vec<Transmit>) {
         for datagram in sent {
             self.note_iv(from, &datagram.payload);
+            self.note_rekey(from, &datagram.payload);
             if self.network.doomed[from] > 0 {
                 self.network.doomed[from] -= 1;
                 continue;
@@ -294,12 +311,32 @@ impl Pair {
 
     /// No nonce twice: an IV stands for one message under one key.
     fn note_iv(&mut self, from: usize, message: &[u8]) {
+        // The IV follows the payload header, and a fragment's numbers.
+        let iv = match Header::decode(message).unwrap().next_payload {
+            PayloadType::SKF => 36..44,
+            _ => 32..40,
+        };
         let mut name = [0; 24];
         name[..16].copy_from_slice(&message[..16]);
-        name[16..].copy_from_slice(&message[32..40]);
+        name[16..].copy_from_slice(&message[iv]);
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(message);
         let known = self.ivs.insert((from, name), hash);
         assert!(known.is_none_or(|known| known == hash), "an IV came twice");
+    }
+
+    fn note_rekey(&mut self, from: usize, message: &[u8]) {
+        let header = Header::decode(message).unwrap();
+        let request = (from, header.exchange, header.message_id);
+        let is_rekey = !header.flags.response && header.exchange != ExchangeType::Informational;
+        if is_rekey && self.rekeys.last() != Some(&request) {
+            self.rekeys.push(request);
+        }
+    }
+
+    /// The requests for new SAs, and for more keys of them, that an end has sent.
+    pub(super) fn rekeys(&self, end: usize) -> Vec<ExchangeType> {
+        let sent = self.rekeys.iter().filter(|(from, ..)| *from == end);
+        sent.map(|(_, exchange, _)| *exchange).collect()
     }
 
     fn schedule(&mut self, delay: u64, to: usize, what: UnderWay) {
@@ -351,6 +388,15 @@ impl Pair {
         let mirrored: Vec<_> = pairs(router).into_iter().map(|(a, b)| (b, a)).collect();
         assert_eq!(pairs(fleet), mirrored, "{:#?}", self.story());
         assert!(fleet.children.len() <= 1, "{:#?}", self.story());
+        for end in &self.ends {
+            let known = end.edge.responder.ike_of_child.len();
+            assert_eq!(
+                known,
+                end.installed.children.len(),
+                "SPIs of nobody: {:#?}",
+                self.story()
+            );
+        }
     }
 
     /// The inbound SPI of the child SA that an end sends on.

@@ -3,6 +3,7 @@
 use super::Initiator;
 use crate::channel::{Channel, Role};
 use crate::children::{Child, Children, Phase};
+use crate::fragments::longest_message;
 use crate::nat::{Nat, Outer};
 use crate::snapshot::State;
 use crate::testkit::UNIX_TIME;
@@ -21,12 +22,23 @@ impl Initiator {
             responder: session.spis.initiator,
         };
         let cipher = self.init.suite.cipher;
+        let longest = self
+            .customer
+            .takes_fragments
+            .then(|| longest_message(self.path.peer));
         let mut children = Children::default();
         children.push(Child::new(child, Phase::Active, UNIX_TIME.as_secs()));
         let state = State {
             suite: self.init.suite,
             sk_d: keys.sk_d,
-            channel: Channel::new(spis, Role::Initiator, cipher, None, (keys.sk_ei, keys.sk_er), 0),
+            channel: Channel::new(
+                spis,
+                Role::Initiator,
+                cipher,
+                longest,
+                (keys.sk_ei, keys.sk_er),
+                0,
+            ),
             tunnel: tunnel.to_owned(),
             remote_id: self.customer.id.clone(),
             path: self.path,
@@ -35,9 +47,10 @@ impl Initiator {
             mobike: false,
             unchecked: false,
             follows_redirects: false,
+            follows_up: self.customer.kem.is_some(),
             peer_token: None,
             window: Window::default(),
-            next_request: 2,
+            next_request: session.next_request,
             children,
             made: UNIX_TIME.as_secs(),
             exchange: None,

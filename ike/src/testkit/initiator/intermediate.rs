@@ -1,7 +1,8 @@
 //! IKE_INTERMEDIATE, with an additional key exchange.
 
 use super::{Initiator, Status, Violation, first_error};
-use crate::crypto::{DecapsulationKey, Kem};
+use crate::Secret;
+use crate::crypto::Kem;
 use crate::intermediate::{MESSAGE_ID, Part, int_auth, next_keys, public_value};
 use crate::testkit::session::Opened;
 use crate::wire::{ExchangeType, Flags, Head, KeyExchange, Payload};
@@ -10,7 +11,7 @@ use crate::{IkeSpis, Transmit};
 /// An exchange that is not answered yet.
 pub(super) struct Asked {
     kem: Kem,
-    key: DecapsulationKey,
+    private: Secret,
     request: Part,
 }
 
@@ -21,17 +22,20 @@ impl Initiator {
         kem: Kem,
         change: impl FnOnce(&mut Vec<Payload<'_>>),
     ) -> Option<Transmit> {
-        let key = DecapsulationKey::generate(kem, &mut |buffer| self.random.fill(buffer));
-        let public = key.public();
+        let keys = kem.key_pair()?;
         let mut payloads = vec![Payload::KeyExchange(KeyExchange {
             group: kem.id(),
-            public: &public,
+            public: &keys.public,
         })];
         change(&mut payloads);
         let session = self.session.as_mut()?;
         let request = Part::sent(&head(session.spis, true), &payloads);
         let octets = session.early_request(MESSAGE_ID, ExchangeType::IkeIntermediate, &payloads);
-        self.init.asked = Some(Asked { kem, key, request });
+        self.init.asked = Some(Asked {
+            kem,
+            private: keys.private,
+            request,
+        });
         Some(self.request(octets))
     }
 
@@ -46,7 +50,7 @@ impl Initiator {
         let session = self.session.as_mut().ok_or(Violation("no session"))?;
         let asked = self.init.asked.take().ok_or(Violation("nobody asked"))?;
         let ciphertext = public_value(asked.kem, &payloads).map_err(|_| Violation("no KE"))?;
-        let secret = asked.key.decapsulate(ciphertext);
+        let secret = asked.kem.decapsulate(&asked.private, ciphertext);
         let secret = secret.map_err(|_| Violation("a bad ciphertext"))?;
         let response = Part::new(&head(session.spis, false), opened.first(), opened.chain());
         let (suite, init) = (self.init.suite, &mut self.init);

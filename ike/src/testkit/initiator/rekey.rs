@@ -48,7 +48,7 @@ impl Initiator {
         self.ask(
             Subject::Ike(spi),
             Some(suite.dh),
-            ike_offer(suite, &spi),
+            ike_offer(suite, &[], &spi),
             Vec::new(),
         )
     }

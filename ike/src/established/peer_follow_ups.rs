@@ -37,6 +37,7 @@ impl Established {
         let reply: Vec<_> = reply.into_iter().chain([linked]).collect();
         self.seal_reply(arrived, &reply)?;
         self.state.follow_up = Some(Box::new(FollowUp { link, kem, granted }));
+        self.state.follows_up = true;
         self.follow_up_ends = Some(cx.now + PATIENCE);
         let changes = vec![self.put()];
         self.hold(arrived, changes, Made::Nothing, false, cx);
@@ -109,7 +110,7 @@ impl Established {
                 inbound_spi,
                 replaces,
             } => self.make_child(arrived, terms, (*inbound_spi, *replaces), &fresh, cx),
-            GrantedSa::Ike { suite, spis } => self.make_heir(arrived, *suite, *spis, fresh, cx),
+            GrantedSa::Ike { suite, spis, .. } => self.make_heir(arrived, *suite, *spis, fresh, cx),
         }
     }
 
