@@ -18,6 +18,9 @@ const TRANSMISSIONS: u32 = 8;
 /// How often a DELETE of an IKE SA is sent that the fleet has dropped already: 30 s in all.
 const FAREWELLS: u32 = 4;
 
+/// Message IDs that are tried at once, at most, while it is not known which one the peer awaits.
+const SEARCHED_IDS: u32 = 128;
+
 /// What we ask of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -111,8 +114,10 @@ pub(crate) struct Requests {
 #[derive(Debug)]
 struct InFlight {
     request: Request,
-    /// The message IDs it was sent with: several only while the peer's window is not known.
+    /// The message IDs it was sent with: several only while it is not known which one the peer awaits.
     ids: RangeInclusive<u32>,
+    /// The peer has answered one of them: none beyond is needed.
+    is_found: bool,
     octets: Vec<u8>,
     transmissions: u32,
     next: Instant,
@@ -123,8 +128,8 @@ struct InFlight {
 pub(crate) enum Due {
     Nothing,
     Retransmit,
-    /// It was sent as often as it may be.
-    GiveUp(Request),
+    /// It was sent as often as it may be. The next one may have this message ID, as far as is known.
+    GiveUp(Request, u32),
 }
 
 impl Requests {
@@ -176,6 +181,7 @@ impl Requests {
         self.in_flight = Some(InFlight {
             request,
             ids: id..=id,
+            is_found: false,
             octets,
             transmissions: 1,
             next,
@@ -184,10 +190,38 @@ impl Requests {
 
     /// The octets to send again.
     pub(crate) fn resend(&mut self, now: Instant) -> Option<&[u8]> {
+        self.again(now).map(|in_flight| &in_flight.octets[..])
+    }
+
+    /// The request to seal again, with each of these message IDs: twice as many each time, until the peer answers one.
+    pub(crate) fn search(&mut self, now: Instant) -> Option<(Request, RangeInclusive<u32>)> {
+        let in_flight = self.again(now)?;
+        if !in_flight.is_found {
+            let count = 1_u32.checked_shl(in_flight.transmissions).unwrap_or(SEARCHED_IDS);
+            let first = *in_flight.ids.start();
+            in_flight.ids = first..=first.saturating_add(count.min(SEARCHED_IDS) - 1);
+        }
+        Some((in_flight.request, in_flight.ids.clone()))
+    }
+
+    /// The peer has answered the request with this `id`. True when it may have received it with others beyond: its answer to the
+    /// last of them tells which one it awaits.
+    pub(crate) fn finds_more(&mut self, id: u32) -> bool {
+        let in_flight = self.in_flight.as_mut();
+        let Some(in_flight) = in_flight.filter(|in_flight| id < *in_flight.ids.end()) else {
+            return false;
+        };
+        in_flight.ids = id + 1..=*in_flight.ids.end();
+        in_flight.is_found = true;
+        true
+    }
+
+    /// The request in flight goes out once more.
+    fn again(&mut self, now: Instant) -> Option<&mut InFlight> {
         let in_flight = self.in_flight.as_mut()?;
         in_flight.transmissions += 1;
         in_flight.next = now + timeout(in_flight.transmissions);
-        Some(&in_flight.octets)
+        Some(in_flight)
     }
 
     /// The octets of the request in flight.
@@ -195,17 +229,8 @@ impl Requests {
         self.in_flight.as_ref().map(|in_flight| &in_flight.octets[..])
     }
 
-    /// The request in flight, to be sealed again under another message ID.
     pub(crate) fn in_flight(&self) -> Option<Request> {
         self.in_flight.as_ref().map(|in_flight| in_flight.request)
-    }
-
-    /// Notes that the request in flight goes out as `octets` from now on, with message ID `id`.
-    pub(crate) fn renumber(&mut self, id: u32, octets: Vec<u8>) {
-        if let Some(in_flight) = &mut self.in_flight {
-            in_flight.ids = *in_flight.ids.start()..=id;
-            in_flight.octets = octets;
-        }
     }
 
     /// The request that a response of this kind with `id` answers.
@@ -240,7 +265,14 @@ impl Requests {
         };
         match in_flight.transmissions < limit {
             true => Due::Retransmit,
-            false => self.answered().map_or(Due::Nothing, Due::GiveUp),
+            false => {
+                let next_id = match in_flight.is_found {
+                    true => *in_flight.ids.start(),
+                    false => in_flight.ids.end().saturating_add(1),
+                };
+                self.answered()
+                    .map_or(Due::Nothing, |request| Due::GiveUp(request, next_id))
+            }
         }
     }
 }
@@ -276,6 +308,29 @@ mod tests {
     fn waits_longer_each_time_and_ends() {
         assert_eq!(schedule(Request::Probe), [2, 6, 14, 30, 60, 90, 120, 150]);
         assert_eq!(schedule(Request::DeleteIke), [2, 6, 14, 30]);
+    }
+
+    #[test]
+    fn a_search_widens_until_something_is_found() {
+        let mut now = Instant::now();
+        let mut requests = Requests::default();
+        requests.sent(now, Request::Probe, 5, vec![]);
+        let mut widths = Vec::new();
+        loop {
+            now = requests.deadline().unwrap();
+            match requests.due(now) {
+                Due::Retransmit => widths.push(requests.search(now).unwrap().1.count()),
+                due => break assert_eq!(due, Due::GiveUp(Request::Probe, 133)),
+            }
+        }
+        assert_eq!(widths, [4, 8, 16, 32, 64, 128, 128]);
+
+        requests.sent(now, Request::Probe, 5, vec![]);
+        requests.search(now);
+        assert!(requests.finds_more(6));
+        assert_eq!(requests.search(now), Some((Request::Probe, 7..=8)));
+        assert!(requests.finds_more(7));
+        assert!(!requests.finds_more(8));
     }
 
     #[test]

@@ -39,6 +39,10 @@ use redirect::Redirect;
 /// How long retransmissions are answered after the end. RFC 7296 section 2.1 allows to forget after minutes.
 const LINGER: Duration = Duration::from_secs(60);
 
+/// Searches for the message ID that a silent peer awaits before the last one, 128 IDs each: more checks than are made between two
+/// rekeys, which the snapshot counts.
+const MAX_SEARCHES: u8 = 3;
+
 /// An IKE SA after IKE_AUTH, until nothing is left of it to say.
 #[derive(Debug)]
 pub(crate) struct Established {
@@ -47,6 +51,8 @@ pub(crate) struct Established {
     /// False from a restore until the peer answers: the requests that the previous owner sent since its last commit
     /// are not counted in the snapshot, so the peer may expect a higher message ID.
     in_step: bool,
+    /// How often the peer was searched for in vain since then, without any message from it.
+    searches: u8,
     last_heard: Instant,
     phase: Phase,
     /// The commit under way.
@@ -104,6 +110,7 @@ impl Established {
             state,
             requests: Requests::default(),
             in_step: true,
+            searches: 0,
             last_heard: now,
             phase: Phase::Up,
             committing: None,
@@ -200,12 +207,15 @@ impl Established {
 
     fn handle_due(&mut self, cx: &mut Context<'_>) -> Result<Fate, Exhausted> {
         match self.requests.due(cx.now) {
-            Due::GiveUp(Request::DeleteIke) => return Ok(self.finish(cx)),
-            Due::GiveUp(_) if self.in_step => return Ok(self.end(Ending::PeerDead, cx)),
-            // It may have been too old a message ID that the peer ignored: no proof of death.
-            Due::GiveUp(_) => {
+            Due::GiveUp(Request::DeleteIke, _) => return Ok(self.finish(cx)),
+            Due::GiveUp(..) if self.in_step => return Ok(self.end(Ending::PeerDead, cx)),
+            Due::GiveUp(..) if self.searches == MAX_SEARCHES => return Ok(self.end(Ending::PeerDead, cx)),
+            // Perhaps the peer awaits a message ID that was not tried: the search goes on further up.
+            Due::GiveUp(_, next_id) => {
+                self.searches += 1;
                 self.report(What::SilentSinceRestore, cx.out);
                 self.last_heard = cx.now;
+                self.state.next_request = next_id;
             }
             Due::Retransmit => self.retransmit(cx)?,
             Due::Nothing => {

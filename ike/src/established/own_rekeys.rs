@@ -127,10 +127,9 @@ impl Established {
         }
     }
 
-    /// The request never left, so that its message ID is free again.
+    /// The request never left.
     pub(super) fn withdraw(&mut self, cx: &mut Context<'_>) {
         if let Some(exchange) = self.state.exchange.take() {
-            self.state.next_request = exchange.message_id;
             release_spi(&exchange.subject, cx);
             self.postpone(exchange.subject.old(), cx);
         }

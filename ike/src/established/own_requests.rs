@@ -28,6 +28,9 @@ impl Established {
         if self.committing.is_some() && matches!(request, Request::Rekey(..) | Request::FollowUp(_)) {
             return Ok(self.defer(arrived));
         }
+        if !self.in_step && request == Request::Probe && self.requests.finds_more(header.message_id) {
+            return Ok(Fate::Stays);
+        }
         self.in_step = true;
         self.state.next_request = header.message_id.checked_add(1).ok_or(Exhausted)?;
         self.requests.answered();
@@ -69,8 +72,9 @@ impl Established {
             && let Some(request) = self.requests.pop()
         {
             match request {
-                // The peer may take a message ID that is too low for a retransmission: a check finds the right one.
-                Request::Rekey(..) if !self.in_step => {
+                // The peer takes a message ID that is too low for a retransmission, and answers what it was asked then: a check
+                // finds the right one. To an end any answer will do.
+                request if !self.in_step && !matches!(request, Request::Probe | Request::DeleteIke) => {
                     self.requests.push_front(request);
                     self.send(Request::Probe, cx)?;
                 }
@@ -100,18 +104,17 @@ impl Established {
     }
 
     fn send(&mut self, request: Request, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        let (id, octets) = self.seal_informational(request)?;
+        let id = self.state.next_request;
+        let octets = self.seal_informational(request, id)?;
         cx.out.send(self.state.path, &octets);
         self.requests.sent(cx.now, request, id, octets);
         Ok(())
     }
 
-    /// The same octets again (RFC 7296 section 2.1); while the peer's window is not known, the same request with the
-    /// next message ID, so that the search ends.
+    /// The same octets again (RFC 7296 section 2.1).
     pub(super) fn retransmit(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        if let Some(request) = self.requests.in_flight().filter(|_| !self.in_step) {
-            let (id, octets) = self.seal_informational(request)?;
-            self.requests.renumber(id, octets);
+        if !self.in_step {
+            return self.search(cx);
         }
         if let Some(octets) = self.requests.resend(cx.now) {
             cx.out.send(self.state.path, octets);
@@ -119,12 +122,27 @@ impl Established {
         Ok(())
     }
 
-    fn seal_informational(&mut self, request: Request) -> Result<(u32, Vec<u8>), Exhausted> {
-        let redirect = self.redirect.as_ref().map(|redirect| redirect.to().data());
-        self.seal_request(request, &request.payloads(&redirect.unwrap_or_default()))
+    /// The same request with more message IDs. The peer drops all but the one that it awaits, and those behind it.
+    fn search(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
+        if let Some((request, ids)) = self.requests.search(cx.now) {
+            for id in ids {
+                let octets = self.seal_informational(request, id)?;
+                cx.out.send(self.state.path, &octets);
+            }
+        }
+        Ok(())
     }
 
-    /// Gives the next message ID to a request.
+    fn seal_informational(&mut self, request: Request, id: u32) -> Result<Vec<u8>, Exhausted> {
+        let redirect = self.redirect.as_ref().map(|redirect| redirect.to().data());
+        let payloads = request.payloads(redirect.as_deref().unwrap_or_default());
+        self.state
+            .channel
+            .seal(Kind::Request, request.exchange(), id, &payloads)
+    }
+
+    /// A request of our exchange, with its message ID. That counts as used when the response comes: what is committed until then
+    /// lets the next owner begin with it again.
     pub(super) fn seal_request(
         &mut self,
         request: Request,
@@ -135,7 +153,6 @@ impl Established {
             .state
             .channel
             .seal(Kind::Request, request.exchange(), id, payloads)?;
-        self.state.next_request = id.checked_add(1).ok_or(Exhausted)?;
         Ok((id, octets))
     }
 }

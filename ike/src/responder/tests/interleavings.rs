@@ -61,8 +61,18 @@ fn network() -> impl Strategy<Value = Network> {
 fn settle(pair: &mut Pair) {
     pair.network = Network::default();
     pair.stop_aging();
-    pair.run(600 * SECOND);
+    pair.run(900 * SECOND);
     pair.assert_agreed();
+    // Neither side is stuck.
+    for end in [FLEET, ROUTER] {
+        if !pair.ends[end].installed.children.is_empty() {
+            let old = pair.sender(end);
+            pair.wear(end);
+            pair.run(120 * SECOND);
+            pair.assert_agreed();
+            assert_ne!(pair.sender(end), old, "{end} cannot rekey: {:?}", pair.story());
+        }
+    }
 }
 
 proptest! {
