@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use crate::testkit::{Customer, Initiator, Status, TestFleet};
-use crate::wire::{ExchangeType, Fragment};
-use crate::{CommitOutcome, Transmit};
+use crate::wire::{ExchangeType, Fragment, Header};
+use crate::{CommitOutcome, Kem, Transmit};
 
 /// Plays `script` at an edge: octets that each stand for something to do, with others behind them that tell how. One
 /// customer does as it says; the other, which is connected before, must not feel it.
 pub(crate) fn exercise(script: &[u8]) {
     let mut play = Play::new();
-    let mut script = Script(script);
-    while let Some(act) = script.next() {
-        play.act(act, &mut script);
-    }
+    play.carry_out(script);
     play.assert_that_nobody_else_is_harmed();
 }
 
@@ -46,15 +43,22 @@ struct Play {
     attacker: Initiator,
     /// What the attacker sent last.
     last: Transmit,
+    /// What it was last asked for: an SA, or more keys for one.
+    asked: Option<Transmit>,
     /// Commits that were answered.
     finished: usize,
 }
 
 impl Play {
-    /// The attacker has its keys, and has not authenticated.
+    /// The attacker has its keys, of two key exchanges, and has not authenticated.
     fn new() -> Self {
         let mut fleet = TestFleet::new(5);
-        let customers = [Customer::new(1), Customer::new(2)];
+        let attacker = Customer {
+            kem: Some(Kem::MlKem1024),
+            takes_fragments: false,
+            ..Customer::new(2)
+        };
+        let customers = [Customer::new(1), attacker];
         for customer in &customers {
             fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
         }
@@ -63,8 +67,12 @@ impl Play {
         fleet.connect(&mut victim);
         assert_eq!(victim.status(), Status::Up);
         let init = attacker.start();
-        for answer in fleet.deliver(&init) {
-            attacker.handle_datagram(&answer.payload);
+        let mut next = Some(init.clone());
+        for _ in 0..2 {
+            let answers = next.map(|next| fleet.deliver(&next)).unwrap_or_default();
+            next = answers
+                .first()
+                .and_then(|answer| attacker.handle_datagram(&answer.payload));
         }
         let finished = fleet.commits.len();
         Self {
@@ -72,12 +80,20 @@ impl Play {
             victim,
             attacker,
             last: init,
+            asked: None,
             finished,
         }
     }
 
+    fn carry_out(&mut self, script: &[u8]) {
+        let mut script = Script(script);
+        while let Some(act) = script.next() {
+            self.act(act, &mut script);
+        }
+    }
+
     fn act(&mut self, act: u8, script: &mut Script<'_>) {
-        match act % 10 {
+        match act % 12 {
             0 => {
                 let payload = script.octets().to_vec();
                 let path = self.attacker.path();
@@ -120,7 +136,9 @@ impl Play {
             6 => self.do_as_one_ought(),
             7 => self.wait(Duration::from_secs(u64::from(script.octet() % 32))),
             8 => self.decide(script),
-            _ => self.hear_of_child(script),
+            9 => self.hear_of_child(script),
+            10 => self.answer_anything(script),
+            _ => self.grant(script),
         }
     }
 
@@ -146,10 +164,26 @@ impl Play {
                 for answer in answer.iter().flat_map(|answer| self.fleet.deliver(answer)) {
                     self.victim.handle_datagram(&answer.payload);
                 }
+            } else if asks_for_keys(&sent) {
+                self.asked = Some(sent);
             } else if let Some(answer) = self.attacker.handle_datagram(&sent.payload) {
                 self.last = answer;
             }
         }
+    }
+
+    fn answer_anything(&mut self, script: &mut Script<'_>) {
+        let (first, chain) = (script.octet(), script.octets());
+        let asked = self.asked.as_ref();
+        let answer = asked.and_then(|asked| self.attacker.raw_answer(asked, first, chain));
+        self.send(answer);
+    }
+
+    fn grant(&mut self, script: &mut Script<'_>) {
+        let proposal = script.octet().into();
+        let asked = self.asked.as_ref();
+        let answer = asked.and_then(|asked| self.attacker.echo(asked, proposal));
+        self.send(answer);
     }
 
     fn do_as_one_ought(&mut self) {
@@ -211,11 +245,19 @@ impl Play {
     }
 }
 
+fn asks_for_keys(sent: &Transmit) -> bool {
+    Header::decode(&sent.payload).is_ok_and(|header| {
+        let exchanges = [ExchangeType::CreateChildSa, ExchangeType::IkeFollowupKe];
+        !header.flags.response && exchanges.contains(&header.exchange)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::exercise;
+    use super::{Play, exercise};
+    use crate::{Side, What};
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
@@ -234,7 +276,7 @@ mod tests {
 
     /// `ike/fuzz/corpus/exchange` holds them, so that fuzzing begins with them. To bring it up to date:
     /// `ANYSWAN_WRITE_CORPUS=1 cargo test -p ike corpus`.
-    const SCRIPTS: [(&str, &[u8]); 5] = [
+    const SCRIPTS: [(&str, &[u8]); 7] = [
         ("connect-and-probe", &[6, 6, 7, 31, 6]),
         // INFORMATIONAL with a DELETE of the IKE SA, in fragments of 64 octets and a few.
         (
@@ -248,7 +290,27 @@ mod tests {
         ),
         ("held-commit", &[8, 0, 6, 7, 5, 5, 8, 1, 6, 5]),
         ("rekey-and-move", &[6, 9, 1, 7, 3, 9, 2, 7, 6, 4, 30, 1, 9, 3]),
+        // Our rekey is granted with an additional key exchange, which is too; then another one is refused.
+        (
+            "rekey-granted",
+            &[
+                6, 9, 1, 11, 0, 11, 0, 7, 31, 9, 1, 10, 41, 8, 0, 0, 0, 8, 0, 0, 0, 14,
+            ],
+        ),
+        // And one granted twice, of which the second proposal has no such exchange.
+        ("rekey-granted-twice", &[6, 9, 1, 11, 1, 11, 0, 5, 7, 31]),
     ];
+
+    /// So that fuzzing begins behind both of our exchanges.
+    #[test]
+    fn the_scripts_reach_the_end_of_our_rekey() {
+        let granted = SCRIPTS.iter().find(|(name, _)| *name == "rekey-granted");
+        let mut play = Play::new();
+        play.carry_out(granted.unwrap().1);
+        let is_ours = |what: &What| matches!(what, What::ChildAdded { by: Side::Us, .. });
+        let events = &play.fleet.events;
+        assert!(events.iter().any(|event| is_ours(&event.what)), "{events:?}");
+    }
 
     #[test]
     fn the_fuzzing_corpus_holds_the_scripts() {

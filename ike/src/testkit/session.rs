@@ -87,6 +87,14 @@ impl Session {
         })
     }
 
+    /// A response with any octets for payloads.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn raw_reply(&mut self, exchange: ExchangeType, id: u32, first: u8, chain: &[u8]) -> Vec<u8> {
+        self.seal(exchange, id, true, PayloadType(first), |out| {
+            out.extend_from_slice(chain)
+        })
+    }
+
     /// A fragment of the next request, with any octets in it.
     #[cfg(any(test, fuzzing))]
     pub(super) fn raw_fragment(

@@ -1,9 +1,11 @@
 //! Messages that are authentic and need not make sense.
 
 use super::Initiator;
-use crate::Transmit;
 use crate::udp;
-use crate::wire::{ExchangeType, Fragment, Header, Message};
+use crate::wire::{
+    ExchangeType, Fragment, Header, Message, Notify, NotifyType, Payload, Transform, TransformType,
+};
+use crate::{Kem, Transmit};
 
 impl Initiator {
     /// A request with any octets for payloads, the first being of type `first`; `None` before there are keys.
@@ -15,6 +17,41 @@ impl Initiator {
     ) -> Option<Transmit> {
         let octets = self.session.as_mut()?.raw_request(exchange, first, chain);
         Some(self.request(octets))
+    }
+
+    /// A response to a request of the responder, with any octets for payloads.
+    pub(crate) fn raw_answer(&mut self, request: &Transmit, first: u8, chain: &[u8]) -> Option<Transmit> {
+        let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
+        let header = Header::decode(octets).ok()?;
+        let session = self.session.as_mut()?;
+        let octets = session.raw_reply(header.exchange, header.message_id, first, chain);
+        Some(self.wrap(&octets))
+    }
+
+    /// A response that grants what the responder asks for with its own words: a proposal of its offer, with the first transform of
+    /// each type, its nonce, its public value, and a link.
+    pub(crate) fn echo(&mut self, request: &Transmit, proposal: usize) -> Option<Transmit> {
+        let opened = self.open(&request.payload)?;
+        let mut answer = Vec::new();
+        for payload in opened.payloads().ok()? {
+            answer.push(match payload {
+                Payload::Sa(mut proposals) => {
+                    let mut granted = proposals.swap_remove(proposal.min(proposals.len().checked_sub(1)?));
+                    let mut kinds = Vec::new();
+                    granted.transforms.retain(|transform| {
+                        let is_chosen = !kinds.contains(&transform.kind) && !is_too_short(transform);
+                        kinds.extend(is_chosen.then_some(transform.kind));
+                        is_chosen
+                    });
+                    Payload::Sa(vec![granted])
+                }
+                Payload::Notify(_) => continue,
+                payload => payload,
+            });
+        }
+        let link = Notify::new(NotifyType::ADDITIONAL_KEY_EXCHANGE, b"link");
+        answer.push(Payload::Notify(link));
+        self.blind_answer(request, &answer)
     }
 
     /// A fragment of the next request, with any octets in it.
@@ -43,4 +80,9 @@ impl Initiator {
         let wrapped = fragments.iter().map(|fragment| self.wrap(fragment));
         wrapped.collect()
     }
+}
+
+/// A method whose public values do not pass for ciphertexts.
+fn is_too_short(transform: &Transform) -> bool {
+    transform.kind == TransformType::AdditionalKeyExchange1 && transform.id != Kem::MlKem1024.id()
 }
