@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::crypto::SEED_LEN;
-use crate::established::Established;
-use crate::half_open::HalfOpens;
 use crate::outbox::Outbox;
 use crate::qcd::Tokens;
 use crate::spi::{SpiMask, issue_esp_spi};
@@ -22,13 +20,10 @@ pub(crate) struct Context<'a> {
     pub(crate) spi_mask: &'a SpiMask,
     /// `None` without QUICK CRASH DETECTION (RFC 6290).
     pub(crate) tokens: Option<&'a Tokens>,
-    pub(crate) half_open: &'a HalfOpens,
-    /// The others.
-    pub(crate) established: &'a HashMap<u64, Box<Established>>,
+    /// Whether another IKE SA has this responder SPI.
+    pub(crate) is_ike_spi_taken: &'a dyn Fn(u64) -> bool,
     /// Responder SPI of the IKE SA of each child SA, by inbound SPI.
     pub(crate) ike_of_child: &'a mut HashMap<u32, u64>,
-    /// IKE SAs that are to run from now on.
-    pub(crate) heirs: Vec<Established>,
 }
 
 impl Context<'_> {
@@ -47,10 +42,8 @@ impl Context<'_> {
 
     /// For an IKE SA that takes the place of `old`.
     pub(crate) fn issue_ike_spi(&mut self, old: u64) -> u64 {
-        let (half_open, established) = (self.half_open, self.established);
-        self.spi_mask.issue_free(self.config.slot, self.host, |spi| {
-            spi == old || half_open.get(spi).is_some() || established.contains_key(&spi)
-        })
+        let is_taken = |spi| spi == old || (self.is_ike_spi_taken)(spi);
+        self.spi_mask.issue_free(self.config.slot, self.host, is_taken)
     }
 
     /// Since the beginning of 1970.

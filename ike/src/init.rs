@@ -1,5 +1,6 @@
 //! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
 
+use crate::additional::Additional;
 use crate::arrived::Arrived;
 use crate::auth::Hashes;
 use crate::channel::{Channel, Role};
@@ -7,7 +8,6 @@ use crate::cookie::Cookie;
 use crate::crypto::{IkeKeys, SignedOctets};
 use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
-use crate::intermediate::Additional;
 use crate::nat::{Nat, NatDetection};
 use crate::redirect::Redirects;
 use crate::select::{ike_suite, weakness_of_ike};

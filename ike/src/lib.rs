@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod additional;
 mod api;
 mod arrived;
 mod auth;

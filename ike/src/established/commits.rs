@@ -141,7 +141,7 @@ impl Established {
             CommitOutcome::Done => {
                 if let Made::Heirs(mut heirs) = made {
                     self.bequeath(&mut heirs);
-                    cx.heirs.extend(heirs);
+                    self.heirs.extend(heirs);
                 }
             }
             CommitOutcome::Refused => self.unmake(made, then, cx)?,
@@ -188,7 +188,7 @@ impl Established {
                     heirs
                         .iter_mut()
                         .for_each(|heir| heir.leave(Ending::Removed, cx.out));
-                    cx.heirs.extend(heirs);
+                    self.heirs.extend(heirs);
                     self.postpone(Old::Ike, cx);
                 }
             }

@@ -59,6 +59,8 @@ pub(crate) struct Established {
     committing: Option<Box<Committing>>,
     /// Authentic datagrams, a request and a response at most, that need a commit while another is under way.
     deferred: Vec<Deferred>,
+    /// IKE SAs that the fleet knows and that do not run yet.
+    pub(crate) heirs: Vec<Established>,
     /// When we rekey it; once another has taken its place: when we delete it, should the peer not have.
     until: Option<Instant>,
     /// Our SPIs of IKE SAs that a process before this one has promised to the peer.
@@ -115,6 +117,7 @@ impl Established {
             phase: Phase::Up,
             committing: None,
             deferred: Vec::new(),
+            heirs: Vec::new(),
             until: None,
             inherited: Vec::new(),
             refusals: 0,

@@ -4,11 +4,11 @@ use super::granted_rekeys::More;
 use super::own_rekeys::release_spi;
 use super::{Established, Fate};
 use crate::Secret;
+use crate::additional::public_value;
 use crate::channel::Exhausted;
 use crate::context::Context;
 use crate::exchange::{Exchange, Stage, Subject};
 use crate::follow_up::{Following, Granted};
-use crate::intermediate::public_value;
 use crate::requests::Request;
 use crate::wire::{KeyExchange, Notify, NotifyType, Payload, WireError};
 

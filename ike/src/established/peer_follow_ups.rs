@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::commits::Made;
 use super::peer_rekeys::Failure;
 use super::{Established, Fate};
+use crate::additional::encapsulate;
 use crate::arrived::Arrived;
 use crate::channel::Exhausted;
 use crate::context::Context;
 use crate::follow_up::{FollowUp, Granted, GrantedSa, LINK_LEN};
-use crate::intermediate::encapsulate;
 use crate::wire::{KeyExchange, Notify, NotifyType, Payload};
 use crate::{ChildRefusal, Kem, Secret};
 

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use super::{Awaited, Responder};
+use crate::additional::{Additional, MESSAGE_ID};
 use crate::arrived::Arrived;
 use crate::auth::{self, Accepted, Attempt, Judged};
 use crate::channel::Exhausted;
 use crate::cookie::Claim;
 use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::init::{self, Failure, InitPayloads, Initiated};
-use crate::intermediate::{self, Additional, IntermediateError};
+use crate::intermediate::IntermediateError;
 use crate::source::Source;
 use crate::spi::issue_esp_spi;
 use crate::window::Answered;
@@ -163,10 +164,10 @@ impl Responder {
             (_, Some(_)) if header.flags.response => self.drop_unexpected(arrived),
             (ExchangeType::IkeIntermediate, Some(Stage::Initiated(initiated))) => {
                 match &initiated.additional {
-                    Additional::Awaited(kem) if header.message_id == intermediate::MESSAGE_ID => {
+                    Additional::Awaited(kem) if header.message_id == MESSAGE_ID => {
                         self.open_intermediate(*kem, arrived);
                     }
-                    Additional::Done(done) if header.message_id == intermediate::MESSAGE_ID => {
+                    Additional::Done(done) if header.message_id == MESSAGE_ID => {
                         if let Some(reply) = done.answered.reply_to(arrived.octets) {
                             self.out.send(arrived.path, reply);
                         }
@@ -216,11 +217,8 @@ impl Responder {
             // Not with the first IVs of the keys.
             Err(IntermediateError::Exhausted) => return,
         };
-        let Ok(reply) = auth::seal_refusal(
-            &mut channel,
-            (ExchangeType::IkeIntermediate, intermediate::MESSAGE_ID),
-            &error,
-        ) else {
+        let Ok(reply) = auth::seal_refusal(&mut channel, (ExchangeType::IkeIntermediate, MESSAGE_ID), &error)
+        else {
             return;
         };
         self.out.send(arrived.path, &reply);

@@ -334,12 +334,23 @@ impl Responder {
         for promised in sa.promised_spis() {
             self.promised.remove(&promised);
         }
-        let mut cx = self.context(now);
+        let is_ike_spi_taken = |spi| self.half_open.get(spi).is_some() || self.established.contains_key(&spi);
+        let mut cx = Context {
+            now,
+            config: &self.config,
+            tunnels: &self.tunnels,
+            out: &mut self.out,
+            host: self.host.as_mut(),
+            spi_mask: &self.spi_mask,
+            tokens: self.tokens.as_ref(),
+            is_ike_spi_taken: &is_ike_spi_taken,
+            ike_of_child: &mut self.ike_of_child,
+        };
         let mut fate = handle(&mut sa, &mut cx);
         if fate == Fate::Stays {
             fate = sa.proceed(&mut cx);
         }
-        let heirs = cx.heirs;
+        let heirs = std::mem::take(&mut sa.heirs);
         match fate {
             Fate::Gone => {
                 self.timers.disarm(spi);
@@ -356,22 +367,6 @@ impl Responder {
         }
         for heir in heirs {
             self.establish(now, heir);
-        }
-    }
-
-    fn context(&mut self, now: Instant) -> Context<'_> {
-        Context {
-            now,
-            config: &self.config,
-            tunnels: &self.tunnels,
-            out: &mut self.out,
-            host: self.host.as_mut(),
-            spi_mask: &self.spi_mask,
-            tokens: self.tokens.as_ref(),
-            half_open: &self.half_open,
-            established: &self.established,
-            ike_of_child: &mut self.ike_of_child,
-            heirs: Vec::new(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! IKE_AUTH.
 
 use super::{Initiator, Status, Violation, first_error};
+use crate::additional::MESSAGE_ID;
 use crate::auth::{sign, verify};
 use crate::certificate::PeerChain;
 use crate::crypto::{Algorithm, ChildKeys, Fresh, IkeKeys, PublicKey, Sha2, SignedOctets};
-use crate::intermediate::MESSAGE_ID;
 use crate::offer::esp_transforms;
 use crate::qcd;
 use crate::testkit::UNIX_TIME;
