@@ -2,12 +2,12 @@
 
 use crate::additional::Additional;
 use crate::arrived::Arrived;
-use crate::auth::Hashes;
 use crate::channel::{Channel, Role};
 use crate::cookie::Cookie;
 use crate::crypto::{IkeKeys, SignedOctets};
 use crate::exchange::NONCE_LEN;
 use crate::fragments::{Assembly, longest_message};
+use crate::hashes::Hashes;
 use crate::nat::{Nat, NatDetection};
 use crate::redirect::Redirects;
 use crate::select::{ike_suite, weakness_of_ike};

@@ -39,6 +39,7 @@ mod follow_up;
 mod found;
 mod fragments;
 mod half_open;
+mod hashes;
 mod identity;
 mod informational;
 mod init;

@@ -31,7 +31,6 @@ use ppk::Terms;
 pub(crate) use reply::seal_refusal;
 use reply::{Proof, Reply};
 use request::AuthRequest;
-pub(crate) use signature::Hashes;
 #[cfg(any(test, fuzzing, feature = "testkit"))]
 pub(crate) use signature::{sign, verify};
 

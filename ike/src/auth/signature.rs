@@ -4,63 +4,9 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use crate::crypto::{Algorithm, KeyKind, PublicKey, Sha2, Signer, hash_of_curve};
-use crate::wire::{Auth, NotifyType, Payload};
+use crate::hashes::Hashes;
+use crate::wire::Auth;
 use crate::{AuthRefusal, CertificateFault};
-
-/// Hash algorithms by their numbers (RFC 7427 section 7, RFC 8420 section 2).
-const HASHES: [(u16, Hash); 4] = [
-    (2, Hash::Sha2(Sha2::Sha256)),
-    (3, Hash::Sha2(Sha2::Sha384)),
-    (4, Hash::Sha2(Sha2::Sha512)),
-    (5, Hash::Identity),
-];
-
-/// What a signature hashes the message with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hash {
-    Sha2(Sha2),
-    /// Nothing: Ed25519 signs the message itself.
-    Identity,
-}
-
-/// Hash algorithms that a peer announces.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hashes(Vec<Hash>);
-
-impl Hashes {
-    /// `None` when the peer does not know RFC 7427. Those not known here, SHA-1 among them, are left out.
-    pub(crate) fn read(payloads: &[Payload<'_>]) -> Option<Self> {
-        let announced = NotifyType::SIGNATURE_HASH_ALGORITHMS.data_in(payloads)?;
-        let (numbers, _) = announced.as_chunks();
-        let announces = |number: u16| numbers.iter().any(|octets| u16::from_be_bytes(*octets) == number);
-        let known = HASHES.into_iter().filter(|(number, _)| announces(*number));
-        Some(Self(known.map(|(_, hash)| hash).collect()))
-    }
-
-    /// What we announce: data of SIGNATURE_HASH_ALGORITHMS.
-    pub(crate) fn ours() -> Vec<u8> {
-        HASHES
-            .iter()
-            .flat_map(|(number, _)| number.to_be_bytes())
-            .collect()
-    }
-
-    fn first_sha2(&self) -> Option<Sha2> {
-        self.0.iter().find_map(|hash| match hash {
-            Hash::Sha2(sha2) => Some(*sha2),
-            Hash::Identity => None,
-        })
-    }
-
-    fn has(&self, algorithm: Algorithm) -> bool {
-        let hash = match algorithm {
-            Algorithm::RsaPkcs1(sha2) | Algorithm::RsaPss(sha2) => Hash::Sha2(sha2),
-            Algorithm::Ecdsa(sha2) | Algorithm::EcdsaPlain(sha2) => Hash::Sha2(sha2),
-            Algorithm::Ed25519 => Hash::Identity,
-        };
-        self.0.contains(&hash)
-    }
-}
 
 /// Whether a method is one that certificates go with.
 pub(super) fn is_by_signature(method: u8) -> bool {

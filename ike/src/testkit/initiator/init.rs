@@ -2,8 +2,8 @@
 
 use super::intermediate::Asked;
 use super::{Initiator, Status, Violation, first_error};
-use crate::auth::Hashes;
 use crate::crypto::{DhKeyPair, IkeKeys, nat_detection_hash};
+use crate::hashes::Hashes;
 use crate::init::InitPayloads;
 use crate::testkit::customer::Customer;
 use crate::testkit::host::TestRandom;
