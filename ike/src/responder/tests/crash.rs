@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::pair::{FLEET, Pair, ROUTER};
-use super::rekey_ike::{aging, of_one_age, patient};
+use super::rekey_ike::{aging, of_one_age};
 use super::restore::taken_over;
 use super::*;
 use crate::qcd::{self, Token, Tokens};

@@ -7,8 +7,6 @@ use super::pair::{FLEET, Network, Pair, ROUTER};
 use super::*;
 use crate::Limits;
 
-const SECOND: Duration = Duration::from_secs(1);
-
 /// Rekeys so often that they meet.
 fn restless(child: u32, ike: u32) -> Limits {
     Limits {

@@ -35,7 +35,26 @@ use std::time::Duration;
 
 use crate::testkit::{Customer, Initiator, Status, TestFleet};
 use crate::wire::{Header, Message, Notify, NotifyType, Payload};
-use crate::{Change, ChildSa, Event, IkeSa, Transmit, What};
+use crate::{Change, ChildSa, Event, IkeSa, Limits, Transmit, What};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// For an edge that does not rekey by itself.
+fn patient() -> Limits {
+    Limits {
+        child_lifetime: None,
+        ike_lifetime: None,
+        ..Limits::default()
+    }
+}
+
+fn was_added(what: &What) -> bool {
+    matches!(what, What::ChildAdded { .. })
+}
+
+fn was_rekeyed(what: &What) -> bool {
+    matches!(what, What::IkeRekeyed { .. })
+}
 
 /// An edge that knows the customer's tunnel.
 fn fleet_for(customer: &Customer) -> TestFleet {

@@ -6,21 +6,6 @@ use crate::Limits;
 use crate::testkit::TestHost;
 use crate::wire::ExchangeType;
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Neither side does anything by itself.
-fn patient() -> Limits {
-    Limits {
-        child_lifetime: None,
-        ike_lifetime: None,
-        ..Limits::default()
-    }
-}
-
-fn was_added(what: &What) -> bool {
-    matches!(what, What::ChildAdded { .. })
-}
-
 #[test]
 fn a_worn_child_sa_is_replaced_whoever_notices() {
     for end in [FLEET, ROUTER] {

@@ -7,21 +7,11 @@ use crate::testkit::TestRandom;
 use crate::wire::{ExchangeType, KeyExchange, Proposal, Protocol, Transform, TransformType};
 use crate::{ChildRefusal, ChildUpdate, CommitOutcome, DhGroup, Ending, IkeSpis, Limits, Slot};
 
-const SECOND: Duration = Duration::from_secs(1);
-
 /// Rekeys the IKE SA when it is about this old, with the jitter of a tenth.
 pub(super) fn aging(seconds: u32) -> Limits {
     Limits {
         child_lifetime: None,
         ike_lifetime: Some(seconds * SECOND),
-        ..Limits::default()
-    }
-}
-
-pub(super) fn patient() -> Limits {
-    Limits {
-        child_lifetime: None,
-        ike_lifetime: None,
         ..Limits::default()
     }
 }
@@ -33,10 +23,6 @@ pub(super) fn of_one_age(seed: u64, limits: [Limits; 2]) -> Pair {
         pair.run(Duration::from_millis(100));
     }
     pair
-}
-
-fn was_rekeyed(what: &What) -> bool {
-    matches!(what, What::IkeRekeyed { .. })
 }
 
 /// A request for a new IKE SA with this SPI of the peer's, and the peer's public value.

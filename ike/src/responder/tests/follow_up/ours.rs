@@ -2,33 +2,7 @@
 
 use super::*;
 use crate::responder::tests::pair::{FLEET, Pair, ROUTER};
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Neither side does anything by itself.
-fn patient() -> Limits {
-    Limits {
-        child_lifetime: None,
-        ike_lifetime: None,
-        ..Limits::default()
-    }
-}
-
-/// Rekeys the IKE SA when it is about this old.
-fn aging() -> Limits {
-    Limits {
-        ike_lifetime: Some(60 * SECOND),
-        ..patient()
-    }
-}
-
-fn was_added(what: &What) -> bool {
-    matches!(what, What::ChildAdded { .. })
-}
-
-fn was_rekeyed(what: &What) -> bool {
-    matches!(what, What::IkeRekeyed { .. })
-}
+use crate::responder::tests::rekey_ike::aging;
 
 /// A customer whose IKE SA came of an additional key exchange, or of none.
 fn customer(kem: Option<Kem>) -> (TestFleet, Initiator) {
@@ -83,9 +57,9 @@ fn a_child_sa_comes_of_both_exchanges() {
 
 #[test]
 fn an_ike_sa_comes_of_both_exchanges() {
-    let mut pair = Pair::hybrid(1, [aging(), patient()]);
+    let mut pair = Pair::hybrid(1, [aging(60), patient()]);
     pair.run(25 * SECOND);
-    pair.stop_aging();
+    pair.stop_aging(60);
     pair.run(10 * SECOND);
     pair.assert_agreed();
     assert_eq!([FLEET, ROUTER].map(|end| pair.count(end, was_rekeyed)), [1, 1]);
@@ -102,14 +76,14 @@ fn an_ike_sa_comes_of_both_exchanges() {
 #[test]
 fn the_peer_decides_on_an_additional_key_exchange() {
     for (kems, exchanges) in [(vec![], 1), (vec![Kem::MlKem1024], 2)] {
-        for limits in [patient(), aging()] {
+        for limits in [patient(), aging(60)] {
             let mut pair = Pair::hybrid(1, [limits, patient()]);
             pair.ends[ROUTER].edge.responder.config.ike.kems = kems.clone();
             match limits.ike_lifetime {
                 None => pair.wear(FLEET),
                 Some(_) => pair.run(25 * SECOND),
             }
-            pair.stop_aging();
+            pair.stop_aging(60);
             pair.run(10 * SECOND);
             pair.assert_agreed();
             assert_eq!(pair.rekeys(FLEET).len(), exchanges, "{:?}", pair.story());
@@ -156,7 +130,7 @@ fn who_rekeys_with_more_is_offered_more() {
 /// The owner dies at any moment of both exchanges, and the next one makes the same SA of what comes.
 #[test]
 fn the_next_owner_goes_on_with_ours() {
-    for limits in [patient(), aging()] {
+    for limits in [patient(), aging(60)] {
         for millis in (9..90).step_by(6) {
             let mut pair = Pair::hybrid(1, [limits, patient()]);
             match limits.ike_lifetime {
@@ -169,7 +143,7 @@ fn the_next_owner_goes_on_with_ours() {
             }
             pair.run(Duration::from_millis(millis));
             pair.take_over(FLEET, 9);
-            pair.stop_aging();
+            pair.stop_aging(60);
             pair.run(30 * SECOND);
             pair.assert_agreed();
             let made = pair.count(ROUTER, was_added) + pair.count(ROUTER, was_rekeyed);
