@@ -8,7 +8,7 @@ use proto::{Applied, FromDistributor, Hello, Lease, ToDistributor, v1};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 use tracing::{info, warn};
 
 use super::backoff::Backoff;
@@ -21,6 +21,10 @@ use crate::config::EdgeConfig;
 
 /// Messages to the distributor that wait for HTTP/2's window; when they are more, heartbeats and reports wait too.
 const OUTGOING: usize = 4;
+
+/// After another machine has begun a session as this edge. Each of the two would take it from the other many times a second, and
+/// take up all its IKE SAs anew each time.
+const PAUSE_FOR_RIVAL: Duration = Duration::from_secs(10);
 
 /// How often tombstones are looked through.
 const TOMBSTONE_SWEEP: Duration = Duration::from_secs(600);
@@ -52,6 +56,16 @@ impl From<tonic::Status> for SessionEnd {
     }
 }
 
+impl SessionEnd {
+    /// How long after a session that `lasted` for so long the next one begins.
+    fn pause(&self, backoff: &mut Backoff, lasted: Duration) -> Duration {
+        match self {
+            Self::Refused(status) if status.code() == Code::Aborted => PAUSE_FOR_RIVAL,
+            _ => backoff.after(lasted),
+        }
+    }
+}
+
 /// Keeps a session with the distributor for as long as the process lives.
 pub(crate) struct Link {
     pub(crate) config: EdgeConfig,
@@ -73,7 +87,7 @@ impl Link {
             if let Some(withheld) = throttle.admit(end.to_string(), Instant::now()) {
                 warn!(reason = %end, withheld, "no session with the distributor; trying again");
             }
-            tokio::time::sleep(backoff.after(begun.elapsed())).await;
+            tokio::time::sleep(end.pause(&mut backoff, begun.elapsed())).await;
         }
     }
 
@@ -202,4 +216,21 @@ impl Link {
 async fn next(incoming: &mut Streaming<v1::SyncResponse>) -> Result<FromDistributor, SessionEnd> {
     let message = incoming.message().await?.ok_or(SessionEnd::Closed)?;
     Ok(message.try_into()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    #[test]
+    fn who_is_replaced_by_another_machine_leaves_it_some_time() {
+        let pause = |status| SessionEnd::from(status).pause(&mut Backoff::new(), Duration::ZERO);
+        assert_eq!(
+            pause(Status::aborted("another session has begun")),
+            PAUSE_FOR_RIVAL
+        );
+        assert!(pause(Status::unavailable("the distributor is shutting down")) < Duration::from_secs(1));
+    }
 }
