@@ -59,7 +59,7 @@ fn a_child_sa_comes_of_both_exchanges() {
 fn an_ike_sa_comes_of_both_exchanges() {
     let mut pair = Pair::hybrid(1, [aging(60), patient()]);
     pair.run(25 * SECOND);
-    pair.stop_aging(60);
+    pair.stop_aging();
     pair.run(10 * SECOND);
     pair.assert_agreed();
     assert_eq!([FLEET, ROUTER].map(|end| pair.count(end, was_rekeyed)), [1, 1]);
@@ -83,7 +83,7 @@ fn the_peer_decides_on_an_additional_key_exchange() {
                 None => pair.wear(FLEET),
                 Some(_) => pair.run(25 * SECOND),
             }
-            pair.stop_aging(60);
+            pair.stop_aging();
             pair.run(10 * SECOND);
             pair.assert_agreed();
             assert_eq!(pair.rekeys(FLEET).len(), exchanges, "{:?}", pair.story());
@@ -143,7 +143,7 @@ fn the_next_owner_goes_on_with_ours() {
             }
             pair.run(Duration::from_millis(millis));
             pair.take_over(FLEET, 9);
-            pair.stop_aging(60);
+            pair.stop_aging();
             pair.run(30 * SECOND);
             pair.assert_agreed();
             let made = pair.count(ROUTER, was_added) + pair.count(ROUTER, was_rekeyed);
