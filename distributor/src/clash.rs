@@ -10,8 +10,13 @@ use proto::{Sealed, Tunnel, TunnelSelector};
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// Refuses a tunnel that contradicts another; one of its own name is what it takes the place of.
+/// Refuses a tunnel that contradicts another; one of its own name is what it takes the place of. If it does so as that did, the fleet
+/// lives with it, since before this was checked perhaps: its key can be changed all the same.
 pub(crate) fn check(state: &State, new: &Tunnel) -> Result<(), Refusal> {
+    let old = state.tunnel(&new.name).map(Sealed::header);
+    if old.is_some_and(|old| place(old) == place(new)) {
+        return Ok(());
+    }
     let prefixes: HashSet<IpNet> = prefixes(new).collect();
     let others = state.tunnels().map(Sealed::header);
     for other in others.filter(|other| other.name != new.name) {
@@ -23,6 +28,20 @@ pub(crate) fn check(state: &State, new: &Tunnel) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// All that is compared with others.
+fn place(tunnel: &Tunnel) -> impl PartialEq + '_ {
+    let Tunnel {
+        id,
+        remote_id,
+        netns,
+        interface,
+        remote_ts,
+        addresses,
+        ..
+    } = tunnel;
+    (id, remote_id, netns, interface, remote_ts, addresses)
 }
 
 /// What tells tunnels apart: the number in the kernel, whom a peer proves to be, the interface.
@@ -85,17 +104,21 @@ mod tests {
     use crate::records::{sealed, tunnel};
     use crate::state::Counters;
 
+    fn draft() -> Draft {
+        let counters = Counters {
+            store: 1,
+            head: 0,
+            purged: 0,
+            incarnation: 0,
+            highest_slot: 0,
+        };
+        Draft::new(&State::new(counters), std::time::SystemTime::now().into())
+    }
+
     /// What comes of adding `second` when `first` is there, in this order and in the other.
     fn both_ways(first: &Tunnel, second: &Tunnel) -> [Result<(), Refusal>; 2] {
         [(first, second), (second, first)].map(|(there, new)| {
-            let counters = Counters {
-                store: 1,
-                head: 0,
-                purged: 0,
-                incarnation: 0,
-                highest_slot: 0,
-            };
-            let mut draft = Draft::new(&State::new(counters), std::time::SystemTime::now().into());
+            let mut draft = draft();
             draft.put(proto::Body::Tunnel(sealed(there.clone())));
             check(draft.state(), new)
         })
@@ -130,6 +153,22 @@ mod tests {
             };
             assert_eq!(both_ways(&acme, &elsewhere), [Ok(()), Ok(())]);
         }
+    }
+
+    #[test]
+    fn what_was_there_before_may_be_changed_elsewhere() {
+        let [acme, beta] = [("acme", 1), ("beta", 2)].map(|(name, id)| behind(name, id, &["10.7.0.0/16"]));
+        let mut draft = draft();
+        for tunnel in [&acme, &beta] {
+            draft.put(proto::Body::Tunnel(sealed(tunnel.clone())));
+        }
+        let redirected = Tunnel {
+            redirect: Some("vpn.example".parse().unwrap()),
+            ..acme.clone()
+        };
+        assert_eq!(check(draft.state(), &redirected), Ok(()));
+        let wider = behind("acme", 1, &["10.7.0.0/16", "10.8.0.0/16"]);
+        assert!(check(draft.state(), &wider).is_err());
     }
 
     #[test]
