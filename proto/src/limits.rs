@@ -45,8 +45,9 @@ pub const HEADER: usize = 32 * 1024;
 /// a tunnel.
 pub const SECRET: usize = 64 * 1024;
 
-/// Changes in one commit: twenty child SAs that are all being rekeyed, and two IKE SAs.
-pub const CHANGES: usize = 42;
+/// Changes in one commit: twenty child SAs that are all being rekeyed, and three IKE SAs, one and what both sides have made in its
+/// place.
+pub const CHANGES: usize = 43;
 
 /// Failures in one report; the rest is only counted.
 pub const FAILURES: usize = 256;
@@ -55,7 +56,7 @@ pub const FAILURES: usize = 256;
 pub const REASON: usize = 512;
 
 /// Octets of one gRPC message in any direction. A full commit fits ([`CHANGES`] times [`HEADER`] and [`SECRET`]).
-pub const MESSAGE: usize = 4 * 1024 * 1024;
+pub const MESSAGE: usize = 5 * 1024 * 1024;
 
 /// Octets of records that are put into one Delta before it is sent; the largest record may come on top.
 pub const DELTA: usize = 256 * 1024;
