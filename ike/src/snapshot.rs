@@ -1,5 +1,6 @@
 //! What of an established IKE SA outlives the process that runs it, and its form for another to take over.
 
+use postcard::ser_flavors::Size;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -15,10 +16,6 @@ use crate::{Identity, IkeSa, IkeSpis, IkeSuite, Path, Secret, Side};
 
 /// First octet of a snapshot: the layout of the postcard encoding behind it.
 const VERSION: u8 = 8;
-
-/// Room for a snapshot without moving it, so that no copy of its keys stays behind: the fixed parts and an ordinary
-/// reply are within this.
-const USUAL_LEN: usize = 1024;
 
 /// The state of an IKE SA.
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,7 +142,9 @@ impl State {
     }
 
     fn to_snapshot(&self) -> Secret {
-        let mut octets = Vec::with_capacity(USUAL_LEN + self.window.last_reply().len());
+        // Without room for all of it from the start, copies of its keys would stay behind.
+        let length = postcard::serialize_with_flavor(self, Size::default()).unwrap_or_default();
+        let mut octets = Vec::with_capacity(1 + length);
         octets.push(VERSION);
         // Fails for types that do not know their length, of which there is none in here, and for want of memory.
         let octets = postcard::to_extend(self, octets).unwrap_or_default();
