@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use crate::{Change, Commit, CommitId, Event, IkeSpis, Path, Transmit, What};
 use crate::{udp, wire};
 
-/// Each `handle_*` call adds a handful of entries at most, and its caller drains them before the next.
+/// Each `handle_*` call for an IKE SA adds a handful of entries, some dozens in a search for the peer, and its caller drains them
+/// before the next.
 #[derive(Default)]
 pub(crate) struct Outbox {
     pub(crate) transmits: VecDeque<Transmit>,

@@ -18,9 +18,6 @@ const TRANSMISSIONS: u32 = 8;
 /// How often a DELETE of an IKE SA is sent that the fleet has dropped already: 30 s in all.
 const FAREWELLS: u32 = 4;
 
-/// Message IDs that are tried at once, at most, while it is not known which one the peer awaits.
-const SEARCHED_IDS: u32 = 128;
-
 /// What we ask of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -116,8 +113,6 @@ struct InFlight {
     request: Request,
     /// The message IDs it was sent with: several only while it is not known which one the peer awaits.
     ids: RangeInclusive<u32>,
-    /// The peer has answered one of them: none beyond is needed.
-    is_found: bool,
     octets: Vec<u8>,
     transmissions: u32,
     next: Instant,
@@ -128,8 +123,8 @@ struct InFlight {
 pub(crate) enum Due {
     Nothing,
     Retransmit,
-    /// It was sent as often as it may be. The next one may have this message ID, as far as is known.
-    GiveUp(Request, u32),
+    /// It was sent as often as it may be.
+    GiveUp(Request),
 }
 
 impl Requests {
@@ -181,7 +176,6 @@ impl Requests {
         self.in_flight = Some(InFlight {
             request,
             ids: id..=id,
-            is_found: false,
             octets,
             transmissions: 1,
             next,
@@ -193,27 +187,13 @@ impl Requests {
         self.again(now).map(|in_flight| &in_flight.octets[..])
     }
 
-    /// The request to seal again, with each of these message IDs: twice as many each time, until the peer answers one.
-    pub(crate) fn search(&mut self, now: Instant) -> Option<(Request, RangeInclusive<u32>)> {
+    /// The request to seal again, with each of these message IDs: from that of the first time to the `last`, and to one more each
+    /// time, since the peer may have taken all of them and its answers may be lost.
+    pub(crate) fn search(&mut self, now: Instant, last: u32) -> Option<(Request, RangeInclusive<u32>)> {
         let in_flight = self.again(now)?;
-        if !in_flight.is_found {
-            let count = 1_u32.checked_shl(in_flight.transmissions).unwrap_or(SEARCHED_IDS);
-            let first = *in_flight.ids.start();
-            in_flight.ids = first..=first.saturating_add(count.min(SEARCHED_IDS) - 1);
-        }
+        let next = in_flight.ids.end().saturating_add(1);
+        in_flight.ids = *in_flight.ids.start()..=last.max(next);
         Some((in_flight.request, in_flight.ids.clone()))
-    }
-
-    /// The peer has answered the request with this `id`. True when it may have received it with others beyond: its answer to the
-    /// last of them tells which one it awaits.
-    pub(crate) fn finds_more(&mut self, id: u32) -> bool {
-        let in_flight = self.in_flight.as_mut();
-        let Some(in_flight) = in_flight.filter(|in_flight| id < *in_flight.ids.end()) else {
-            return false;
-        };
-        in_flight.ids = id + 1..=*in_flight.ids.end();
-        in_flight.is_found = true;
-        true
     }
 
     /// The request in flight goes out once more.
@@ -265,14 +245,7 @@ impl Requests {
         };
         match in_flight.transmissions < limit {
             true => Due::Retransmit,
-            false => {
-                let next_id = match in_flight.is_found {
-                    true => *in_flight.ids.start(),
-                    false => in_flight.ids.end().saturating_add(1),
-                };
-                self.answered()
-                    .map_or(Due::Nothing, |request| Due::GiveUp(request, next_id))
-            }
+            false => self.answered().map_or(Due::Nothing, Due::GiveUp),
         }
     }
 }
@@ -311,26 +284,17 @@ mod tests {
     }
 
     #[test]
-    fn a_search_widens_until_something_is_found() {
-        let mut now = Instant::now();
+    fn a_search_goes_one_further_each_time() {
+        let now = Instant::now();
         let mut requests = Requests::default();
         requests.sent(now, Request::Probe, 5, vec![]);
-        let mut widths = Vec::new();
-        loop {
-            now = requests.deadline().unwrap();
-            match requests.due(now) {
-                Due::Retransmit => widths.push(requests.search(now).unwrap().1.count()),
-                due => break assert_eq!(due, Due::GiveUp(Request::Probe, 133)),
-            }
-        }
-        assert_eq!(widths, [4, 8, 16, 32, 64, 128, 128]);
-
-        requests.sent(now, Request::Probe, 5, vec![]);
-        requests.search(now);
-        assert!(requests.finds_more(6));
-        assert_eq!(requests.search(now), Some((Request::Probe, 7..=8)));
-        assert!(requests.finds_more(7));
-        assert!(!requests.finds_more(8));
+        assert_eq!(requests.search(now, 10), Some((Request::Probe, 5..=10)));
+        assert_eq!(requests.search(now, 10), Some((Request::Probe, 5..=11)));
+        let awaited = |id| requests.awaited(ExchangeType::Informational, id);
+        assert_eq!(
+            [4, 5, 11, 12].map(|id| awaited(id).is_some()),
+            [false, true, true, false]
+        );
     }
 
     #[test]

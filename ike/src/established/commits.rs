@@ -1,10 +1,12 @@
 //! Commits of an IKE SA that lives on: one at a time, so that the fleet never keeps an older state than it was given.
 
+use super::step::UNRECORDED;
 use super::{Deferred, Established, Fate, LINGER, Phase};
 use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Kind};
 use crate::children;
 use crate::context::Context;
+use crate::exchange::Rival;
 use crate::requests::{Old, Request};
 use crate::wire::{self, ExchangeType, Notify, Payload};
 use crate::{Change, ChildRefusal, CommitId, CommitOutcome, Ending, Path};
@@ -16,8 +18,10 @@ const DEFERRED: usize = 2;
 #[derive(Debug)]
 pub(super) struct Committing {
     id: CommitId,
-    pub(super) then: Then,
-    pub(super) made: Made,
+    then: Then,
+    made: Made,
+    /// Message ID of our next request, as the commit has it.
+    next_request: u32,
 }
 
 /// What waits for the commit.
@@ -37,6 +41,10 @@ pub(super) enum Then {
 #[derive(Debug)]
 pub(super) enum Made {
     Nothing,
+    /// Nothing either, since the peer has refused what we asked for: the exchange is to be forgotten.
+    Refused,
+    /// The peer has made an SA beside ours for the same purpose, whose fate is not known yet.
+    Rival,
     /// By its inbound SPI.
     Child(u32),
     /// IKE SAs; the first has the child SAs.
@@ -47,7 +55,13 @@ impl Established {
     /// Commits `changes`. Nothing else may be under way.
     pub(super) fn commit(&mut self, changes: Vec<Change>, then: Then, made: Made, cx: &mut Context<'_>) {
         let id = cx.out.commit(self.state.spis(), changes);
-        self.committing = Some(Box::new(Committing { id, then, made }));
+        let next_request = self.state.next_request;
+        self.committing = Some(Box::new(Committing {
+            id,
+            then,
+            made,
+            next_request,
+        }));
     }
 
     /// The state as it is now, for a commit.
@@ -70,21 +84,28 @@ impl Established {
     }
 
     /// Whether a request of ours may leave. Not while our last one is still to leave, nor before the fleet has what
-    /// came of it: the peer answers a retransmission of its predecessor only until then. Nor once the peer has ended it.
+    /// came of it: the peer answers a retransmission of its predecessor only until then. Nor once the peer has ended it, nor
+    /// so many requests after the last commit that a new owner would not find the peer.
     pub(super) fn may_ask(&self) -> bool {
         match self.committing.as_deref() {
+            _ if self.phase == Phase::Up && self.unrecorded() >= UNRECORDED => false,
             None => true,
             Some(Committing { then: Then::Ask, .. }) => false,
             Some(Committing {
                 then: Then::Nothing,
                 made,
                 ..
-            }) => matches!(made, Made::Nothing),
+            }) => matches!(made, Made::Nothing | Made::Rival),
             Some(Committing {
                 then: Then::Reply { last, .. },
                 ..
             }) => !last,
         }
+    }
+
+    /// Requests of ours that were answered since the last commit.
+    pub(super) fn unrecorded(&self) -> u32 {
+        self.state.next_request.saturating_sub(self.recorded)
     }
 
     fn then(&self) -> Option<Then> {
@@ -133,10 +154,16 @@ impl Established {
 
     fn conclude(
         &mut self,
-        Committing { then, made, .. }: Committing,
+        Committing {
+            then,
+            made,
+            next_request,
+            ..
+        }: Committing,
         outcome: CommitOutcome,
         cx: &mut Context<'_>,
     ) -> Result<(), Exhausted> {
+        self.recorded = next_request;
         match outcome {
             CommitOutcome::Done => {
                 if let Made::Heirs(mut heirs) = made {
@@ -169,10 +196,12 @@ impl Established {
     fn unmake(&mut self, made: Made, then: Then, cx: &mut Context<'_>) -> Result<(), Exhausted> {
         let is_ours = !matches!(then, Then::Reply { .. });
         match made {
-            Made::Nothing => return Ok(()),
+            Made::Nothing | Made::Refused => return Ok(()),
+            Made::Rival => self.forget_rival(|_| true),
             Made::Child(spi) => {
                 let child = self.state.children.remove(spi);
                 cx.release_esp_spi(spi);
+                self.forget_rival(|rival| rival.child() == Some(spi));
                 if is_ours {
                     self.requests.push(Request::DeleteChild(spi));
                 }
@@ -208,5 +237,12 @@ impl Established {
         self.state.window.answer_instead(error);
         self.report(ChildRefusal::Fleet, cx.out);
         Ok(())
+    }
+
+    /// The fleet does not take what the peer has made beside ours.
+    fn forget_rival(&mut self, is_it: impl Fn(&Rival) -> bool) {
+        if let Some(exchange) = &mut self.state.exchange {
+            exchange.rival.take_if(|rival| is_it(rival));
+        }
     }
 }

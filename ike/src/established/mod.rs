@@ -18,6 +18,7 @@ mod peer_requests;
 mod phases;
 mod redirect;
 mod refused_rekeys;
+mod step;
 mod succession;
 
 use std::net::SocketAddr;
@@ -35,24 +36,19 @@ use crate::{Change, Dropped, Ending, Limits, Path, Side, What};
 use commits::Committing;
 use pace::Pace;
 use redirect::Redirect;
+use step::Step;
 
 /// How long retransmissions are answered after the end. RFC 7296 section 2.1 allows to forget after minutes.
 const LINGER: Duration = Duration::from_secs(60);
-
-/// Searches for the message ID that a silent peer awaits before the last one, 128 IDs each: more checks than are made between two
-/// rekeys, which the snapshot counts.
-const MAX_SEARCHES: u8 = 3;
 
 /// An IKE SA after IKE_AUTH, until nothing is left of it to say.
 #[derive(Debug)]
 pub(crate) struct Established {
     pub(crate) state: State,
     requests: Requests,
-    /// False from a restore until the peer answers: the requests that the previous owner sent since its last commit
-    /// are not counted in the snapshot, so the peer may expect a higher message ID.
-    in_step: bool,
-    /// How often the peer was searched for in vain since then, without any message from it.
-    searches: u8,
+    step: Step,
+    /// Message ID of our next request when the fleet last heard of it.
+    recorded: u32,
     last_heard: Instant,
     phase: Phase,
     /// The commit under way.
@@ -109,10 +105,10 @@ impl Established {
     pub(crate) fn new(state: State, now: Instant) -> Self {
         let follow_up_ends = state.follow_up.as_ref().map(|_| now + peer_follow_ups::PATIENCE);
         Self {
-            state,
             requests: Requests::default(),
-            in_step: true,
-            searches: 0,
+            step: Step::Known,
+            recorded: state.next_request,
+            state,
             last_heard: now,
             phase: Phase::Up,
             committing: None,
@@ -132,8 +128,10 @@ impl Established {
         }
     }
 
-    pub(crate) fn restored(state: State, now: Instant) -> Self {
+    /// From a snapshot; it counts as `silent` for so long already.
+    pub(crate) fn restored(state: State, now: Instant, silent: Duration) -> Self {
         let mut sa = Self::new(state, now);
+        sa.last_heard = now.checked_sub(silent).unwrap_or(now);
         sa.inherited = sa.promised_spis().collect();
         match &sa.state.exchange {
             // It was committed before its request left, and nothing was sent behind it.
@@ -141,7 +139,7 @@ impl Established {
                 let (request, octets) = (exchange.request(), exchange.octets.clone());
                 sa.requests.sent(now, request, exchange.message_id, octets);
             }
-            None => sa.in_step = false,
+            None => sa.step = Step::sought(sa.recorded),
         }
         sa
     }
@@ -210,15 +208,11 @@ impl Established {
 
     fn handle_due(&mut self, cx: &mut Context<'_>) -> Result<Fate, Exhausted> {
         match self.requests.due(cx.now) {
-            Due::GiveUp(Request::DeleteIke, _) => return Ok(self.finish(cx)),
-            Due::GiveUp(..) if self.in_step => return Ok(self.end(Ending::PeerDead, cx)),
-            Due::GiveUp(..) if self.searches == MAX_SEARCHES => return Ok(self.end(Ending::PeerDead, cx)),
-            // Perhaps the peer awaits a message ID that was not tried: the search goes on further up.
-            Due::GiveUp(_, next_id) => {
-                self.searches += 1;
+            Due::GiveUp(Request::DeleteIke) => return Ok(self.finish(cx)),
+            Due::GiveUp(_) if self.step.handle_silence() => return Ok(self.end(Ending::PeerDead, cx)),
+            Due::GiveUp(_) => {
                 self.report(What::SilentSinceRestore, cx.out);
                 self.last_heard = cx.now;
-                self.state.next_request = next_id;
             }
             Due::Retransmit => self.retransmit(cx)?,
             Due::Nothing => {

@@ -22,7 +22,6 @@ impl Established {
     /// section 2.23).
     pub(super) fn heard(&mut self, arrived: Arrived<'_>, fresh: bool, out: &mut Outbox) {
         self.last_heard = arrived.now;
-        self.searches = 0;
         let came_along = arrived.path;
         let is_elsewhere = came_along != self.state.path && came_along.local == self.state.path.local;
         // With MOBIKE "the host not behind a NAT MUST NOT use these dynamic updates for IKEv2 packets, but MAY use them for ESP

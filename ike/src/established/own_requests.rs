@@ -1,5 +1,6 @@
 //! Our requests, and the peer's responses to them.
 
+use super::step::Step;
 use super::{Established, Fate};
 use crate::arrived::Arrived;
 use crate::channel::{Exhausted, Kind};
@@ -24,14 +25,11 @@ impl Established {
             Ok(None) => return Ok(Fate::Stays),
             Err(dropped) => return Ok(self.discard(arrived, dropped, cx.out)),
         };
-        self.heard(arrived, self.in_step, cx.out);
+        self.heard(arrived, self.step == Step::Known, cx.out);
         if self.committing.is_some() && matches!(request, Request::Rekey(..) | Request::FollowUp(_)) {
             return Ok(self.defer(arrived));
         }
-        if !self.in_step && request == Request::Probe && self.requests.finds_more(header.message_id) {
-            return Ok(Fate::Stays);
-        }
-        self.in_step = true;
+        self.step.handle_answer(header.message_id);
         self.state.next_request = header.message_id.checked_add(1).ok_or(Exhausted)?;
         self.requests.answered();
         if request == Request::DeleteIke {
@@ -60,6 +58,11 @@ impl Established {
                 self.path_checked(&cookie2, &payloads, cx);
                 Ok(Fate::Stays)
             }
+            // One after the other, until it answers one that it had not seen before.
+            Request::Probe if self.step != Step::Known => {
+                self.requests.push_front(Request::Probe);
+                Ok(Fate::Stays)
+            }
             Request::Probe | Request::Redirect | Request::GiveToken(_) | Request::DeleteIke => {
                 Ok(Fate::Stays)
             }
@@ -74,7 +77,10 @@ impl Established {
             match request {
                 // The peer takes a message ID that is too low for a retransmission, and answers what it was asked then: a check
                 // finds the right one. To an end any answer will do.
-                request if !self.in_step && !matches!(request, Request::Probe | Request::DeleteIke) => {
+                request
+                    if self.step != Step::Known
+                        && !matches!(request, Request::Probe | Request::DeleteIke) =>
+                {
                     self.requests.push_front(request);
                     self.send(Request::Probe, cx)?;
                 }
@@ -113,8 +119,8 @@ impl Established {
 
     /// The same octets again (RFC 7296 section 2.1).
     pub(super) fn retransmit(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        if !self.in_step {
-            return self.search(cx);
+        if let Step::Sought { last, .. } = self.step {
+            return self.search(last, cx);
         }
         if let Some(octets) = self.requests.resend(cx.now) {
             cx.out.send(self.state.path, octets);
@@ -122,9 +128,11 @@ impl Established {
         Ok(())
     }
 
-    /// The same request with more message IDs. The peer drops all but the one that it awaits, and those behind it.
-    fn search(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        if let Some((request, ids)) = self.requests.search(cx.now) {
+    /// The same request with all message IDs that the peer may await, up to `last`. It drops those before, and takes those behind in
+    /// a row.
+    fn search(&mut self, last: u32, cx: &mut Context<'_>) -> Result<(), Exhausted> {
+        if let Some((request, ids)) = self.requests.search(cx.now, last) {
+            self.step.handle_search(*ids.end());
             for id in ids {
                 let octets = self.seal_informational(request, id)?;
                 cx.out.send(self.state.path, &octets);

@@ -300,7 +300,7 @@ impl Established {
                 sa: RivalSa::Ike(Box::new(heir)),
             });
             let changes = vec![self.put()];
-            self.hold(arrived, changes, Made::Nothing, false, cx);
+            self.hold(arrived, changes, Made::Rival, false, cx);
             return;
         }
         let (changes, heir) = self.succession(heir, Side::Peer, cx);

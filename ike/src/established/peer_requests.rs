@@ -45,8 +45,11 @@ impl Established {
             Arrival::Outside if let Some(number) = self.repeated_fragment(arrived) => {
                 // "That event MUST only trigger a retransmission of the response message if the Fragment Number field in the
                 // received fragment is set to 1; otherwise, it MUST be ignored" (RFC 7383 section 2.6.1).
-                if number == 1 && !holds_reply && self.state.channel.is_authentic(arrived) {
-                    cx.out.send(arrived.path, self.state.window.last_reply());
+                if !holds_reply && self.state.channel.is_authentic(arrived) {
+                    self.state.children.prolong_standby();
+                    if number == 1 {
+                        cx.out.send(arrived.path, self.state.window.last_reply());
+                    }
                 }
                 Ok(Fate::Stays)
             }
@@ -84,7 +87,8 @@ impl Established {
         if self.committing.is_some() && !is_probe {
             return Ok(self.defer(arrived));
         }
-        if !is_probe && !self.pace.allows(cx.now) {
+        let is_end = matches!(&payloads, Ok(payloads) if payloads.contains(&Payload::Delete(Delete::Ike)));
+        if !is_probe && !is_end && !self.pace.allows(cx.now) {
             return Ok(self.discard(arrived, Dropped::TooManyChanges, cx.out));
         }
         match payloads {

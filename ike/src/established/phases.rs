@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Established;
 use super::commits::{Made, Then};
+use super::step::UNRECORDED;
 use crate::children;
 use crate::context::Context;
 use crate::requests::{Old, Request};
@@ -49,7 +50,9 @@ impl Established {
             changes.push(self.remove_child(spi, cx));
         }
         let moved = self.follow(cx.now);
-        if moved.is_some() || !changes.is_empty() {
+        // Before that many requests are under way that none may be sent.
+        let is_to_be_recorded = self.unrecorded() >= UNRECORDED / 2;
+        if moved.is_some() || !changes.is_empty() || is_to_be_recorded {
             changes.extend(moved.into_iter().flatten());
             changes.push(self.put());
             self.commit(changes, Then::Nothing, Made::Nothing, cx);

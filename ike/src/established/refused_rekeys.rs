@@ -2,7 +2,7 @@
 
 use super::commits::{Made, Then};
 use super::own_rekeys::release_spi;
-use super::{Established, Fate};
+use super::{Established, Fate, Phase};
 use crate::children;
 use crate::context::Context;
 use crate::exchange::{Exchange, RivalSa, Stage, Subject};
@@ -24,28 +24,33 @@ impl Established {
     ) -> Fate {
         self.report(What::RekeyRefused(error.kind.0), cx.out);
         release_spi(&exchange.subject, cx);
+        self.go_on_without(exchange, error, cx);
+        // The next owner must not ask once more, with a message ID that is behind the peer by then.
+        if self.phase == Phase::Up && self.committing.is_none() {
+            self.commit(vec![self.put()], Then::Nothing, Made::Refused, cx);
+        }
+        Fate::Stays
+    }
+
+    fn go_on_without(&mut self, exchange: Exchange, error: &Notify<'_>, cx: &mut Context<'_>) {
         match (exchange.rival.map(|rival| rival.sa), &exchange.subject) {
             // The peer has not noticed our rekey, or not in time: its own counts (RFC 7296 sections 2.8.1 and 2.8.2).
-            (Some(RivalSa::Child(_)), _) => return Fate::Stays,
+            (Some(RivalSa::Child(_)), _) => return,
             (Some(RivalSa::Ike(heir)), _) => {
                 let (changes, heir) = self.succession(*heir, Side::Peer, cx);
-                self.commit(changes, Then::Nothing, Made::Heirs(vec![heir]), cx);
-                return Fate::Stays;
+                return self.commit(changes, Then::Nothing, Made::Heirs(vec![heir]), cx);
             }
             (None, Subject::Child { replaces, .. })
                 if error.kind == NotifyType::CHILD_SA_NOT_FOUND
                     && !self.state.children.is_lost(*replaces) =>
             {
-                self.lose_child(*replaces, cx);
-                return Fate::Stays;
+                return self.lose_child(*replaces, cx);
             }
             // It was for the peer to want.
             (None, Subject::Child { replaces, .. })
                 if self.state.children.is_lost(*replaces) && !is_passing(error.kind) =>
             {
-                self.state.children.forget_lost(*replaces);
-                self.commit(vec![self.put()], Then::Nothing, Made::Nothing, cx);
-                return Fate::Stays;
+                return self.state.children.forget_lost(*replaces);
             }
             (None, _) => {}
         }
@@ -60,12 +65,12 @@ impl Established {
         let wanted = wanted.and_then(|id| cx.groups().iter().copied().find(|group| group.id() == id));
         match wanted {
             _ if self.refusals >= MAX_REFUSALS => self.close(Ending::RekeyRefused, cx),
-            Some(group) => self
+            // At once, but not to and fro.
+            Some(group) if self.refusals == 1 => self
                 .requests
                 .push_front(Request::Rekey(exchange.subject.old(), group)),
-            None => self.postpone(exchange.subject.old(), cx),
+            _ => self.postpone(exchange.subject.old(), cx),
         }
-        Fate::Stays
     }
 
     /// "A peer that receives a CHILD_SA_NOT_FOUND notification SHOULD silently delete the Child SA (if it still exists) and send
@@ -78,7 +83,7 @@ impl Established {
             self.state.children.enter(inbound_spi, children::Phase::Lost);
             cx.release_esp_spi(inbound_spi);
             let changes = vec![Change::RemoveChild(inbound_spi), self.put()];
-            self.commit(changes, Then::Nothing, Made::Nothing, cx);
+            self.commit(changes, Then::Nothing, Made::Refused, cx);
         }
     }
 }

@@ -258,7 +258,9 @@ impl Responder {
             return Err(RestoreError::Running(spis));
         }
         state.refresh_ivs(self.config.incarnation, self.used_ivs);
-        let sa = Established::restored(state, now);
+        // The peers of a whole edge are not to be asked all at once.
+        let silent = self.config.limits.dpd_interval.mul_f64(spi as u8 as f64 / 256.0);
+        let sa = Established::restored(state, now, silent);
         sa.report(What::Restored, &mut self.out);
         self.establish(now, sa);
         Ok(())
