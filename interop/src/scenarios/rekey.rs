@@ -75,10 +75,7 @@ fn by_customer(reporter: &mut Reporter, change: impl FnOnce(&mut Connection)) ->
     reporter.measured(format!("{TIMES} rekeys of the IKE SA, which keeps its child SA"));
 
     // What the owner's daemon knows of all this outlives it.
-    stage.fleet.edges[0].kill()?;
-    traffic.tour(&stage.network)?;
-    stage.fleet.edges[0].start()?;
-    stage.fleet.edges[0].wait_ready(LIMIT)?;
+    restart_owner(&mut stage, &traffic)?;
     charon.rekey_child(&tunnel.name)?;
     traffic.tour(&stage.network)?;
     let last = successor(&stage, spi)?;
@@ -93,7 +90,7 @@ pub(super) fn by_fleet(
     customer: impl FnOnce(&Stage) -> Result<(String, Charon)>,
 ) -> Result<()> {
     let limits = "[limits]\nrekey_child_seconds = 20\nrekey_ike_seconds = 50\n";
-    let stage = Stage::set_with(Plan::default(), limits)?;
+    let mut stage = Stage::set_with(Plan::default(), limits)?;
     let (connection, charon) = customer(&stage)?;
     charon.initiate(&connection, LIMIT)?;
     let mut spi = stage.shared_spi(Outer::V4.anycast())?;
@@ -106,10 +103,22 @@ pub(super) fn by_fleet(
     }
     is_another_ike_sa(&stage, &before)?;
     reporter.measured(format!("{TIMES} rekeys of the child SA, and one of the IKE SA"));
+
+    restart_owner(&mut stage, &traffic)?;
+    successor(&stage, spi)?;
+    reporter.measured("one more by the process that has taken over");
     let count = traffic.stop_after(deleted(&stage), &stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
     let last = stage.shared_spi(Outer::V4.anycast())?;
     ends_everywhere(&stage, &charon, &connection, last)
+}
+
+fn restart_owner(stage: &mut Stage, traffic: &Steady) -> Result<()> {
+    let owner = &mut stage.fleet.edges[0];
+    owner.kill()?;
+    traffic.tour(&stage.network)?;
+    owner.start()?;
+    owner.wait_ready(LIMIT)
 }
 
 /// How many child SAs have been replaced, as the first edge's kernel saw it.
