@@ -46,18 +46,21 @@ fn place(tunnel: &Tunnel) -> impl PartialEq + '_ {
 
 /// What tells tunnels apart: the number in the kernel, whom a peer proves to be, the interface.
 fn check_identity(new: &Tunnel, other: &Tunnel) -> Result<(), Refusal> {
-    let field = if other.id == new.id {
-        "id"
+    let same = if other.id == new.id {
+        format!("id {}", new.id)
     } else if other.remote_id == new.remote_id {
-        "remote identity"
+        format!(
+            "remote identity {}, by which it is known whose peer calls",
+            new.remote_id
+        )
     } else if (&other.netns, &other.interface) == (&new.netns, &new.interface) {
-        "interface"
+        format!("interface {}: name another (--interface)", new.interface)
     } else {
         return Ok(());
     };
     Err(Refusal::TunnelClash {
         other: other.name.clone(),
-        field,
+        same,
     })
 }
 

@@ -31,8 +31,8 @@ pub(crate) enum Refusal {
     TunnelExists(Name),
     #[error("somebody else has changed tunnel {0} meanwhile: try again")]
     TunnelChanged(Name),
-    #[error("tunnel {other} has the same {field}")]
-    TunnelClash { other: Name, field: &'static str },
+    #[error("tunnel {other} has the same {same}")]
+    TunnelClash { other: Name, same: String },
     #[error(
         "tunnel {other} has remote_ts {prefix} in the same network namespace, which can route it into one of them only: \
          give each a namespace of its own (--netns), or other prefixes"

@@ -39,10 +39,17 @@ impl FromStr for Name {
     }
 }
 
+/// Interfaces that every namespace has, and names that stand for all of them.
+const INTERFACES_OF_THE_KERNEL: [&str; 3] = ["lo", "all", "default"];
+
 impl FromStr for InterfaceName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
+        if INTERFACES_OF_THE_KERNEL.contains(&text) {
+            let reason = "is a name of the kernel's own";
+            return Err(Invalid::new("interface", text, reason));
+        }
         let allowed = |c: u8| c.is_ascii_graphic() && !b"/:%".contains(&c);
         let fits = (1..=limits::INTERFACE_NAME).contains(&text.len());
         if fits && text.bytes().all(allowed) && !is_dots(text) {

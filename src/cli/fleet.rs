@@ -155,6 +155,10 @@ fn print(status: &FleetView) -> Result<(), Failure> {
         for Refusal { what, reason, .. } in &edge.failures {
             output::text(format_args!("{}: {what}: {reason}", edge.name))?;
         }
+        let more = (edge.failures_total as usize).saturating_sub(edge.failures.len());
+        if more > 0 {
+            output::text(format_args!("{}: and {more} more", edge.name))?;
+        }
     }
     Ok(())
 }

@@ -130,26 +130,29 @@ async fn tunnels_must_differ_in_all_that_tells_them_apart() {
     let acme = tunnel("acme", 1);
     let other = tunnel("other", 2);
     let clashes = [
-        ("id", {
+        ("id 1", {
             let mut t = other.clone();
             t.id = acme.id;
             t
         }),
-        ("remote identity", {
-            let mut t = other.clone();
-            t.remote_id = Identity::Fqdn("acme.example".into());
-            t
-        }),
-        ("interface", {
+        (
+            "remote identity acme.example, by which it is known whose peer calls",
+            {
+                let mut t = other.clone();
+                t.remote_id = Identity::Fqdn("acme.example".into());
+                t
+            },
+        ),
+        ("interface swan1: name another (--interface)", {
             let mut t = other.clone();
             t.interface = acme.interface.clone();
             t
         }),
     ];
-    for (field, clash) in clashes {
+    for (same, clash) in clashes {
         let refused = put_tunnel(&mut operator, clash, true).await.unwrap_err();
         assert_eq!(refused.code(), Code::AlreadyExists);
-        assert_eq!(refused.message(), format!("tunnel acme has the same {field}"));
+        assert_eq!(refused.message(), format!("tunnel acme has the same {same}"));
     }
     let mut elsewhere = other;
     elsewhere.interface = acme.interface.clone();

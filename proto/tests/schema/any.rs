@@ -121,9 +121,10 @@ pub(crate) fn tunnel() -> impl Strategy<Value = Tunnel> {
         "[A-Za-z0-9@._-]{1,15}",
         option::of(1280..=65_535u32),
     );
-    let place = place.prop_filter("a directory's own names", |(_, interface, _)| {
-        interface != "." && interface != ".."
-    });
+    let place = place.prop_filter(
+        "a directory's own names, and the kernel's",
+        |(_, interface, _)| ![".", "..", "lo", "all", "default"].contains(&interface.as_str()),
+    );
     let method = prop_oneof![Just(AuthMethod::Psk), Just(AuthMethod::Certificates)];
     let ppk = ("[!-~]{1,255}", any::<bool>()).prop_map(|(id, required)| Ppk {
         id: id.parse().unwrap(),

@@ -193,6 +193,11 @@ fn of_tunnels() {
         let break_it = |t: &mut v1::Tunnel| t.interface = wrong.into();
         broken::<_, Tunnel>(tunnel(), break_it, &format!("interface: {wrong:?} {interface}"));
     }
+    for reserved in ["lo", "all", "default"] {
+        let break_it = |t: &mut v1::Tunnel| t.interface = reserved.into();
+        let message = format!("interface: {reserved:?} is a name of the kernel's own");
+        broken::<_, Tunnel>(tunnel(), break_it, &message);
+    }
     check(|t| t.auth = 9, "auth: 9 is no method that this program knows");
     check(
         |t| t.addresses = vec![vec![10, 3, 0, 1]],
