@@ -143,7 +143,7 @@ async fn tunnels_must_differ_in_all_that_tells_them_apart() {
                 t
             },
         ),
-        ("interface swan1: name another (--interface)", {
+        ("interface sw-1: name another (--interface)", {
             let mut t = other.clone();
             t.interface = acme.interface.clone();
             t
