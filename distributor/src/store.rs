@@ -4,13 +4,16 @@
 //! once. After a failed write the file is closed, and opened and read again before the next one, because nobody can
 //! say what of the failed write it holds.
 
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use prost::Message;
 use proto::{Invalid, Key, Record, v1};
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::draft::Writes;
@@ -99,7 +102,10 @@ impl Store {
     /// Opens the file at `path`, or makes it, and reads all of it.
     pub(crate) fn open(path: &Path) -> Result<(Self, State), StoreError> {
         let file = path.to_owned();
-        let opener = Box::new(move || builder().create(&file));
+        let opener = Box::new(move || {
+            check_not_empty(&file)?;
+            builder().create(&file)
+        });
         Self::open_with(path, opener)
     }
 
@@ -143,7 +149,13 @@ impl Store {
         let database = (self.opener)().map_err(redb::Error::from)?;
         let counters = match read_counters(&database)? {
             Some(counters) => counters,
-            None => first_counters(&database)?,
+            None => {
+                tracing::warn!(
+                    store = %self.path.display(),
+                    "there was no store: this is a new one, and edges that come from another drop its tunnels and SAs"
+                );
+                first_counters(&database)?
+            }
         };
         let records = read_records(&database)?;
         self.database = Some(database);
@@ -155,6 +167,17 @@ impl Store {
             path: self.path.clone(),
             fault,
         }
+    }
+}
+
+/// redb takes a file without content for a new one, but ours has lost what it held, and every edge would drop it too.
+fn check_not_empty(path: &Path) -> Result<(), DatabaseError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.len() == 0 => {
+            let error = io::Error::new(ErrorKind::UnexpectedEof, "it is empty");
+            Err(StorageError::from(error).into())
+        }
+        _ => Ok(()), // Whatever else is wrong with it, redb tells.
     }
 }
 

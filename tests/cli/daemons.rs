@@ -64,9 +64,30 @@ fn a_damaged_store_is_named_with_the_remedy() {
     octets[4096..].fill(0xff);
     fs::write(&store, octets).unwrap();
     let config = hub.path("distributor.toml");
-    run(["distributor", "--config", config.to_str().unwrap()], "")
+    let start = || run(["distributor", "--config", config.to_str().unwrap()], "");
+    start()
         .expect(2)
         .complains(&["fleet.redb", "is damaged", "move it away"]);
+    fs::write(&store, "").unwrap();
+    start()
+        .expect(2)
+        .complains(&["fleet.redb", "is damaged: it is empty", "move it away"]);
+}
+
+#[test]
+fn a_new_store_is_told_once() {
+    let mut hub = Hub::start(&[]);
+    let news = |log: &str| {
+        log.lines()
+            .filter(|line| line.contains("this is a new one"))
+            .count()
+    };
+    let (_, log) = hub.stop("-TERM");
+    assert_eq!(news(&log), 1, "{log}");
+    assert!(log.contains("WARN") && log.contains("fleet.redb"), "{log}");
+    hub.start_again();
+    let (_, log) = hub.stop("-TERM");
+    assert_eq!(news(&log), 0, "{log}");
 }
 
 #[test]

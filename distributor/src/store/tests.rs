@@ -255,3 +255,14 @@ fn a_file_of_something_else_is_told() {
         assert!(error.to_string().contains("is damaged"), "{error}");
     }
 }
+
+#[test]
+fn an_empty_file_is_damaged_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fleet.redb");
+    std::fs::write(&path, "").unwrap();
+    let error = Store::open(&path).map(drop).unwrap_err();
+    assert!(error.is_lasting(), "{error}");
+    assert!(error.to_string().contains("is damaged: it is empty"), "{error}");
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
+}
