@@ -48,7 +48,10 @@ pub struct StoreError {
 enum Fault {
     #[error(transparent)]
     Database(redb::Error),
-    #[error("is damaged: {0}; move it away, start the distributor, and add the tunnels again")]
+    #[error(
+        "is damaged: {0}; move it away, start the distributor, and add the tunnels again; until it starts the edges go on \
+         forwarding for the SA lease, and then they drop every SA, since the new store has none"
+    )]
     Damaged(String),
     #[error("holds a record that breaks the schema: {0}")]
     Record(#[from] Invalid),

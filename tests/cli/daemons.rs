@@ -67,7 +67,7 @@ fn a_damaged_store_is_named_with_the_remedy() {
     let start = || run(["distributor", "--config", config.to_str().unwrap()], "");
     start()
         .expect(2)
-        .complains(&["fleet.redb", "is damaged", "move it away"]);
+        .complains(&["fleet.redb", "is damaged", "move it away", "drop every SA"]);
     fs::write(&store, "").unwrap();
     start()
         .expect(2)
