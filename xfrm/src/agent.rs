@@ -13,7 +13,7 @@ use crate::intent::Intent;
 use crate::kernel::{Kernel, Namespaces};
 use crate::netlink::BATCH_REQUESTS;
 use crate::netns;
-use crate::state::{SaId, State};
+use crate::state::{Link, LinkId, SaId, State};
 use crate::{Change, Failure, Subject, TunnelId, Wanted};
 
 /// What one pass over the kernel found and did, in interfaces, routes, SAs and policies.
@@ -63,6 +63,8 @@ pub struct Agent {
     /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
     namespaces: BTreeSet<String>,
     failures: BTreeMap<Subject, Failure>,
+    /// The kernel has been seen to know xfrm interfaces.
+    knows_interfaces: bool,
 }
 
 impl Agent {
@@ -76,6 +78,7 @@ impl Agent {
             notices: Vec::new(),
             namespaces: BTreeSet::new(),
             failures: BTreeMap::new(),
+            knows_interfaces: false,
         })
     }
 
@@ -156,11 +159,14 @@ impl Agent {
         let desired = self.intent.desired(&self.intent.all(), now);
         let plan = diff(&desired.state, &found);
 
+        self.knows_interfaces |= !found.links.is_empty();
+        let unable = self.probe(&mut namespaces);
         let adopted = plan.kept;
         let outcome = self.run(plan, &mut namespaces);
         // The others of this machine, containers' say, would cost each pass the more the more of them there are.
         self.namespaces = found.links.into_keys().filter_map(|link| link.netns).collect();
-        self.failures = first_of_each(desired.failures.into_iter().chain(outcome.failures));
+        let failures = unable.into_iter().chain(desired.failures).chain(outcome.failures);
+        self.failures = first_of_each(failures);
         let failures = self.failures().cloned().collect();
         Report {
             adopted,
@@ -212,6 +218,18 @@ impl Agent {
             }
         }
         outcome
+    }
+
+    /// Makes an interface and removes it in one send, until that has worked once: an edge that can carry nothing is to
+    /// be found out before its first tunnel.
+    fn probe(&mut self, namespaces: &mut Namespaces) -> Option<Failure> {
+        if self.knows_interfaces {
+            return None;
+        }
+        let steps = probe();
+        let made = self.kernel.run(&steps, namespaces, 0).into_iter().next()?;
+        self.knows_interfaces = made.is_ok();
+        made.err().map(|refusal| Failure::new(&steps[0], &refusal))
     }
 
     fn note_added(&mut self, action: &Action, now: u64) {
@@ -277,6 +295,23 @@ impl Outcome {
             Action::MoveLink(..) | Action::RaiseLink(..) => {}
         }
     }
+}
+
+/// The interface has the number that no tunnel has.
+fn probe() -> [Step; 2] {
+    let id = LinkId {
+        tunnel: TunnelId(0),
+        netns: None,
+    };
+    let link = Link {
+        name: "anyswan-probe".to_owned(),
+        mtu: 1280,
+        up: false,
+    };
+    [Action::CreateLink(id.clone(), link), Action::RemoveLink(id)].map(|action| Step {
+        subject: Subject::Kernel,
+        action,
+    })
 }
 
 /// What fails first is the cause; the rest of the same subject follows from it.

@@ -27,9 +27,10 @@ const MODULE: &str = "xfrm_interface";
 const BAN: &str = "/etc/modprobe.d/lab.conf";
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan::default())?;
+    let mut stage = Stage::set(Plan::default())?;
     fs::write(BAN, format!("install {MODULE} /bin/false\n"))?;
     unload(&stage)?;
+    is_told_before_the_first_tunnel(&mut stage)?;
     let customer = &stage.network.customers[0];
     let tunnel = Tunnel::of(customer);
     let added = stage.fleet.add(&tunnel);
@@ -65,6 +66,22 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     traffic.tour(&stage.network)?;
     traffic.stop(&stage.network)?;
     reporter.measured("with the module the tunnel works");
+    Ok(())
+}
+
+/// By an edge that starts without the module.
+fn is_told_before_the_first_tunnel(stage: &mut Stage) -> Result<()> {
+    let edge = &mut stage.fleet.edges[0];
+    edge.terminate()?;
+    edge.start()?;
+    edge.wait_ready(LIMIT)?;
+    let deadline = std::time::Instant::now() + LIMIT;
+    while !stage.fleet.operate(&["fleet", "status"])?.contains(MODULE) {
+        ensure!(
+            std::time::Instant::now() < deadline,
+            "an edge without {MODULE} and without tunnels says nothing"
+        );
+    }
     Ok(())
 }
 

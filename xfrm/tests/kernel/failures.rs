@@ -190,3 +190,29 @@ fn an_sa_of_another_program_is_left_alone() {
         assert!(ip(&format!("xfrm state list spi {OUTBOUND_SPI:#x}")).contains("reqid 9"));
     });
 }
+
+/// What a kernel without the module xfrm_interface does for want of a name here.
+#[test]
+fn an_agent_that_cannot_make_interfaces_says_so_before_the_first_tunnel_and_until_it_can() {
+    World::run("unable", |_| {
+        ip("link add anyswan-probe type dummy");
+        let mut agent = open_agent();
+        for report in [agent.adopt(wanted([], [])), agent.reconcile()] {
+            let [failure] = report.failures.as_slice() else {
+                panic!("{report:?}")
+            };
+            assert_eq!(failure.subject, Subject::Kernel);
+            assert!(
+                failure
+                    .text
+                    .starts_with("cannot create the xfrm interface anyswan-probe"),
+                "{}",
+                failure.text
+            );
+        }
+        ip("link delete anyswan-probe");
+        assert_eq!(agent.reconcile().failures, []);
+        assert_eq!(ip("link show type xfrm"), "", "the probe is gone");
+        assert_eq!(agent.failures().count(), 0);
+    });
+}
