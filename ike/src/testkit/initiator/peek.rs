@@ -1,24 +1,14 @@
 //! What only the responder's own tests look at, or would do.
 
 use super::Initiator;
-use crate::testkit::session::Opened;
 use crate::udp;
-use crate::wire::{self, Head, Header, Message, Payload};
+use crate::wire::{self, Head, Header, Payload};
 use crate::{Prf, Secret, Transmit};
 
 impl Initiator {
     /// As if somebody had changed IKE_INTERMEDIATE on its way.
     pub(crate) fn spoil_int_auth(&mut self) {
         self.init.int_auth[0] ^= 1;
-    }
-
-    /// This response to a request of the responder, which need not have been read.
-    pub(crate) fn blind_answer(&mut self, request: &Transmit, payloads: &[Payload<'_>]) -> Option<Transmit> {
-        let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
-        let header = Header::decode(octets).ok()?;
-        let session = self.session.as_mut()?;
-        let reply = session.reply(header.exchange, header.message_id, payloads);
-        Some(self.wrap(&reply))
     }
 
     /// An answer in the clear to a request of the responder, as from a router that has lost the IKE SA.
@@ -39,13 +29,6 @@ impl Initiator {
         let opened = self.open(datagram)?;
         let payloads = opened.payloads().ok()?;
         Some(payloads.iter().map(|payload| format!("{payload:?}")).collect())
-    }
-
-    /// The inside of a response of the responder.
-    pub(crate) fn open(&self, datagram: &[u8]) -> Option<Opened> {
-        let octets = udp::unwrap(self.path.peer.port(), datagram)?;
-        let message = Message::decode_body(Header::decode(octets).ok()?, octets).ok()?;
-        self.session.as_ref()?.open_whole(&message, octets)
     }
 
     /// What later SAs' keys come of.

@@ -1,6 +1,7 @@
-//! Messages that are authentic and need not make sense.
+//! What fuzzing does, and tests: messages that are authentic and need not make sense, and looks inside.
 
 use super::Initiator;
+use crate::testkit::session::Opened;
 use crate::udp;
 use crate::wire::{
     ExchangeType, Fragment, Header, Message, Notify, NotifyType, Payload, Transform, TransformType,
@@ -52,6 +53,22 @@ impl Initiator {
         let link = Notify::new(NotifyType::ADDITIONAL_KEY_EXCHANGE, b"link");
         answer.push(Payload::Notify(link));
         self.blind_answer(request, &answer)
+    }
+
+    /// This response to a request of the responder, which need not have been read.
+    pub(crate) fn blind_answer(&mut self, request: &Transmit, payloads: &[Payload<'_>]) -> Option<Transmit> {
+        let octets = udp::unwrap(self.path.peer.port(), &request.payload)?;
+        let header = Header::decode(octets).ok()?;
+        let session = self.session.as_mut()?;
+        let reply = session.reply(header.exchange, header.message_id, payloads);
+        Some(self.wrap(&reply))
+    }
+
+    /// The inside of a response of the responder.
+    pub(crate) fn open(&self, datagram: &[u8]) -> Option<Opened> {
+        let octets = udp::unwrap(self.path.peer.port(), datagram)?;
+        let message = Message::decode_body(Header::decode(octets).ok()?, octets).ok()?;
+        self.session.as_ref()?.open_whole(&message, octets)
     }
 
     /// A fragment of the next request, with any octets in it.
