@@ -1,37 +1,13 @@
 //! The words the responder and its caller exchange.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use ike_types::{EspSuite, Gateway, Identity, IkeSpis, Path, Secret, Slot, TrafficSelector};
 
 use crate::certificate::Certificates;
-use crate::{DhGroup, DhKeyPair, EspSuite, Gateway, Identity, IkePolicy, Secret};
-
-/// An edge's number, leased from the distributor and unique among living edges: 1 to [`Slot::MAX`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Slot(u16);
-
-impl Slot {
-    /// Ten bits: they are the high bits of every inbound ESP SPI of the edge.
-    pub const MAX: u16 = 1023;
-
-    /// `None` for 0 (whose SPIs RFC 4303 section 2.1 reserves in part) and for numbers above [`Slot::MAX`].
-    pub fn new(number: u16) -> Option<Self> {
-        (1..=Self::MAX).contains(&number).then_some(Self(number))
-    }
-
-    /// The number.
-    pub fn get(self) -> u16 {
-        self.0
-    }
-
-    /// The slot that an inbound ESP SPI carries, `None` for an SPI that no edge issues.
-    pub fn of_esp_spi(spi: u32) -> Option<Self> {
-        Self::new((spi >> 22) as u16)
-    }
-}
+use crate::{DhGroup, DhKeyPair, IkePolicy};
 
 /// What the responder needs from outside itself at the moment it acts.
 pub trait Host {
@@ -53,48 +29,6 @@ pub trait Host {
     /// Time since the beginning of 1970, by which certificates are valid or not. Edges whose clocks differ by more than a
     /// minute refuse each other's cookies (RFC 7296 section 2.6).
     fn unix_time(&self) -> Duration;
-}
-
-/// The addresses a datagram travelled between. The local port, 500 or 4500, decides whether the non-ESP marker
-/// (RFC 3948 section 2.2) precedes the IKE header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Path {
-    /// The anycast address and port that the peer sent to.
-    pub local: SocketAddr,
-    /// The peer's address and port as the edge saw them.
-    pub peer: SocketAddr,
-}
-
-/// A datagram to send, the non-ESP marker included where the path wants one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// From `path.local` to `path.peer`.
-    pub path: Path,
-    /// The whole UDP payload.
-    pub payload: Vec<u8>,
-}
-
-/// Both SPIs of an IKE SA (RFC 7296 section 3.1), with the roles of the first IKE SA: a rekey of ours makes us the
-/// initiator of the next one by the RFC's word, but this crate's caller finds the fleet's SPI in the same place always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct IkeSpis {
-    /// The peer's.
-    pub initiator: u64,
-    /// The fleet's, which tells every edge who issued it; see [`crate::route`].
-    pub responder: u64,
-}
-
-/// One range of addresses, protocol and ports (RFC 7296 section 3.13.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TrafficSelector {
-    /// 0 for any.
-    pub protocol: u8,
-    /// First and last port, both included; 0 to 65535 for any.
-    pub ports: (u16, u16),
-    /// First address; of the same family as `last`.
-    pub first: IpAddr,
-    /// Last address, included.
-    pub last: IpAddr,
 }
 
 /// A customer's configuration, as far as IKE is concerned.

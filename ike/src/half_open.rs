@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Instant;
 
+use ike_types::Source;
 use ring::digest;
 
 use crate::auth::Accepted;
 use crate::init::Initiated;
-use crate::source::Source;
 use crate::window::Answered;
 use crate::{CommitId, Dropped, IkeSpis, Limits, Path};
 

@@ -28,7 +28,6 @@ mod context;
 mod cookie;
 mod create_child;
 mod crypto;
-mod der;
 mod established;
 mod events;
 mod exchange;
@@ -40,7 +39,6 @@ mod found;
 mod fragments;
 mod half_open;
 mod hashes;
-mod identity;
 mod informational;
 mod init;
 mod intermediate;
@@ -54,10 +52,8 @@ mod redirect;
 mod refusals;
 mod requests;
 mod responder;
-mod secret;
 mod select;
 mod snapshot;
-mod source;
 mod spi;
 #[cfg(any(test, fuzzing, feature = "testkit"))]
 pub mod testkit;
@@ -70,13 +66,13 @@ mod wire;
 
 pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
-pub use crypto::{Cipher, DhError, DhGroup, DhKeyPair, EspSuite, IkePolicy, IkeSuite, Integrity, Kem, Prf};
+pub use crypto::{DhError, DhGroup, DhKeyPair, IkePolicy, IkeSuite, Kem, Prf};
 pub use events::{Dropped, Ending, Event, Side, What};
-pub use identity::Identity;
-pub use redirect::Gateway;
+pub use ike_types::{
+    Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, Secret, Slot, TrafficSelector, Transmit,
+};
 pub use refusals::{AuthRefusal, ChildRefusal, InitRefusal, NoChild};
 pub use responder::Responder;
-pub use secret::Secret;
 pub use snapshot::RestoreError;
 pub use spi::{Route, route};
 pub use weak::Weak;

@@ -4,48 +4,27 @@
 //! begin with: section 4, which has every IKE_SA_INIT to such an address redirected to a unicast one, is for gateways that
 //! share nothing.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::Tunnel;
 use crate::wire::{NotifyType, Payload};
-
-/// Another gateway, as REDIRECT names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gateway {
-    /// By its address.
-    Address(IpAddr),
-    /// By its domain name, which the peer resolves: at most 253 octets.
-    Name(String),
-}
-
-impl fmt::Display for Gateway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
+use crate::{Gateway, Tunnel};
 
 /// GW Ident Types (section 9.2).
 const IPV4: u8 = 1;
 const IPV6: u8 = 2;
 const FQDN: u8 = 3;
 
-impl Gateway {
-    /// The data of REDIRECT (section 9.2), whose nonce is for IKE_SA_INIT alone, and of REDIRECTED_FROM (section 9.3).
-    pub(crate) fn data(&self) -> Vec<u8> {
-        let (kind, identity) = match self {
-            Self::Address(IpAddr::V4(ip)) => (IPV4, ip.octets().to_vec()),
-            Self::Address(IpAddr::V6(ip)) => (IPV6, ip.octets().to_vec()),
-            Self::Name(name) => (FQDN, name.as_bytes().to_vec()),
-        };
-        // No domain name is longer than its length can tell.
-        let mut data = vec![kind, identity.len() as u8];
-        data.extend(identity);
-        data
-    }
+/// The data of REDIRECT (section 9.2), whose nonce is for IKE_SA_INIT alone, and of REDIRECTED_FROM (section 9.3).
+pub(crate) fn data(gateway: &Gateway) -> Vec<u8> {
+    let (kind, identity) = match gateway {
+        Gateway::Address(IpAddr::V4(ip)) => (IPV4, ip.octets().to_vec()),
+        Gateway::Address(IpAddr::V6(ip)) => (IPV6, ip.octets().to_vec()),
+        Gateway::Name(name) => (FQDN, name.as_bytes().to_vec()),
+    };
+    // No domain name is longer than its length can tell.
+    let mut data = vec![kind, identity.len() as u8];
+    data.extend(identity);
+    data
 }
 
 /// What an IKE_SA_INIT request says about redirects.
@@ -99,13 +78,13 @@ mod tests {
 
     #[test]
     fn gateways_are_written_by_their_kind() {
-        let address = |text: &str| Gateway::Address(text.parse().unwrap()).data();
+        let address = |text: &str| data(&Gateway::Address(text.parse().unwrap()));
         assert_eq!(address("192.0.2.1"), unhex("01 04 c0000201"));
         assert_eq!(
             address("2001:db8::1"),
             unhex("02 10 20010db8 00000000 00000000 00000001")
         );
-        let name = Gateway::Name("gw.example".into()).data();
+        let name = data(&Gateway::Name("gw.example".into()));
         assert_eq!(name, [&[3, 10][..], b"gw.example"].concat());
     }
 

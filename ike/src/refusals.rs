@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::wire::{NotifyType, WireError};
-use crate::{CertificateFault, DhGroup, Gateway, Identity, Weak};
+use crate::{CertificateFault, DhGroup, Gateway, Identity, Weak, redirect};
 
 /// Why IKE_SA_INIT was answered with an error.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -194,7 +194,7 @@ impl NoChild {
         match self {
             Self::Refused(refusal) => Some(refusal.notification()),
             Self::NotWanted => None,
-            Self::Redirected(to) => Some((NotifyType::REDIRECT, to.data())),
+            Self::Redirected(to) => Some((NotifyType::REDIRECT, redirect::data(to))),
         }
     }
 }

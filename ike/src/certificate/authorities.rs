@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ike_types::der::{SEQUENCE, element};
 use ring::digest;
 use rustls_pki_types::TrustAnchor;
 
 use super::Certificates;
-use crate::der::{SEQUENCE, element};
 
 /// Authorities that are named in a request. It goes to peers whom nobody knows yet, so the answer must not outgrow
 /// their message; those that find theirs missing have to send their certificate all the same, as most do.

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use ike_types::der::{SEQUENCE, element};
 use rustls_pki_types::CertificateDer;
+use webpki::EndEntityCert;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
 use crate::Identity;
-use crate::identity::subject;
 
 /// Whether the certificate names `identity`. A wildcard is a name like any other, so it matches no host, and a common
 /// name is never taken for one (RFC 4945 sections 3.1.2 and 3.1.9).
@@ -48,4 +49,12 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
         .ok()
+}
+
+/// The subject of a certificate, `None` when it has none (RFC 4945 section 3.1.5: an empty one is no identity).
+pub(super) fn subject(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    let inside = certificate.subject();
+    // webpki leaves tag and length out.
+    (!inside.is_empty()).then(|| element(SEQUENCE, inside))
 }

@@ -15,8 +15,8 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use crate::crypto::{PublicKey, Signer};
-use crate::identity::subject;
 use crate::{Identity, Secret};
+use identity::subject;
 
 pub(crate) use authorities::Authorities;
 pub(crate) use chain::PeerChain;

@@ -5,7 +5,8 @@ use aes::{Aes128, Aes256};
 use subtle::ConstantTimeEq;
 
 use super::protection::{OpenError, Protection};
-use super::{Integrity, PrfKey};
+use super::{Prf, PrfKey};
+use crate::Integrity;
 
 /// Octets of a block of AES, and of the IV (RFC 3602 section 3).
 const BLOCK_LEN: usize = 16;
@@ -44,7 +45,7 @@ impl CbcKey {
         let (aes_key, hmac_key) = secret.split_at(aes_len);
         Some(Self {
             aes: aes(aes_key)?,
-            hmac: PrfKey::new(integrity.hmac(), hmac_key),
+            hmac: PrfKey::new(Prf::from(integrity), hmac_key),
             icv_len: integrity.icv_len(),
         })
     }

@@ -6,8 +6,8 @@ use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{EspSuite, IkeSuite, Integrity, Prf, PrfKey};
-use crate::{IkeSpis, Secret};
+use super::{IkeSuite, Prf, PrfKey};
+use crate::{EspSuite, IkeSpis, Integrity, Secret};
 
 /// What a CREATE_CHILD_SA exchange, or the one that made the IKE SA, adds to the keys of a new SA.
 #[derive(Clone, Copy)]

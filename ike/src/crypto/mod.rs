@@ -2,7 +2,6 @@
 
 mod aead;
 mod cbc;
-mod cipher;
 mod dh;
 #[cfg(test)]
 mod hex;
@@ -18,7 +17,6 @@ mod suite;
 #[cfg(test)]
 pub(crate) use hex::unhex;
 
-pub use cipher::{Cipher, Integrity};
 pub use dh::{DhError, DhGroup, DhKeyPair};
 pub(crate) use kem::Encapsulated;
 pub use kem::Kem;
@@ -28,4 +26,4 @@ pub(crate) use prf::PrfKey;
 pub(crate) use seeded::{SEED_LEN, Seeded};
 pub(crate) use signature::{Algorithm, KeyKind, PublicKey, Sha2, Signer, hash_of_curve};
 pub(crate) use sk::SkKey;
-pub use suite::{EspSuite, IkePolicy, IkeSuite};
+pub use suite::{IkePolicy, IkeSuite};

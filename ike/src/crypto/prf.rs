@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ike_types::Integrity;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -36,6 +37,17 @@ impl Prf {
             Self::HmacSha256 => 32,
             Self::HmacSha384 => 48,
             Self::HmacSha512 => 64,
+        }
+    }
+}
+
+/// The same HMAC, not cut.
+impl From<Integrity> for Prf {
+    fn from(integrity: Integrity) -> Self {
+        match integrity {
+            Integrity::HmacSha256 => Self::HmacSha256,
+            Integrity::HmacSha384 => Self::HmacSha384,
+            Integrity::HmacSha512 => Self::HmacSha512,
         }
     }
 }

@@ -9,12 +9,12 @@ use aws_lc_rs::signature::{
     self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
     VerificationAlgorithm,
 };
+use ike_types::der::{SEQUENCE, element};
 use rustls_pki_types::{AlgorithmIdentifier, alg_id};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::Secret;
-use crate::der::{SEQUENCE, element};
 
 /// A hash function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! Protection of messages: the layout of the SK payload (RFC 7296 section 3.14) and of the SKF payload (RFC 7383 section
 //! 2.5), whatever the cipher in it.
 
-use super::Cipher;
 use super::aead::AeadKey;
 use super::cbc::CbcKey;
 use super::protection::{OpenError, Protection};
-use crate::Secret;
 use crate::wire::{self, Fragment, HEADER_LEN, Head, Payload, PayloadType};
+use crate::{Cipher, Secret};
 
 /// Octets of the generic payload header.
 const PAYLOAD_HEADER_LEN: usize = 4;
@@ -139,7 +138,8 @@ fn pad(inside_at: usize, block_len: usize, message: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{Integrity, unhex};
+    use crate::Integrity;
+    use crate::crypto::unhex;
     use crate::wire::{Encrypted, ExchangeType, Flags, Message, Notify, NotifyType, decode_payloads};
     use crate::{IkePolicy, IkeSpis};
 

@@ -1,10 +1,11 @@
-//! What two peers agree on for an IKE SA, and for a child SA.
+//! What two peers agree on for an IKE SA.
 
 use std::fmt;
 
+use ike_types::{Cipher, Integrity};
 use serde::{Deserialize, Serialize};
 
-use super::{Cipher, DhGroup, Integrity, Kem, Prf};
+use super::{DhGroup, Kem, Prf};
 
 /// The algorithms of an IKE SA. `Display` writes it the way strongSwan's configuration does:
 /// `aes256gcm16-prfsha384-ecp384`.
@@ -57,38 +58,9 @@ impl Default for IkePolicy {
     }
 }
 
-/// The algorithms of a child SA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum EspSuite {
-    /// Secret and whole.
-    Encrypted(Cipher),
-    /// Whole but open to read: ENCR_NULL (RFC 2410).
-    Null(Integrity),
-}
-
-impl EspSuite {
-    /// Octets of keying material for one direction, that of integrity behind that of encryption (RFC 7296 section
-    /// 2.17).
-    pub fn key_len(self) -> usize {
-        match self {
-            Self::Encrypted(cipher) => cipher.key_len(),
-            Self::Null(integrity) => integrity.key_len(),
-        }
-    }
-}
-
 impl fmt::Display for IkeSuite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-{}", self.cipher, self.prf, self.dh)
-    }
-}
-
-impl fmt::Display for EspSuite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Encrypted(cipher) => cipher.fmt(f),
-            Self::Null(integrity) => write!(f, "null-{integrity}"),
-        }
     }
 }
 
@@ -120,6 +92,5 @@ mod tests {
         ] {
             assert_eq!(IkeSuite { cipher, prf, dh }.to_string(), written);
         }
-        assert_eq!(EspSuite::Null(Integrity::HmacSha384).to_string(), "null-sha384");
     }
 }

@@ -8,7 +8,7 @@ use crate::children;
 use crate::context::Context;
 use crate::requests::Request;
 use crate::wire::{NotifyType, Payload};
-use crate::{Dropped, Ending};
+use crate::{Dropped, Ending, redirect};
 
 impl Established {
     pub(super) fn handle_response(
@@ -142,7 +142,7 @@ impl Established {
     }
 
     fn seal_informational(&mut self, request: Request, id: u32) -> Result<Vec<u8>, Exhausted> {
-        let redirect = self.redirect.as_ref().map(|redirect| redirect.to().data());
+        let redirect = self.redirect.as_ref().map(|it| redirect::data(it.to()));
         let payloads = request.payloads(redirect.as_deref().unwrap_or_default());
         self.state
             .channel

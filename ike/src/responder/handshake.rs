@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use ike_types::Source;
+
 use super::{Awaited, Responder};
 use crate::additional::{Additional, MESSAGE_ID};
 use crate::arrived::Arrived;
@@ -11,7 +13,6 @@ use crate::cookie::Claim;
 use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::init::{self, Failure, InitPayloads, Initiated};
 use crate::intermediate::IntermediateError;
-use crate::source::Source;
 use crate::spi::issue_esp_spi;
 use crate::window::Answered;
 use crate::wire::{ExchangeType, Header, Message, NotifyType};

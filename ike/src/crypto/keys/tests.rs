@@ -1,7 +1,8 @@
 //! The expected octets were computed with Python's hmac and hashlib after the formulas of the RFC.
 
 use super::*;
-use crate::crypto::{Cipher, DhGroup, unhex};
+use crate::Cipher;
+use crate::crypto::{DhGroup, unhex};
 
 const SUITE: IkeSuite = IkeSuite {
     cipher: Cipher::Aes256Gcm16,

@@ -12,7 +12,7 @@ use crate::udp::NAT_T_PORT;
 use crate::wire::{
     self, ExchangeType, Flags, Head, KeyExchange, Message, Notify, NotifyType, Payload, Proposal,
 };
-use crate::{Gateway, IkeSpis, IkeSuite, Kem, Transmit};
+use crate::{Gateway, IkeSpis, IkeSuite, Kem, Transmit, redirect};
 
 /// What IKE_SA_INIT leaves for IKE_AUTH.
 pub(super) struct Init {
@@ -96,7 +96,10 @@ impl Initiator {
             let support = Notify::new(NotifyType::REDIRECT_SUPPORTED, &[]);
             payloads.push(Payload::Notify(support));
         }
-        let sent_by = self.customer.sent_by.map(|ip| Gateway::Address(ip.into()).data());
+        let sent_by = self
+            .customer
+            .sent_by
+            .map(|ip| redirect::data(&Gateway::Address(ip.into())));
         let sent_by = sent_by
             .as_deref()
             .map(|data| Notify::new(NotifyType::REDIRECTED_FROM, data));

@@ -1,20 +1,8 @@
 //! Distinguished names in DER (RFC 5280 section 4.1.2.4).
 
-use rustls_pki_types::CertificateDer;
-use webpki::EndEntityCert;
 use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
-
-use crate::der::{SEQUENCE, element};
-
-/// The subject of a certificate, `None` when it has none (RFC 4945 section 3.1.5: an empty one is no identity).
-pub(crate) fn subject(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
-    let certificate = EndEntityCert::try_from(certificate).ok()?;
-    let inside = certificate.subject();
-    // webpki leaves tag and length out.
-    (!inside.is_empty()).then(|| element(SEQUENCE, inside))
-}
 
 /// A form in which names are equal that differ in the type of their strings, in case and in white space (RFC 5280
 /// section 7.1), so that a name an operator wrote down finds the peer's. `None` for what is no name.

@@ -5,14 +5,16 @@ use std::net::{IpAddr, Ipv4Addr};
 /// An IPv4 address, or the /64 of an IPv6 address: one customer's network has at least that much, and can take any
 /// address in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Source {
+pub enum Source {
+    /// All of the address.
     V4(Ipv4Addr),
     /// The first 64 bits.
     V6(u64),
 }
 
 impl Source {
-    pub(crate) fn of(address: IpAddr) -> Self {
+    /// The source that `address` belongs to.
+    pub fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => Self::V6((u128::from(address) >> 64) as u64),

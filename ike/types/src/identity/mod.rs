@@ -7,8 +7,6 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use name::subject;
-
 /// A name one side proves to be its own (RFC 7296 section 3.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Identity {
@@ -26,12 +24,12 @@ pub enum Identity {
 
 impl Identity {
     /// True for the same name of the same kind.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         self.folded() == other.folded()
     }
 
     /// A form in which the same names are equal. Host names have no case (RFC 4343), and so have the domains of mail addresses.
-    pub(crate) fn folded(&self) -> Self {
+    pub fn folded(&self) -> Self {
         match self {
             Self::Fqdn(name) => Self::Fqdn(name.to_ascii_lowercase()),
             Self::Rfc822(mail) => Self::Rfc822(match mail.rsplit_once('@') {

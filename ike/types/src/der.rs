@@ -1,10 +1,10 @@
 //! The little of DER that is written here.
 
 /// Tag of a SEQUENCE.
-pub(crate) const SEQUENCE: u8 = 0x30;
+pub const SEQUENCE: u8 = 0x30;
 
 /// Tag, length, and what is inside.
-pub(crate) fn element(tag: u8, inside: &[u8]) -> Vec<u8> {
+pub fn element(tag: u8, inside: &[u8]) -> Vec<u8> {
     let length = inside.len().to_be_bytes();
     let octets = length.iter().skip_while(|octet| **octet == 0).count();
     let length = &length[length.len() - octets..];

@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Prf;
-
 /// Encryption (transform type 1) with its integrity (transform type 3), which only a cipher that has none of its own
 /// gets. The same choice serves IKE messages and, by another RFC, ESP packets. `Display` writes it the way
 /// strongSwan's configuration does: `aes256gcm16`, `aes128-sha256`.
@@ -34,9 +32,29 @@ pub enum Integrity {
     HmacSha512,
 }
 
+/// The algorithms of a child SA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EspSuite {
+    /// Secret and whole.
+    Encrypted(Cipher),
+    /// Whole but open to read: ENCR_NULL (RFC 2410).
+    Null(Integrity),
+}
+
+impl EspSuite {
+    /// Octets of keying material for one direction, that of integrity behind that of encryption (RFC 7296 section
+    /// 2.17).
+    pub fn key_len(self) -> usize {
+        match self {
+            Self::Encrypted(cipher) => cipher.key_len(),
+            Self::Null(integrity) => integrity.key_len(),
+        }
+    }
+}
+
 impl Cipher {
     /// Transform ID of transform type 1.
-    pub(crate) fn id(self) -> u16 {
+    pub fn id(self) -> u16 {
         match self {
             Self::Aes128Gcm16 | Self::Aes256Gcm16 => 20,
             Self::ChaCha20Poly1305 => 28,
@@ -45,7 +63,7 @@ impl Cipher {
     }
 
     /// The key length attribute of the transform; none where there is but one length (RFC 7634 section 5).
-    pub(crate) fn key_bits(self) -> Option<u16> {
+    pub fn key_bits(self) -> Option<u16> {
         match self {
             Self::Aes128Gcm16 | Self::Aes128Cbc(_) => Some(128),
             Self::Aes256Gcm16 | Self::Aes256Cbc(_) => Some(256),
@@ -54,7 +72,7 @@ impl Cipher {
     }
 
     /// Of its own, where encryption does not bring it.
-    pub(crate) fn integrity(self) -> Option<Integrity> {
+    pub fn integrity(self) -> Option<Integrity> {
         match self {
             Self::Aes128Gcm16 | Self::Aes256Gcm16 | Self::ChaCha20Poly1305 => None,
             Self::Aes128Cbc(integrity) | Self::Aes256Cbc(integrity) => Some(integrity),
@@ -63,7 +81,7 @@ impl Cipher {
 
     /// Octets of SK_ei, and of an ESP SA's encryption key: the key and, in counter mode, 4 octets of salt (RFC 5282
     /// section 7.1, RFC 4106 section 8.1, RFC 7634 section 2).
-    pub(crate) fn encryption_key_len(self) -> usize {
+    pub fn encryption_key_len(self) -> usize {
         match self {
             Self::Aes128Gcm16 => 16 + 4,
             Self::Aes256Gcm16 | Self::ChaCha20Poly1305 => 32 + 4,
@@ -73,17 +91,17 @@ impl Cipher {
     }
 
     /// Octets of one direction's keys, that of integrity behind that of encryption (RFC 7296 section 2.17).
-    pub(crate) fn key_len(self) -> usize {
+    pub fn key_len(self) -> usize {
         self.encryption_key_len() + self.integrity().map_or(0, Integrity::key_len)
     }
 }
 
 impl Integrity {
     /// The cheapest first.
-    pub(crate) const ALL: [Self; 3] = [Self::HmacSha256, Self::HmacSha384, Self::HmacSha512];
+    pub const ALL: [Self; 3] = [Self::HmacSha256, Self::HmacSha384, Self::HmacSha512];
 
     /// Transform ID of transform type 3.
-    pub(crate) fn id(self) -> u16 {
+    pub fn id(self) -> u16 {
         match self {
             Self::HmacSha256 => 12,
             Self::HmacSha384 => 13,
@@ -91,23 +109,18 @@ impl Integrity {
         }
     }
 
-    /// The same HMAC in its other office, not cut.
-    pub(super) fn hmac(self) -> Prf {
+    /// Octets of its key: those of the hash (RFC 4868 section 2.1.1).
+    pub fn key_len(self) -> usize {
         match self {
-            Self::HmacSha256 => Prf::HmacSha256,
-            Self::HmacSha384 => Prf::HmacSha384,
-            Self::HmacSha512 => Prf::HmacSha512,
+            Self::HmacSha256 => 32,
+            Self::HmacSha384 => 48,
+            Self::HmacSha512 => 64,
         }
     }
 
-    /// Octets of its key: those of the hash (RFC 4868 section 2.1.1).
-    pub(crate) fn key_len(self) -> usize {
-        self.hmac().len()
-    }
-
     /// Octets of its check: half of the hash (RFC 4868 section 2.1.2).
-    pub(crate) fn icv_len(self) -> usize {
-        self.hmac().len() / 2
+    pub fn icv_len(self) -> usize {
+        self.key_len() / 2
     }
 }
 
@@ -126,5 +139,34 @@ impl fmt::Display for Cipher {
 impl fmt::Display for Integrity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha{}", self.key_len() * 8)
+    }
+}
+
+impl fmt::Display for EspSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encrypted(cipher) => cipher.fmt(f),
+            Self::Null(integrity) => write!(f, "null-{integrity}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_written_as_strongswan_writes_them() {
+        for (suite, written) in [
+            (EspSuite::Encrypted(Cipher::Aes256Gcm16), "aes256gcm16"),
+            (EspSuite::Encrypted(Cipher::ChaCha20Poly1305), "chacha20poly1305"),
+            (
+                EspSuite::Encrypted(Cipher::Aes128Cbc(Integrity::HmacSha512)),
+                "aes128-sha512",
+            ),
+            (EspSuite::Null(Integrity::HmacSha384), "null-sha384"),
+        ] {
+            assert_eq!(suite.to_string(), written);
+        }
     }
 }
