@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::endpoint::{address_octets, parse_address};
 use crate::invalid::required;
+use crate::values::endpoint::{address_octets, parse_address};
 use crate::{Invalid, distinguished_name, limits, v1};
 
 /// A name one side of a tunnel proves to be its own. As text: an address, `user@domain`, `keyid:` with hexadecimal

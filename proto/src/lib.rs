@@ -6,55 +6,35 @@
 
 #![forbid(unsafe_code)]
 
-mod change;
-mod child_sa;
-mod credentials;
 mod distinguished_name;
-mod edge;
-mod endpoint;
 mod gateway;
 mod identity;
-mod ike_sa;
 mod invalid;
-mod key;
-mod keys;
 pub mod limits;
 mod name;
-mod ppk;
-mod record;
-mod report;
-mod sealed;
+mod records;
+mod secrets;
 mod selector;
+mod session;
 mod slot;
 mod suite;
-mod sync;
-mod timestamp;
-mod tunnel;
-mod tunnel_selector;
+mod values;
 
-pub use change::{Change, Commit};
-pub use child_sa::{ChildSa, IkeSpis};
-pub use credentials::{AuthMethod, TunnelCertificates};
-pub use edge::Edge;
-pub use endpoint::address_octets;
 pub use gateway::Gateway;
 pub use identity::Identity;
-pub use ike_sa::IkeSa;
 pub use invalid::Invalid;
-pub use key::Key;
-pub use keys::ChildSaKeys;
 pub use name::{InterfaceName, Name, NetnsName};
-pub use ppk::{Ppk, PpkId, TunnelSecrets};
-pub use record::{Body, Record, Tombstone};
-pub use report::{Applied, Failure};
-pub use sealed::{Header, Sealed};
+pub use records::{
+    Body, ChildSa, Edge, Header, IkeSa, IkeSpis, Key, Record, Sealed, Tombstone, Tunnel, TunnelId,
+};
+pub use secrets::{AuthMethod, ChildSaKeys, Ppk, PpkId, TunnelCertificates, TunnelSecrets};
 pub use selector::TrafficSelector;
+pub use session::{
+    Applied, Change, Commit, Delta, Failure, FromDistributor, Heartbeat, Hello, Lease, Resume, ToDistributor,
+};
 pub use slot::{InboundSpi, Slot};
 pub use suite::{EspSuite, Integrity};
-pub use sync::{Delta, FromDistributor, Heartbeat, Hello, Lease, Resume, ToDistributor};
-pub use timestamp::Timestamp;
-pub use tunnel::{Tunnel, TunnelId};
-pub use tunnel_selector::TunnelSelector;
+pub use values::{Timestamp, TunnelSelector, address_octets};
 
 /// The messages and services of `fleet.proto`, as generated.
 #[allow(missing_docs, unreachable_pub, clippy::all)]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::endpoint::{address_octets, parse_address, parse_port};
+use crate::values::endpoint::{address_octets, parse_address, parse_port};
 use crate::{Invalid, TunnelSelector, v1};
 
 /// One range of addresses, protocol and ports. Its fields are private because they belong together: both addresses

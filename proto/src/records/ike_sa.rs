@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::child_sa::parse_path;
+use super::child_sa::parse_path;
 use crate::invalid::required;
 use crate::{Header, Identity, IkeSpis, Invalid, Name, Slot, Timestamp, v1};
 
