@@ -6,9 +6,9 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::TunnelId;
-use crate::diff::{Action, Step};
 use crate::netlink::Refusal;
-use crate::state::{LinkId, PolicyId, Sa};
+use crate::objects::diff::{Action, Step};
+use crate::objects::{LinkId, PolicyId, Sa};
 
 /// What a failure concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,17 +7,12 @@
 
 mod agent;
 mod cipher;
-mod claims;
-mod codec;
-mod desired;
-mod diff;
 mod events;
 mod failure;
 mod intent;
-mod kernel;
 mod netlink;
 mod netns;
-mod state;
+mod objects;
 #[cfg(test)]
 mod tests;
 mod wanted;

@@ -3,10 +3,13 @@
 use netlink_packet_core::{NetlinkHeader, parse_u32};
 
 use super::*;
-use crate::codec::{link, policy, route, sa};
 use crate::events::{self, Event};
 use crate::netlink::Message;
-use crate::state::{Direction, Link, LinkId, Sa, SaId};
+use crate::objects::link::codec as link;
+use crate::objects::policy::codec as policy;
+use crate::objects::route::codec as route;
+use crate::objects::sa::codec as sa;
+use crate::objects::{Direction, Link, LinkId, Sa, SaId};
 use crate::{Subject, UdpEncap};
 
 #[test]

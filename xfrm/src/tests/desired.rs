@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::Subject;
-use crate::state::{Direction, PolicyId, Sa, SaId};
+use crate::objects::{Direction, PolicyId, Sa, SaId};
 
 fn out_policy(selector: Selector) -> PolicyId {
     PolicyId {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::UdpEncap;
-use crate::diff::{Action, diff};
-use crate::state::{Ports, SaId};
+use crate::objects::diff::{Action, diff};
+use crate::objects::{Ports, SaId};
 
 /// The steps in short.
 fn steps(desired: &State, found: &State) -> Vec<String> {

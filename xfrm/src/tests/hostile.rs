@@ -3,10 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::{link, netns, policy, route, sa};
 use crate::events;
 use crate::netlink::{Message, messages};
-use crate::state::{Link, LinkId};
+use crate::netns::codec as netns;
+use crate::objects::link::codec as link;
+use crate::objects::policy::codec as policy;
+use crate::objects::route::codec as route;
+use crate::objects::sa::codec as sa;
+use crate::objects::{Link, LinkId};
 
 fn parse_all(payload: &[u8]) {
     let _ = sa::parse(payload);

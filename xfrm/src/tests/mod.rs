@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipnet::IpNet;
 
-use crate::claims::Claims;
-use crate::desired::Desired;
-use crate::state::State;
+use crate::intent::desired::Desired;
+use crate::intent::outbound::Claims;
+use crate::objects::State;
 use crate::{Algorithm, Child, Cipher, PortMask, Selector, Tunnel, TunnelId};
 
 const TUNNEL: TunnelId = TunnelId(7);

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::diff::{Action, diff};
-use crate::state::{Link, LinkId};
+use crate::objects::diff::{Action, diff};
+use crate::objects::{Link, LinkId};
 
 /// Refuses what the kernel would refuse.
 fn carry_out(state: &mut State, action: Action) {

@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
-use crate::claims::Claims;
-use crate::state::{
+use super::outbound::Claims;
+use crate::objects::{
     DEFAULT_MTU, Direction, Link, LinkId, Policy, PolicyId, Ports, Route, Sa, SaId, State, Template,
 };
 use crate::{Child, Failure, Selector, Subject, Tunnel, TunnelId};

@@ -1,5 +1,12 @@
 //! The kernel's objects in the kernel's terms: one type for what ought to be there and for what was found.
 
+pub(crate) mod address;
+pub(crate) mod diff;
+pub(crate) mod link;
+pub(crate) mod policy;
+pub(crate) mod route;
+pub(crate) mod sa;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;

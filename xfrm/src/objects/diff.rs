@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustix::io::Errno;
 
+use super::{Link, LinkId, Policy, PolicyId, Route, Sa, SaId, State};
 use crate::Subject;
 use crate::netlink::Refusal;
-use crate::state::{Link, LinkId, Policy, PolicyId, Route, Sa, SaId, State};
 
 /// An SA may end this many seconds earlier or later than wanted: an update costs as much as a new SA, and when exactly
 /// the kernel added an SA that was sent among many is not known.

@@ -16,9 +16,9 @@ use rustix::io::Errno;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::TunnelId;
-use crate::codec::ip;
 use crate::netlink::{Message, messages, receive};
-use crate::state::SaId;
+use crate::objects::SaId;
+use crate::objects::address::ip;
 
 /// No event of the kernel's is longer.
 const RECEIVE_OCTETS: usize = 32 * 1024;

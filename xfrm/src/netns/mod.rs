@@ -1,5 +1,7 @@
 //! Network namespaces with a name, as `ip netns` keeps them.
 
+pub(crate) mod codec;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;

@@ -1,20 +1,22 @@
 //! Keeps the kernel equal to the wanted set.
 
+mod kernel;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::SystemTime;
 
-use crate::desired::unix_seconds;
-use crate::diff::{Action, Plan, Step, diff};
 use crate::events::{Event, Events};
 use crate::intent::Intent;
-use crate::kernel::{Kernel, Namespaces};
+use crate::intent::desired::unix_seconds;
 use crate::netlink::BATCH_REQUESTS;
 use crate::netns;
-use crate::state::{Link, LinkId, SaId, State};
+use crate::objects::diff::{Action, Plan, Step, diff};
+use crate::objects::{Link, LinkId, SaId, State};
 use crate::{Change, Failure, Subject, TunnelId, Wanted};
+use kernel::{Kernel, Namespaces};
 
 /// What one pass over the kernel found and did, in interfaces, routes, SAs and policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -8,9 +8,10 @@ use netlink_packet_xfrm::constants::{
 use netlink_packet_xfrm::state::{DelGetMessage, GetDumpMessage, ModifyMessage};
 use netlink_packet_xfrm::{Address, EncapTmpl, UserSaInfo, XFRM_USER_SA_INFO_LEN, XfrmAttrs, XfrmMessage};
 
-use super::{cipher, family, ip};
+use super::cipher;
 use crate::netlink::Request;
-use crate::state::{Ports, Sa, SaId};
+use crate::objects::address::{family, ip};
+use crate::objects::{Ports, Sa, SaId};
 use crate::{Subject, TunnelId};
 
 /// UDP_ENCAP_ESPINUDP (linux/udp.h).

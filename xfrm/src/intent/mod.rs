@@ -1,13 +1,16 @@
 //! The wanted set, with the indexes that make a small change cheap. Pure: no kernel, no clock.
 
+pub(crate) mod desired;
+pub(crate) mod outbound;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use crate::claims::Claims;
-use crate::desired::Desired;
 use crate::events::Moved;
-use crate::state::SaId;
+use crate::objects::SaId;
 use crate::{Change, Notice, Subject, TunnelId, Wanted};
+use desired::Desired;
+use outbound::Claims;
 
 #[derive(Default)]
 pub(crate) struct Intent {

@@ -1,11 +1,4 @@
-//! The kernel's objects as netlink messages and back.
-
-mod cipher;
-pub(crate) mod link;
-pub(crate) mod netns;
-pub(crate) mod policy;
-pub(crate) mod route;
-pub(crate) mod sa;
+//! Addresses as xfrm's messages have them.
 
 use std::net::IpAddr;
 

@@ -9,12 +9,14 @@ use netlink_packet_route::AddressFamily;
 use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
 use rustix::io::Errno;
 
-use crate::codec::link::Found;
-use crate::codec::{self, link, policy, route, sa};
-use crate::diff::{Action, Step};
 use crate::netlink::{Refusal, Request, Socket};
 use crate::netns::{self, Netns};
-use crate::state::{LinkId, Route, State};
+use crate::objects::diff::{Action, Step};
+use crate::objects::link::codec::{self as link, Found};
+use crate::objects::policy::codec as policy;
+use crate::objects::route::codec as route;
+use crate::objects::sa::codec as sa;
+use crate::objects::{LinkId, Route, State};
 
 /// The named namespaces of a pass, open, or why they are not.
 pub(crate) type Namespaces = BTreeMap<String, Result<Netns, Refusal>>;
@@ -120,7 +122,7 @@ fn dump_links(
     let found = socket.dump(&link::dump(), link::parse)?;
     // Only now: the dump itself makes the kernel give the numbers.
     let home = match home {
-        Some(home) => match socket.get(&codec::netns::number_of(home), codec::netns::parse)? {
+        Some(home) => match socket.get(&netns::codec::number_of(home), netns::codec::parse)? {
             Some(number) => Some(number),
             None => return Ok(()),
         },

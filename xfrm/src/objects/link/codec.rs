@@ -10,7 +10,7 @@ use netlink_packet_route::link::{
 
 use crate::TunnelId;
 use crate::netlink::Request;
-use crate::state::{Link, LinkId};
+use crate::objects::{Link, LinkId};
 
 /// Creates the interface where the socket is. Its index is its `if_id`, so that requests behind this one in the batch
 /// can name it. One that is to be moved gets a name of ours first, as the final one may be taken here.

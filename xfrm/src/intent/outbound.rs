@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use crate::Child;
-use crate::state::SaId;
+use crate::objects::SaId;
 
 /// The wanted children by their outbound SA.
 #[derive(Default)]

@@ -12,9 +12,9 @@ use netlink_packet_xfrm::{
     XfrmMessage,
 };
 
-use super::{family, ip};
 use crate::netlink::Request;
-use crate::state::{Direction, Policy, PolicyId, Template};
+use crate::objects::address::{family, ip};
+use crate::objects::{Direction, Policy, PolicyId, Template};
 use crate::{PortMask, Selector, Subject, TunnelId};
 
 /// Adds the policy or replaces the one with its id, with no packet judged by neither.

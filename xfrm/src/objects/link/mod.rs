@@ -1,0 +1,3 @@
+//! xfrm interfaces.
+
+pub(crate) mod codec;

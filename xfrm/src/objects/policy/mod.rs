@@ -1,0 +1,3 @@
+//! IPsec policies.
+
+pub(crate) mod codec;

@@ -1,0 +1,3 @@
+//! Routes into tunnels.
+
+pub(crate) mod codec;

@@ -1,0 +1,4 @@
+//! ESP SAs.
+
+mod cipher;
+pub(crate) mod codec;
