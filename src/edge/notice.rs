@@ -27,7 +27,7 @@ impl From<xfrm::Notice> for Notice {
     fn from(notice: xfrm::Notice) -> Self {
         match notice {
             xfrm::Notice::Used(spi) => Self::Used(spi),
-            xfrm::Notice::Worn(spi) => Self::Worn(spi),
+            xfrm::Notice::NearLimit(spi) => Self::Worn(spi),
             xfrm::Notice::Moved(spi, peer) => Self::Moved(spi, peer),
         }
     }

@@ -1,7 +1,7 @@
 //! How long the agent takes to bring many SAs into the kernel, and how long `ip -batch` takes for the same ones.
 //!
 //! Needs root and a kernel with ESP: the lab's guest. Not for a machine with an edge on it, whose SAs it would take for
-//! strays. Writes a JSON object a line, one for each load and round; `interop/bench` makes a table of them.
+//! unwanted ones. Writes a JSON object a line, one for each load and round; `interop/bench` makes a table of them.
 
 use std::error::Error;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! Algorithms of an SA, in the words of the kernel's crypto API.
+//! Algorithms of an SA, as the kernel's crypto API names them.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use zeroize::Zeroizing;
 /// An algorithm and its key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Algorithm {
-    /// As the kernel's crypto API says it.
+    /// As the kernel's crypto API has it.
     pub name: Box<str>,
-    /// Octets for the kernel; zeroized on drop.
+    /// As the kernel takes it; zeroized on drop.
     pub key: Zeroizing<Box<[u8]>>,
 }
 
@@ -28,7 +28,7 @@ impl Algorithm {
 pub enum Cipher {
     /// Both in one: XFRMA_ALG_AEAD.
     Aead {
-        /// For example `rfc4106(gcm(aes))`; the key ends with the 4 octets of salt.
+        /// For example `rfc4106(gcm(aes))`; the key ends with the 4 bytes of salt.
         algorithm: Algorithm,
         /// Length of the integrity check value, in bits.
         icv_bits: u32,

@@ -23,7 +23,7 @@ impl TunnelId {
 
     /// `None` for an `if_id` that is not ours.
     pub fn from_if_id(if_id: u32) -> Option<Self> {
-        (if_id & 0xffff_0000 == MARK).then_some(Self(if_id as u16))
+        u16::try_from(if_id ^ MARK).ok().map(Self)
     }
 }
 
@@ -38,7 +38,7 @@ pub struct Tunnel {
     pub mtu: Option<u32>,
     /// Prefixes behind the customer, routed into the interface.
     pub routes: Vec<IpNet>,
-    /// [`crate::Notice::Worn`] tells when an outbound SA has sent about as many octets; `None`: never for that reason.
+    /// [`crate::Notice::NearLimit`] tells when an outbound SA has sent about as many bytes; `None`: never for that reason.
     pub rekey_bytes: Option<u64>,
 }
 

@@ -1,22 +1,15 @@
-//! The kernel of the edge: reads its tables, carries steps out.
+//! The kernel of the edge: reads its objects, carries steps out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 
-use netlink_packet_route::AddressFamily;
-use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
 use rustix::io::Errno;
 
-use crate::netlink::{Refusal, Request, Socket};
+use crate::netlink::{Refusal, Request, Sockets};
 use crate::netns::{self, Netns};
-use crate::objects::diff::{Action, Step};
-use crate::objects::link::codec::{self as link, Found};
-use crate::objects::policy::codec as policy;
-use crate::objects::route::codec as route;
-use crate::objects::sa::codec as sa;
-use crate::objects::{LinkId, Route, State};
+use crate::objects::{Action, Objects, Source, Step, protocols};
 
 /// The named namespaces of a pass, open, or why they are not.
 pub(crate) type Namespaces = BTreeMap<String, Result<Netns, Refusal>>;
@@ -25,17 +18,7 @@ pub(crate) type Namespaces = BTreeMap<String, Result<Netns, Refusal>>;
 pub(crate) struct Kernel {
     /// The namespace itself.
     home: File,
-    /// SAs and policies; they stay here wherever their interface goes.
-    xfrm: Socket,
-    /// Interfaces and routes.
-    route: Socket,
-}
-
-/// Which socket a step goes to.
-#[derive(PartialEq)]
-enum Place<'a> {
-    Xfrm,
-    Route(Option<&'a str>),
+    sockets: Sockets,
 }
 
 impl Kernel {
@@ -43,40 +26,39 @@ impl Kernel {
     pub(crate) fn open() -> io::Result<Self> {
         Ok(Self {
             home: netns::own()?,
-            xfrm: Socket::open(NETLINK_XFRM)?,
-            route: Socket::open(NETLINK_ROUTE)?,
+            sockets: Sockets::open(&protocols(false))?,
         })
     }
 
     /// Opens named namespaces for one pass.
     pub(crate) fn open_namespaces(&self, names: &BTreeSet<String>) -> Namespaces {
+        let protocols = protocols(true);
         names
             .iter()
-            .map(|name| (name.clone(), Netns::open(name, &self.home)))
+            .map(|name| (name.clone(), Netns::open(name, &self.home, &protocols)))
             .collect()
     }
 
     /// Everything that is ours, in the edge's namespace and the given ones.
-    pub(crate) fn dump(&mut self, namespaces: &mut Namespaces) -> io::Result<State> {
-        let mut state = State {
-            sas: self.xfrm.dump(&sa::dump(), sa::parse)?.into_iter().collect(),
-            policies: self
-                .xfrm
-                .dump(&policy::dump(), policy::parse)?
-                .into_iter()
-                .collect(),
-            ..State::default()
-        };
-        dump_links(&mut self.route, None, None, &mut state)?;
+    pub(crate) fn read(&mut self, namespaces: &mut Namespaces) -> io::Result<Objects> {
+        let mut found = Objects::default();
+        found.read(&mut Source {
+            netns: None,
+            home: None,
+            sockets: &mut self.sockets,
+        })?;
         for (name, namespace) in namespaces {
-            if let Ok(netns) = namespace
-                && let Err(error) =
-                    dump_links(&mut netns.socket, Some(name), Some(self.home.as_fd()), &mut state)
-            {
+            let Ok(netns) = namespace else { continue };
+            let read = found.read(&mut Source {
+                netns: Some(name),
+                home: Some(self.home.as_fd()),
+                sockets: &mut netns.sockets,
+            });
+            if let Err(error) = read {
                 *namespace = Err(error.into());
             }
         }
-        Ok(state)
+        Ok(found)
     }
 
     /// Carries the steps out in their order, neighbours of one place in one send. One result for each. `now` is in
@@ -88,131 +70,54 @@ impl Kernel {
         now: u64,
     ) -> Vec<Result<(), Refusal>> {
         let mut results = Vec::with_capacity(steps.len());
-        for neighbours in steps.chunk_by(|a, b| place(&a.action) == place(&b.action)) {
+        for neighbours in steps.chunk_by(|a, b| a.action.place() == b.action.place()) {
             let mut requests = Vec::with_capacity(neighbours.len());
-            let prepared = results.len();
-            for step in neighbours {
-                results.push(request(&step.action, namespaces, now).map(|request| requests.push(request)));
-            }
-            let socket = match place(&neighbours[0].action) {
-                Place::Xfrm => &mut self.xfrm,
-                Place::Route(None) => &mut self.route,
-                Place::Route(Some(name)) => match namespaces.get_mut(name) {
-                    Some(Ok(netns)) => &mut netns.socket,
-                    _ => continue,
-                },
-            };
-            let sent = results[prepared..].iter_mut().filter(|result| result.is_ok());
-            for (result, answer) in sent.zip(socket.execute(&requests)) {
+            let mut prepared: Vec<_> = neighbours
+                .iter()
+                .map(|step| request(&step.action, namespaces, now).map(|request| requests.push(request)))
+                .collect();
+            let answers = self.execute(neighbours, &requests, namespaces);
+            let sent = prepared.iter_mut().filter(|result| result.is_ok());
+            for (result, answer) in sent.zip(answers) {
                 *result = answer;
             }
+            results.append(&mut prepared);
         }
         results
     }
-}
 
-/// Reads the interfaces and routes that are ours where the socket is. In a namespace other than `home` these are the
-/// interfaces whose SAs are at home: other edges may run on this machine, with the same numbers.
-fn dump_links(
-    socket: &mut Socket,
-    netns: Option<&String>,
-    home: Option<BorrowedFd>,
-    state: &mut State,
-) -> io::Result<()> {
-    let found = socket.dump(&link::dump(), link::parse)?;
-    // Only now: the dump itself makes the kernel give the numbers.
-    let home = match home {
-        Some(home) => match socket.get(&netns::codec::number_of(home), netns::codec::parse)? {
-            Some(number) => Some(number),
-            None => return Ok(()),
-        },
-        None => None,
-    };
-    let mut tunnels = BTreeSet::new();
-    for Found { tunnel, link, .. } in found.into_iter().filter(|found| found.home == home) {
-        tunnels.insert(tunnel);
-        state.links.insert(
-            LinkId {
-                tunnel,
-                netns: netns.cloned(),
-            },
-            link,
-        );
-    }
-    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-        let routes = match socket.dump(&route::dump(family), route::parse) {
-            // The main table comes with its first route.
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOENT) => continue,
-            routes => routes?,
+    /// One answer for each request; none if the place of these steps cannot be reached, which leaves no request either.
+    fn execute(
+        &mut self,
+        neighbours: &[Step],
+        requests: &[Request],
+        namespaces: &mut Namespaces,
+    ) -> Vec<Result<(), Refusal>> {
+        let Some(place) = neighbours.first().map(|step| step.action.place()) else {
+            return Vec::new();
         };
-        for (tunnel, prefix) in routes.into_iter().filter(|(tunnel, _)| tunnels.contains(tunnel)) {
-            state.routes.insert(Route {
-                link: LinkId {
-                    tunnel,
-                    netns: netns.cloned(),
-                },
-                prefix,
-            });
+        let sockets = match place.netns.map(|name| namespaces.get_mut(name)) {
+            None => &mut self.sockets,
+            Some(Some(Ok(netns))) => &mut netns.sockets,
+            Some(Some(Err(_)) | None) => return Vec::new(),
+        };
+        match sockets.get(place.protocol) {
+            Ok(socket) => socket.execute(requests),
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                requests.iter().map(|_| Err(refusal.clone())).collect()
+            }
         }
-    }
-    Ok(())
-}
-
-fn place(action: &Action) -> Place<'_> {
-    match action {
-        Action::CreateLink(..) | Action::MoveLink(..) => Place::Route(None),
-        Action::RaiseLink(id, _) | Action::SetLink(id, _) | Action::RemoveLink(id) => {
-            Place::Route(id.netns.as_deref())
-        }
-        Action::AddRoute(route) | Action::RemoveRoute(route) => Place::Route(route.link.netns.as_deref()),
-        Action::AddSa(..)
-        | Action::UpdateSa(..)
-        | Action::RemoveSa(..)
-        | Action::PutPolicy(..)
-        | Action::RemovePolicy(..) => Place::Xfrm,
     }
 }
 
+/// The request of an action, if the namespace it needs is there.
 fn request(action: &Action, namespaces: &Namespaces, now: u64) -> Result<Request, Refusal> {
-    Ok(match action {
-        Action::CreateLink(id, wanted) => {
-            netns_of(id, namespaces)?;
-            link::create(id, wanted)
-        }
-        Action::MoveLink(id, wanted) => match netns_of(id, namespaces)? {
-            Some(netns) => link::relocate(id, wanted, netns.as_fd()),
-            None => return Err(Errno::INVAL.into()),
-        },
-        Action::RaiseLink(id, wanted) | Action::SetLink(id, wanted) => {
-            netns_of(id, namespaces)?;
-            link::set(id, wanted)
-        }
-        Action::RemoveLink(id) => {
-            netns_of(id, namespaces)?;
-            link::remove(id.tunnel)
-        }
-        Action::AddRoute(route) => {
-            netns_of(&route.link, namespaces)?;
-            route::add(route.link.tunnel, route.prefix)
-        }
-        Action::RemoveRoute(route) => {
-            netns_of(&route.link, namespaces)?;
-            route::remove(route.link.tunnel, route.prefix)
-        }
-        Action::AddSa(id, wanted) => sa::add(*id, wanted, now),
-        Action::UpdateSa(id, wanted) => sa::update(*id, wanted),
-        Action::RemoveSa(id) => sa::remove(*id),
-        Action::PutPolicy(id, wanted) => policy::put(*id, wanted),
-        Action::RemovePolicy(id) => policy::remove(*id),
-    })
-}
-
-/// The namespace of an interface, `None` for the edge's own.
-fn netns_of<'a>(id: &LinkId, namespaces: &'a Namespaces) -> Result<Option<&'a Netns>, Refusal> {
-    match id.netns.as_ref().map(|name| namespaces.get(name)) {
-        None => Ok(None),
-        Some(Some(Ok(netns))) => Ok(Some(netns)),
-        Some(Some(Err(refusal))) => Err(refusal.clone()),
-        Some(None) => Err(Errno::NOENT.into()),
-    }
+    let netns = match action.netns().map(|name| namespaces.get(name)) {
+        None => None,
+        Some(Some(Ok(netns))) => Some(netns),
+        Some(Some(Err(refusal))) => return Err(refusal.clone()),
+        Some(None) => return Err(Errno::NOENT.into()),
+    };
+    action.request(netns, now)
 }

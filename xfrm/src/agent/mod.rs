@@ -1,53 +1,29 @@
 //! Keeps the kernel equal to the wanted set.
 
 mod kernel;
+mod outcome;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::SystemTime;
 
-use crate::events::{Event, Events};
+use self::kernel::{Kernel, Namespaces};
+pub use self::outcome::Report;
+use self::outcome::{Outcome, first_of_each};
+use crate::events::{Event, Events, Notice};
 use crate::intent::Intent;
 use crate::intent::desired::unix_seconds;
 use crate::netlink::BATCH_REQUESTS;
 use crate::netns;
-use crate::objects::diff::{Action, Plan, Step, diff};
-use crate::objects::{Link, LinkId, SaId, State};
+use crate::objects::link::probe;
+use crate::objects::sa::AddedTimes;
+use crate::objects::{Objects, Plan, Step, diff};
 use crate::{Change, Failure, Subject, TunnelId, Wanted};
-use kernel::{Kernel, Namespaces};
-
-/// What one pass over the kernel found and did, in interfaces, routes, SAs and policies.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Were there already, as wanted.
-    pub adopted: usize,
-    /// Were missing, or had to be made anew.
-    pub added: usize,
-    /// Were changed in place: counters and sequence numbers go on.
-    pub updated: usize,
-    /// Strays of ours that were removed, and what stood in the way.
-    pub removed: usize,
-    /// What the kernel refused in this pass, one for each tunnel or child.
-    pub failures: Vec<Failure>,
-}
-
-/// Something the kernel told of a wanted child, by its inbound SPI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The peer has begun to send on the inbound SA; told if [`crate::Child::report_use`] asks for it.
-    Used(u32),
-    /// The outbound SA has sent up to three quarters of [`crate::Child::packet_limit`], or up to
-    /// [`crate::Tunnel::rekey_bytes`]: time for another key.
-    Worn(u32),
-    /// The peer, behind a NAT, sends from this address and port now. They are [`crate::Child`]'s own only once its owner
-    /// says so: a packet that was recorded and sent again looks the same.
-    Moved(u32, SocketAddr),
-}
 
 /// The agent could not start.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A netlink socket could not be had: no CAP_NET_ADMIN, or a kernel without xfrm.
     #[error("cannot open a netlink socket: {0} (needs CAP_NET_ADMIN and the kernel module xfrm_user)")]
@@ -58,8 +34,7 @@ pub enum Error {
 pub struct Agent {
     kernel: Kernel,
     intent: Intent,
-    /// When the kernel added each SA, in seconds of Unix time: what its lifetime is relative to.
-    added: BTreeMap<SaId, u64>,
+    added: AddedTimes,
     events: Events,
     notices: Vec<Notice>,
     /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
@@ -75,7 +50,7 @@ impl Agent {
         Ok(Self {
             kernel: Kernel::open()?,
             intent: Intent::default(),
-            added: BTreeMap::new(),
+            added: AddedTimes::default(),
             events: Events::for_agent()?,
             notices: Vec::new(),
             namespaces: BTreeSet::new(),
@@ -100,7 +75,7 @@ impl Agent {
         std::mem::take(&mut self.notices)
     }
 
-    /// Replaces the whole wanted set and reconciles: what the kernel has already stays untouched, strays go, also from
+    /// Replaces the whole wanted set and reconciles: what the kernel has already stays untouched, unwanted objects go, also from
     /// named namespaces that nothing wanted uses any more.
     pub fn adopt(&mut self, wanted: Wanted) -> Report {
         self.intent.replace(wanted);
@@ -108,7 +83,7 @@ impl Agent {
         self.reconcile()
     }
 
-    /// The fast path: brings the changes into the kernel at once, in few netlink sends. Trusts that the kernel is as the
+    /// The fast path: applies the changes to the kernel at once, in few netlink sends. Trusts that the kernel is as the
     /// last call left it; where it proves not to be, all of it is reconciled. Returns what the kernel refused of the
     /// tunnels that the changes touch.
     ///
@@ -125,7 +100,7 @@ impl Agent {
             self.intent.change(change);
         }
         let after = self.intent.desired(&touched, now);
-        let plan = diff(&after.state, &before);
+        let plan = diff(&after.objects, &before);
 
         let needed = plan
             .steps
@@ -147,26 +122,26 @@ impl Agent {
         failures.into_values().collect()
     }
 
-    /// The slow loop's step: compares everything of ours in the kernel with the wanted set and mends what differs.
+    /// The slow loop's step: compares everything of ours in the kernel with the wanted set and corrects what differs.
     pub fn reconcile(&mut self) -> Report {
         self.read_events();
         let now = SystemTime::now();
         self.namespaces.extend(self.intent.namespaces());
         let mut namespaces = self.kernel.open_namespaces(&self.namespaces);
-        let found = match self.kernel.dump(&mut namespaces) {
+        let found = match self.kernel.read(&mut namespaces) {
             Ok(found) => found,
-            Err(error) => return self.blind(error),
+            Err(error) => return self.cannot_read(error),
         };
-        self.added = found.sas.iter().map(|(id, sa)| (*id, sa.added)).collect();
+        self.added = AddedTimes::of(&found);
         let desired = self.intent.desired(&self.intent.all(), now);
-        let plan = diff(&desired.state, &found);
+        let plan = diff(&desired.objects, &found);
 
         self.knows_interfaces |= !found.links.is_empty();
         let unable = self.probe(&mut namespaces);
         let adopted = plan.kept;
         let outcome = self.run(plan, &mut namespaces);
         // The others of this machine, containers' say, would cost each pass the more the more of them there are.
-        self.namespaces = found.links.into_keys().filter_map(|link| link.netns).collect();
+        self.namespaces = found.namespaces();
         let failures = unable.into_iter().chain(desired.failures).chain(outcome.failures);
         self.failures = first_of_each(failures);
         let failures = self.failures().cloned().collect();
@@ -180,12 +155,10 @@ impl Agent {
     }
 
     /// How the last call left these tunnels in the kernel, as far as it knows.
-    fn as_left(&self, tunnels: &BTreeSet<TunnelId>, now: SystemTime) -> State {
-        let mut state = self.intent.desired(tunnels, now).state;
-        for (id, sa) in &mut state.sas {
-            sa.added = self.added.get(id).copied().unwrap_or(sa.added);
-        }
-        state
+    fn as_left(&self, tunnels: &BTreeSet<TunnelId>, now: SystemTime) -> Objects {
+        let mut objects = self.intent.desired(tunnels, now).objects;
+        self.added.fill_in(&mut objects);
+        objects
     }
 
     /// Remembers SAs that the kernel removed because of their packet limit, and those that are about to get there.
@@ -210,11 +183,11 @@ impl Agent {
                 match result {
                     Err(refusal) if !step.action.is_done_already(&refusal) => {
                         outcome.drifted |= step.action.is_drift(&refusal);
-                        outcome.failures.push(Failure::new(step, &refusal));
+                        outcome.failures.push(step.failure(&refusal));
                     }
                     _ => {
                         outcome.count(step);
-                        self.note_added(&step.action, now);
+                        self.added.note(&step.action, now);
                     }
                 }
             }
@@ -228,26 +201,18 @@ impl Agent {
         if self.knows_interfaces {
             return None;
         }
-        let steps = probe();
+        let steps = probe().map(|action| Step {
+            subject: Subject::Kernel,
+            action: action.into(),
+        });
         let made = self.kernel.run(&steps, namespaces, 0).into_iter().next()?;
         self.knows_interfaces = made.is_ok();
-        made.err().map(|refusal| Failure::new(&steps[0], &refusal))
-    }
-
-    fn note_added(&mut self, action: &Action, now: u64) {
-        match action {
-            Action::AddSa(id, _) => {
-                self.added.insert(*id, now);
-            }
-            Action::RemoveSa(id) => {
-                self.added.remove(id);
-            }
-            _ => {}
-        }
+        let [create, _remove] = &steps;
+        made.err().map(|refusal| create.failure(&refusal))
     }
 
     /// Nothing could be read, so nothing is changed.
-    fn blind(&mut self, error: io::Error) -> Report {
+    fn cannot_read(&mut self, error: io::Error) -> Report {
         let failure = Failure {
             subject: Subject::Kernel,
             errno: error.raw_os_error().unwrap_or(0),
@@ -265,62 +230,4 @@ impl AsFd for Agent {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.events.as_fd()
     }
-}
-
-/// What became of a plan.
-#[derive(Default)]
-struct Outcome {
-    added: usize,
-    updated: usize,
-    removed: usize,
-    /// Of steps that were done.
-    done: BTreeSet<Subject>,
-    failures: Vec<Failure>,
-    /// The kernel was not as the plan took it to be.
-    drifted: bool,
-}
-
-impl Outcome {
-    fn count(&mut self, step: &Step) {
-        self.done.insert(step.subject);
-        match step.action {
-            Action::CreateLink(..) | Action::AddRoute(_) | Action::AddSa(..) | Action::PutPolicy(..) => {
-                self.added += 1;
-            }
-            Action::SetLink(..) | Action::UpdateSa(..) => self.updated += 1,
-            Action::RemoveLink(_)
-            | Action::RemoveRoute(_)
-            | Action::RemoveSa(_)
-            | Action::RemovePolicy(_) => {
-                self.removed += 1;
-            }
-            Action::MoveLink(..) | Action::RaiseLink(..) => {}
-        }
-    }
-}
-
-/// The interface has the number that no tunnel has.
-fn probe() -> [Step; 2] {
-    let id = LinkId {
-        tunnel: TunnelId(0),
-        netns: None,
-    };
-    let link = Link {
-        name: "anyswan-probe".to_owned(),
-        mtu: 1280,
-        up: false,
-    };
-    [Action::CreateLink(id.clone(), link), Action::RemoveLink(id)].map(|action| Step {
-        subject: Subject::Kernel,
-        action,
-    })
-}
-
-/// What fails first is the cause; the rest of the same subject follows from it.
-fn first_of_each(failures: impl Iterator<Item = Failure>) -> BTreeMap<Subject, Failure> {
-    let mut first = BTreeMap::new();
-    for failure in failures {
-        first.entry(failure.subject).or_insert(failure);
-    }
-    first
 }

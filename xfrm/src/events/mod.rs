@@ -1,4 +1,6 @@
-//! Tells when SAs go or near a limit, or when their peer moves, before the slow loop's next turn.
+//! Tells when SAs go or near a limit, or when their peer moves, before the slow loop sees it.
+
+mod notice;
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,20 +19,23 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::TunnelId;
 use crate::netlink::{Message, messages, receive};
-use crate::objects::SaId;
 use crate::objects::address::ip;
+use crate::objects::sa::SaId;
+
+pub use self::notice::Notice;
 
 /// No event of the kernel's is longer.
-const RECEIVE_OCTETS: usize = 32 * 1024;
+const RECEIVE_BYTES: usize = 32 * 1024;
 
 /// What became of an SA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// The kernel removed an SA of ours, whose lifetime was over or whose packet limit was reached.
     Expired(AboutSa),
-    /// An SA of ours has carried as many packets as its soft limit says.
+    /// An SA of ours has carried as many packets as its soft limit allows.
     Warned(AboutSa),
-    /// An authentic packet in UDP came from another address or port than an inbound SA of ours has.
+    /// An authenticated packet in UDP came from another address or port than an inbound SA of ours has.
     Moved(Moved),
     /// Somebody deleted an SA of ours: this process or another.
     Deleted(AboutSa),
@@ -91,7 +96,7 @@ impl Events {
         }
         Ok(Self {
             socket,
-            buffer: Zeroizing::new(vec![0; RECEIVE_OCTETS]),
+            buffer: Zeroizing::new(vec![0; RECEIVE_BYTES]),
             pending: VecDeque::new(),
         })
     }

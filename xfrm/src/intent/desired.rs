@@ -5,10 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::io::Errno;
 
-use super::outbound::Claims;
-use crate::objects::{
-    DEFAULT_MTU, Direction, Link, LinkId, Policy, PolicyId, Ports, Route, Sa, SaId, State, Template,
-};
+use super::outbound::OutboundHolders;
+use crate::objects::Objects;
+use crate::objects::link::{DEFAULT_MTU, Link, LinkId};
+use crate::objects::policy::{Direction, Policy, PolicyId, Template};
+use crate::objects::route::Route;
+use crate::objects::sa::{Ports, Sa, SaId};
 use crate::{Child, Failure, Selector, Subject, Tunnel, TunnelId};
 
 /// The kernel compares a soft limit with the packets before the present one.
@@ -17,7 +19,7 @@ const FIRST_PACKET: u64 = 0;
 /// The objects that some tunnels and their children ask for, and what of it cannot be had.
 #[derive(Default)]
 pub(crate) struct Desired {
-    pub(crate) state: State,
+    pub(crate) objects: Objects,
     pub(crate) failures: Vec<Failure>,
 }
 
@@ -29,13 +31,13 @@ impl Desired {
             netns: tunnel.netns.clone(),
         };
         for prefix in &tunnel.routes {
-            self.state.routes.insert(Route {
+            self.objects.routes.insert(Route {
                 link: link.clone(),
                 prefix: prefix.trunc(),
             });
         }
         let mtu = tunnel.mtu.unwrap_or(DEFAULT_MTU);
-        self.state.links.insert(
+        self.objects.links.insert(
             link,
             Link {
                 name: tunnel.interface.clone(),
@@ -51,7 +53,7 @@ impl Desired {
         &mut self,
         tunnel: &Tunnel,
         children: impl IntoIterator<Item = &'a Child>,
-        claims: &Claims,
+        holders: &OutboundHolders,
         exhausted: &BTreeSet<u32>,
         now: SystemTime,
     ) {
@@ -59,7 +61,7 @@ impl Desired {
         children.sort_by_key(|child| std::cmp::Reverse((child.precedence, child.inbound_spi)));
         for child in children {
             self.add_inbound(child, now);
-            match refuse_outbound(child, claims, exhausted) {
+            match refuse_outbound(child, holders, exhausted) {
                 Some(failure) => self.failures.push(failure),
                 None => self.add_outbound(tunnel, child, now),
             }
@@ -82,7 +84,7 @@ impl Desired {
             soft_packet_limit: child.report_use.then_some(FIRST_PACKET),
             ..bare_sa(child, now)
         };
-        self.state.sas.insert(SaId::inbound(child), sa);
+        self.objects.sas.insert(SaId::inbound(child), sa);
     }
 
     fn add_outbound(&mut self, tunnel: &Tunnel, child: &Child, now: SystemTime) {
@@ -101,7 +103,7 @@ impl Desired {
             soft_byte_limit: tunnel.rekey_bytes.map(before),
             ..bare_sa(child, now)
         };
-        self.state.sas.insert(SaId::outbound(child), sa);
+        self.objects.sas.insert(SaId::outbound(child), sa);
     }
 
     fn add_policies(&mut self, child: &Child, selector: Selector) {
@@ -142,7 +144,7 @@ impl Desired {
                 direction,
                 selector,
             };
-            self.state.policies.entry(id).or_insert(Policy {
+            self.objects.policies.entry(id).or_insert(Policy {
                 owner: Subject::Child(child.inbound_spi),
                 priority: priority(selector),
                 template: Some(template),
@@ -167,16 +169,16 @@ fn bare_sa(child: &Child, now: SystemTime) -> Sa {
     }
 }
 
-/// Up to an eighth below `limit`, by the random low octet of the SPI: SAs that carry as much are not worn at one moment, and
-/// the limit of each stays the same.
+/// Up to an eighth below `limit`, by the random low byte of the SPI: SAs that carry as much do not near their limits at
+/// one moment, and the limit of each stays the same.
 fn spread(limit: u64, spi: u32) -> u64 {
     limit - limit / 8 / 256 * u64::from(spi & 0xff)
 }
 
 /// Why a child may not have its outbound SA.
-fn refuse_outbound(child: &Child, claims: &Claims, exhausted: &BTreeSet<u32>) -> Option<Failure> {
+fn refuse_outbound(child: &Child, holders: &OutboundHolders, exhausted: &BTreeSet<u32>) -> Option<Failure> {
     let id = SaId::outbound(child);
-    let (errno, text) = match claims.holder(id) {
+    let (errno, text) = match holders.holder(id) {
         Some(holder) if holder != child.inbound_spi => {
             let text = format!(
                 "the outbound SA {id} belongs to {}; the peer has to rekey, which gives another SPI",

@@ -6,18 +6,18 @@ pub(crate) mod outbound;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use self::desired::Desired;
+use self::outbound::OutboundHolders;
 use crate::events::Moved;
-use crate::objects::SaId;
+use crate::objects::sa::SaId;
 use crate::{Change, Notice, Subject, TunnelId, Wanted};
-use desired::Desired;
-use outbound::Claims;
 
 #[derive(Default)]
 pub(crate) struct Intent {
     wanted: Wanted,
     /// The children of each tunnel, by inbound SPI.
     children_of: BTreeMap<TunnelId, BTreeSet<u32>>,
-    claims: Claims,
+    holders: OutboundHolders,
     /// Children, by inbound SPI, whose outbound SA the kernel removed since it had sent all the packets it may. A
     /// restarted process does not know them; the SA it then makes has a random part of the nonce of its own, like that
     /// of one more edge.
@@ -49,7 +49,7 @@ impl Intent {
                 desired.add_tunnel(*id, tunnel);
                 let spis = self.children_of.get(id).into_iter().flatten();
                 let children = spis.filter_map(|spi| self.wanted.children.get(spi));
-                desired.add_children(tunnel, children, &self.claims, &self.exhausted, now);
+                desired.add_children(tunnel, children, &self.holders, &self.exhausted, now);
             }
         }
         desired
@@ -81,7 +81,7 @@ impl Intent {
             }
             Change::PutChild(child) => {
                 self.remove_child(child.inbound_spi);
-                self.claims.add(&child);
+                self.holders.add(&child);
                 self.children_of
                     .entry(child.tunnel)
                     .or_default()
@@ -99,7 +99,7 @@ impl Intent {
         let Some(child) = self.wanted.children.remove(&spi) else {
             return;
         };
-        self.claims.remove(&child);
+        self.holders.remove(&child);
         if let Some(spis) = self.children_of.get_mut(&child.tunnel) {
             spis.remove(&spi);
             if spis.is_empty() {
@@ -126,7 +126,7 @@ impl Intent {
         let inbound = self.wanted.children.get(&id.spi);
         match inbound.filter(|child| SaId::inbound(child) == id) {
             Some(child) => child.report_use.then_some(Notice::Used(id.spi)),
-            None => self.claims.holder(id).map(Notice::Worn),
+            None => self.holders.holder(id).map(Notice::NearLimit),
         }
     }
 
@@ -139,7 +139,7 @@ impl Intent {
 
     /// The kernel removed the SA since it had carried all the packets it may.
     pub(crate) fn note_exhausted(&mut self, id: SaId) {
-        self.exhausted.extend(self.claims.holder(id));
+        self.exhausted.extend(self.holders.holder(id));
     }
 
     pub(crate) fn has(&self, subject: Subject) -> bool {

@@ -1,5 +1,10 @@
 //! The numbers by which a network namespace knows others: `struct rtgenmsg` and its attributes (linux/net_namespace.h).
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the packet crates' enums grow with the kernel: what is unknown is passed over"
+)]
+
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::Parseable;
@@ -13,7 +18,7 @@ pub(crate) fn number_of(netns: BorrowedFd) -> Request {
     let mut message = NsidMessage::default();
     message
         .attributes
-        .push(NsidAttribute::Fd(netns.as_raw_fd() as u32));
+        .push(NsidAttribute::Fd(netns.as_raw_fd().cast_unsigned()));
     Request::new(0, &RouteNetlinkMessage::GetNsId(message))
 }
 

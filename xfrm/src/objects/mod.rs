@@ -1,154 +1,164 @@
-//! The kernel's objects in the kernel's terms: one type for what ought to be there and for what was found.
+//! The kernel's objects by kind, in all network namespaces.
+//!
+//! Each kind has a folder: the object (one type for what is wanted and for what was found), what differs, the actions that
+//! make both equal with the words an operator reads, and the netlink messages. A further kind is one more folder, and one
+//! more line under [`kinds!`].
 
 pub(crate) mod address;
-pub(crate) mod diff;
+mod kind;
 pub(crate) mod link;
 pub(crate) mod policy;
 pub(crate) mod route;
 pub(crate) mod sa;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::net::IpAddr;
+use std::ops::Deref;
 
-use ipnet::IpNet;
+use rustix::io::Errno;
 
-use crate::{Child, Cipher, Selector, Subject, TunnelId};
+pub(crate) use self::kind::{Effect, Kind, Operation, Place, Source};
+use self::link::{Link, LinkId};
+use self::policy::{Policy, PolicyId};
+use self::route::Route;
+use self::sa::{Sa, SaId};
+use crate::netlink::Refusal;
+use crate::{Failure, Subject};
 
-/// What the kernel gives an xfrm interface that is not bound to a device (`ETH_DATA_LEN`).
-pub(crate) const DEFAULT_MTU: u32 = 1500;
+/// Declares the kinds: `module::Kind: Variant in field: table;`.
+macro_rules! kinds {
+    ($($module:ident::$Kind:ident: $Variant:ident in $field:ident: $Table:ty;)*) => {
+        /// Every kind, in the order in which objects need each other.
+        const KINDS: &[&dyn Kind] = &[$(&$module::$Kind),*];
 
-/// Objects of ours, in all network namespaces.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct State {
-    pub(crate) links: BTreeMap<LinkId, Link>,
-    pub(crate) routes: BTreeSet<Route>,
-    pub(crate) sas: BTreeMap<SaId, Sa>,
-    pub(crate) policies: BTreeMap<PolicyId, Policy>,
+        /// Objects of ours, in all network namespaces.
+        #[derive(Clone, Debug, Default)]
+        pub(crate) struct Objects {
+            $(pub(crate) $field: $Table,)*
+        }
+
+        /// What to do. In the order that [`diff`] gives, nothing is used before it is there.
+        pub(crate) enum Action {
+            $($Variant($module::Action),)*
+        }
+
+        $(impl From<$module::Action> for Action {
+            fn from(action: $module::Action) -> Self {
+                Self::$Variant(action)
+            }
+        })*
+
+        impl Deref for Action {
+            type Target = dyn Operation;
+
+            fn deref(&self) -> &Self::Target {
+                match self {
+                    $(Self::$Variant(action) => action,)*
+                }
+            }
+        }
+    };
 }
 
-/// An xfrm interface, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LinkId {
-    /// Its `if_id`, which is its interface index as well: so it can be addressed before it is there.
-    pub(crate) tunnel: TunnelId,
-    /// Named network namespace; `None` for the edge's own.
-    pub(crate) netns: Option<String>,
+// Made in this order, removed in the reverse one.
+kinds! {
+    link::Links: Link in links: BTreeMap<LinkId, Link>;
+    route::Routes: Route in routes: BTreeSet<Route>;
+    sa::Sas: Sa in sas: BTreeMap<SaId, Sa>;
+    policy::Policies: Policy in policies: BTreeMap<PolicyId, Policy>;
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Link {
-    pub(crate) name: String,
-    pub(crate) mtu: u32,
-    pub(crate) up: bool,
+impl Objects {
+    /// Adds what is ours in one namespace.
+    pub(crate) fn read(&mut self, source: &mut Source) -> std::io::Result<()> {
+        let is_home = source.netns.is_none();
+        KINDS
+            .iter()
+            .filter(|kind| is_home || kind.follows_tunnels())
+            .try_for_each(|kind| kind.read(source, self))
+    }
+
+    /// The named namespaces that objects are in.
+    pub(crate) fn namespaces(&self) -> BTreeSet<String> {
+        self.links.keys().filter_map(|id| id.netns.clone()).collect()
+    }
 }
 
-/// A route into a tunnel's interface.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Route {
-    pub(crate) link: LinkId,
-    pub(crate) prefix: IpNet,
+/// The netlink protocols that the kinds are spoken in: in the edge's own namespace, or in those of tunnels.
+pub(crate) fn protocols(in_tunnels_namespaces: bool) -> BTreeSet<isize> {
+    KINDS
+        .iter()
+        .filter(|kind| !in_tunnels_namespaces || kind.follows_tunnels())
+        .map(|kind| kind.protocol())
+        .collect()
 }
 
-/// How the kernel finds an ESP SA. The mark is a part of it too; ours have none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct SaId {
-    pub(crate) destination: IpAddr,
-    pub(crate) spi: u32,
-}
+impl Action {
+    /// True when a refusal says that there is nothing left to do.
+    pub(crate) fn is_done_already(&self, refusal: &Refusal) -> bool {
+        self.effect() == Effect::Removes && matches!(refusal.errno, Errno::NOENT | Errno::SRCH | Errno::NODEV)
+    }
 
-impl SaId {
-    /// Of the SA towards us.
-    pub(crate) fn inbound(child: &Child) -> Self {
-        Self {
-            destination: child.local,
-            spi: child.inbound_spi,
+    /// True when a refusal says that the kernel is not as it was taken to be, or leaves open how it is.
+    pub(crate) fn is_drift(&self, refusal: &Refusal) -> bool {
+        refusal.is_lost() || self.errors_of_drift().contains(&refusal.errno)
+    }
+
+    fn remedy(&self, errno: Errno) -> Option<String> {
+        match (errno, self.netns()) {
+            (Errno::NOENT, Some(netns)) => Some(format!("create it with `ip netns add {netns}`")),
+            (Errno::PERM | Errno::ACCESS, _) => Some("run with CAP_NET_ADMIN".into()),
+            _ => self.remedy_of_kind(errno),
         }
     }
+}
 
-    /// Of the SA towards the peer.
-    pub(crate) fn outbound(child: &Child) -> Self {
-        Self {
-            destination: child.peer,
-            spi: child.outbound_spi,
-        }
+/// One thing to do, and whose it is.
+pub(crate) struct Step {
+    pub(crate) subject: Subject,
+    pub(crate) action: Action,
+}
+
+impl Step {
+    pub(crate) fn failure(&self, refusal: &Refusal) -> Failure {
+        let remedy = self.action.remedy(refusal.errno);
+        Failure::new(self.subject, &*self.action, refusal, remedy.as_deref())
     }
 }
 
-impl fmt::Display for SaId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#010x} towards {}", self.spi, self.destination)
+/// What to do, in order, and how much is as wanted already.
+#[derive(Default)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) kept: usize,
+}
+
+impl Plan {
+    fn push(&mut self, subject: Subject, action: impl Into<Action>) {
+        let action = action.into();
+        self.steps.push(Step { subject, action });
     }
 }
 
-/// An ESP SA in tunnel mode.
-#[derive(Clone, Debug)]
-pub(crate) struct Sa {
-    /// The child it belongs to, or the tunnel when nobody knows the child.
-    pub(crate) owner: Subject,
-    pub(crate) tunnel: TunnelId,
-    pub(crate) source: IpAddr,
-    pub(crate) encap: Option<Ports>,
-    /// `None` for one that is not of the form this crate makes.
-    pub(crate) cipher: Option<Cipher>,
-    /// When the kernel added it, in seconds of Unix time: its lifetime counts from then.
-    pub(crate) added: u64,
-    /// When the kernel removes it, in seconds of Unix time; `None` for never.
-    pub(crate) expires: Option<u64>,
-    pub(crate) packet_limit: Option<u64>,
-    /// The kernel tells when the SA has carried as many packets or octets, whichever comes first, and once.
-    pub(crate) soft_packet_limit: Option<u64>,
-    pub(crate) soft_byte_limit: Option<u64>,
-}
-
-/// UDP ports of an SA, as its packets carry them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ports {
-    pub(crate) source: u16,
-    pub(crate) destination: u16,
-}
-
-/// How the kernel finds a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct PolicyId {
-    pub(crate) tunnel: TunnelId,
-    pub(crate) direction: Direction,
-    pub(crate) selector: Selector,
-}
-
-/// Which packets a policy judges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Direction {
-    /// Decrypted, for this machine.
-    In,
-    /// Decrypted, to be forwarded.
-    Forward,
-    /// To be encrypted.
-    Out,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Policy {
-    /// The child it belongs to, or the tunnel when nobody knows the child.
-    pub(crate) owner: Subject,
-    /// Of equal selectors the lowest counts first.
-    pub(crate) priority: u32,
-    /// `None` for one that is not of the form this crate makes.
-    pub(crate) template: Option<Template>,
-}
-
-/// The SA a policy asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Template {
-    pub(crate) source: IpAddr,
-    pub(crate) destination: IpAddr,
-    /// 0 for any.
-    pub(crate) spi: u32,
-}
-
-impl Sa {
-    /// Inbound SAs go by the SPI that names their child.
-    pub(crate) fn is_inbound(&self, id: SaId) -> bool {
-        self.owner == Subject::Child(id.spi)
+/// What turns `found` into `desired`: first all that is to be there, from the interface to the policy that uses it, then
+/// the removals the other way round. So a policy never points at an SA that is gone. Pure: no kernel, no clock.
+pub(crate) fn diff(desired: &Objects, found: &Objects) -> Plan {
+    let mut plan = Plan::default();
+    for kind in KINDS {
+        kind.make_room(desired, found, &mut plan);
     }
+    for kind in KINDS {
+        kind.put(desired, found, &mut plan);
+    }
+    for kind in KINDS.iter().rev() {
+        kind.remove(desired, found, &mut plan);
+    }
+    plan
+}
+
+/// What was found and is not wanted.
+fn unwanted<'a, K: Ord, V>(
+    desired: &'a BTreeMap<K, V>,
+    found: &'a BTreeMap<K, V>,
+) -> impl Iterator<Item = (&'a K, &'a V)> {
+    found.iter().filter(|(id, _)| !desired.contains_key(id))
 }

@@ -6,10 +6,12 @@ use super::*;
 use crate::events::{self, Event};
 use crate::netlink::Message;
 use crate::objects::link::codec as link;
+use crate::objects::link::{Link, LinkId};
+use crate::objects::policy::Direction;
 use crate::objects::policy::codec as policy;
 use crate::objects::route::codec as route;
 use crate::objects::sa::codec as sa;
-use crate::objects::{Direction, Link, LinkId, Sa, SaId};
+use crate::objects::sa::{Sa, SaId};
 use crate::{Subject, UdpEncap};
 
 #[test]
@@ -32,7 +34,7 @@ fn an_sa_comes_back() {
                 peer: address(peer),
                 ..child()
             };
-            for (id, wanted) in state(&tunnel, &[child]).sas {
+            for (id, wanted) in objects(&tunnel, &[child]).sas {
                 let request = sa::add(id, &wanted, NOW);
                 let (read_id, read) = sa::parse(&request.payload).unwrap();
                 assert_eq!((read_id, read.tunnel, read.source), (id, TUNNEL, wanted.source));
@@ -100,7 +102,7 @@ fn ciphers_come_back() {
             ..child()
         };
         let id = SaId::inbound(&child);
-        let wanted = state(&tunnel(), &[child]).sas.remove(&id).unwrap();
+        let wanted = objects(&tunnel(), &[child]).sas.remove(&id).unwrap();
         let (_, read) = sa::parse(&sa::add(id, &wanted, NOW).payload).unwrap();
         assert!(read.cipher == Some(cipher.clone()), "{cipher}");
     }
@@ -109,7 +111,7 @@ fn ciphers_come_back() {
 #[test]
 fn an_update_counts_from_when_the_sa_was_added() {
     let id = SaId::outbound(&child());
-    let mut wanted = state(&tunnel(), &[child()]).sas.remove(&id).unwrap();
+    let mut wanted = objects(&tunnel(), &[child()]).sas.remove(&id).unwrap();
     wanted.added = NOW - 400;
     assert_eq!(
         sa::parse(&sa::update(id, &wanted).payload).unwrap().1.expires,
@@ -120,7 +122,7 @@ fn an_update_counts_from_when_the_sa_was_added() {
 #[test]
 fn an_sa_without_our_mark_is_not_ours() {
     let id = SaId::outbound(&child());
-    let wanted = state(&tunnel(), &[child()]).sas.remove(&id).unwrap();
+    let wanted = objects(&tunnel(), &[child()]).sas.remove(&id).unwrap();
     let ours = sa::add(id, &wanted, NOW).payload;
     let if_id = TUNNEL.if_id().to_ne_bytes();
     let places: Vec<_> = (0..ours.len() - 4)
@@ -147,7 +149,7 @@ fn policies_come_back_in_all_directions() {
             ..child().selectors[0]
         },
     ];
-    let policies = state(&tunnel(), &[Child { selectors, ..child() }]).policies;
+    let policies = objects(&tunnel(), &[Child { selectors, ..child() }]).policies;
     assert_eq!(policies.len(), 12);
     for (id, wanted) in policies {
         let (read_id, read) = policy::parse(&policy::put(id, &wanted).payload).unwrap();
@@ -159,7 +161,7 @@ fn policies_come_back_in_all_directions() {
 
 #[test]
 fn in_a_policy_source_is_who_sends() {
-    let (id, wanted) = state(&tunnel(), &[child()]).policies.pop_last().unwrap();
+    let (id, wanted) = objects(&tunnel(), &[child()]).policies.pop_last().unwrap();
     assert_eq!(id.direction, Direction::Out);
     let selector = &policy::put(id, &wanted).payload[..56];
     assert_eq!(

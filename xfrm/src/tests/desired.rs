@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::Subject;
-use crate::objects::{Direction, PolicyId, Sa, SaId};
+use crate::objects::policy::{Direction, PolicyId};
+use crate::objects::sa::{Sa, SaId};
 
 fn out_policy(selector: Selector) -> PolicyId {
     PolicyId {
@@ -24,7 +25,7 @@ fn the_child_of_higher_precedence_sends_and_both_receive() {
         ..child()
     };
     for children in [[old.clone(), new.clone()], [new.clone(), old.clone()]] {
-        let state = state(&tunnel(), &children);
+        let state = objects(&tunnel(), &children);
         assert_eq!(state.sas.len(), 4);
         assert_eq!(state.policies.len(), 3);
         let policy = &state.policies[&out_policy(old.selectors[0])];
@@ -35,7 +36,7 @@ fn the_child_of_higher_precedence_sends_and_both_receive() {
 
 #[test]
 fn inbound_policies_take_any_spi() {
-    let state = state(&tunnel(), &[child()]);
+    let state = objects(&tunnel(), &[child()]);
     for direction in [Direction::In, Direction::Forward] {
         let id = PolicyId {
             direction,
@@ -51,7 +52,7 @@ fn inbound_policies_take_any_spi() {
 
 #[test]
 fn a_child_whose_lifetime_has_passed_asks_for_nothing() {
-    let state = state(
+    let state = objects(
         &tunnel(),
         &[Child {
             expires: at(NOW),
@@ -68,7 +69,7 @@ fn only_the_outbound_sa_has_limits_of_what_it_sends() {
         rekey_bytes: Some(1 << 30),
         ..tunnel()
     };
-    let state = state(&tunnel, &[child()]);
+    let state = objects(&tunnel, &[child()]);
     let limits = |id| {
         let sa: &Sa = &state.sas[&id];
         (sa.packet_limit, sa.soft_packet_limit, sa.soft_byte_limit)
@@ -91,7 +92,7 @@ fn soft_limits_are_spread_over_an_eighth() {
             inbound_spi,
             ..child()
         };
-        let state = state(&tunnel, std::slice::from_ref(&child));
+        let state = objects(&tunnel, std::slice::from_ref(&child));
         state.sas[&SaId::outbound(&child)].soft_byte_limit.unwrap()
     };
     let limits: BTreeSet<u64> = (0x0040_0100..0x0040_0200).map(soft).collect();
@@ -107,7 +108,7 @@ fn an_outbound_sa_that_does_not_send_yet_cannot_be_taken_by_it_either() {
         created: at(NOW),
         ..child()
     };
-    let state = desired(&tunnel(), &[standby, child()]).state;
+    let state = desired(&tunnel(), &[standby, child()]).objects;
     assert_eq!(
         state.sas[&SaId::outbound(&child())].owner,
         Subject::Child(child().inbound_spi)
@@ -126,7 +127,7 @@ fn an_outbound_spi_belongs_to_the_older_child() {
     };
     let desired = desired(&tunnel(), &[newer.clone(), child()]);
     assert_eq!(
-        desired.state.sas[&SaId::outbound(&child())].owner,
+        desired.objects.sas[&SaId::outbound(&child())].owner,
         Subject::Child(child().inbound_spi)
     );
     let [failure] = desired.failures.as_slice() else {
@@ -134,23 +135,23 @@ fn an_outbound_spi_belongs_to_the_older_child() {
     };
     assert_eq!(failure.subject, Subject::Child(newer.inbound_spi));
     // It can still be heard.
-    assert!(desired.state.sas.contains_key(&SaId::inbound(&newer)));
+    assert!(desired.objects.sas.contains_key(&SaId::inbound(&newer)));
 }
 
 #[test]
 fn an_exhausted_child_only_receives() {
-    let mut claims = Claims::default();
-    claims.add(&child());
+    let mut holders = OutboundHolders::default();
+    holders.add(&child());
     let mut desired = Desired::default();
     desired.add_children(
         &tunnel(),
         &[child()],
-        &claims,
+        &holders,
         &BTreeSet::from([child().inbound_spi]),
         at(NOW),
     );
     assert_eq!(
-        desired.state.sas.keys().collect::<Vec<_>>(),
+        desired.objects.sas.keys().collect::<Vec<_>>(),
         [&SaId::inbound(&child())]
     );
     assert_eq!(desired.failures.len(), 1);
@@ -167,7 +168,7 @@ fn a_selector_of_two_families_is_refused_alone() {
         }],
     );
     assert_eq!(desired.failures.len(), 1);
-    assert_eq!(desired.state.policies.len(), 3);
+    assert_eq!(desired.objects.policies.len(), 3);
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn the_narrower_selector_goes_first() {
         local_ports: PortMask::new(0, 0xfc00),
         ..service
     };
-    let state = state(
+    let state = objects(
         &tunnel(),
         &[Child {
             selectors: vec![wide, narrow, service, services],
@@ -207,7 +208,7 @@ fn bits_behind_the_prefix_do_not_count() {
         selectors: vec![selector("10.1.9.9/16", "10.2.3.4/16")],
         ..child()
     }];
-    let state = state(&sloppy, &children);
+    let state = objects(&sloppy, &children);
     assert_eq!(state.routes.first().unwrap().prefix, prefix("10.2.0.0/16"));
     assert!(state.policies.contains_key(&out_policy(child().selectors[0])));
 }

@@ -2,26 +2,26 @@
 
 use super::*;
 use crate::UdpEncap;
-use crate::objects::diff::{Action, diff};
-use crate::objects::{Ports, SaId};
+use crate::objects::sa::{Ports, SaId};
+use crate::objects::{Action, diff, link, policy, route, sa};
 
 /// The steps in short.
-fn steps(desired: &State, found: &State) -> Vec<String> {
+fn steps(desired: &Objects, found: &Objects) -> Vec<String> {
     let short = |action: &Action| match action {
-        Action::CreateLink(_, link) => format!("create {}", link.name),
-        Action::MoveLink(id, link) => {
+        Action::Link(link::Action::Create(_, link)) => format!("create {}", link.name),
+        Action::Link(link::Action::Move(id, link)) => {
             format!("move {} to {}", link.name, id.netns.as_deref().unwrap_or("home"))
         }
-        Action::RaiseLink(_, link) => format!("raise {}", link.name),
-        Action::SetLink(_, link) => format!("set {}", link.name),
-        Action::RemoveLink(id) => format!("remove link {}", id.tunnel.0),
-        Action::AddRoute(route) => format!("add route {}", route.prefix),
-        Action::RemoveRoute(route) => format!("remove route {}", route.prefix),
-        Action::AddSa(id, _) => format!("add sa {:x}", id.spi),
-        Action::UpdateSa(id, _) => format!("update sa {:x}", id.spi),
-        Action::RemoveSa(id) => format!("remove sa {:x}", id.spi),
-        Action::PutPolicy(id, _) => format!("put {:?}", id.direction),
-        Action::RemovePolicy(id) => format!("remove {:?}", id.direction),
+        Action::Link(link::Action::Raise(_, link)) => format!("raise {}", link.name),
+        Action::Link(link::Action::Set(_, link)) => format!("set {}", link.name),
+        Action::Link(link::Action::Remove(id)) => format!("remove link {}", id.tunnel.0),
+        Action::Route(route::Action::Add(route)) => format!("add route {}", route.prefix),
+        Action::Route(route::Action::Remove(route)) => format!("remove route {}", route.prefix),
+        Action::Sa(sa::Action::Add(id, _)) => format!("add sa {:x}", id.spi),
+        Action::Sa(sa::Action::Update(id, _)) => format!("update sa {:x}", id.spi),
+        Action::Sa(sa::Action::Remove(id)) => format!("remove sa {:x}", id.spi),
+        Action::Policy(policy::Action::Put(id, _)) => format!("put {:?}", id.direction),
+        Action::Policy(policy::Action::Remove(id)) => format!("remove {:?}", id.direction),
     };
     diff(desired, found)
         .steps
@@ -32,7 +32,7 @@ fn steps(desired: &State, found: &State) -> Vec<String> {
 
 #[test]
 fn what_is_as_it_should_be_is_left_alone() {
-    let wanted = state(&tunnel(), &[child()]);
+    let wanted = objects(&tunnel(), &[child()]);
     let plan = diff(&wanted, &wanted);
     assert!(plan.steps.is_empty());
     assert_eq!(plan.kept, 1 + 1 + 2 + 3);
@@ -45,7 +45,7 @@ fn nothing_is_used_before_it_is_there() {
         ..tunnel()
     };
     assert_eq!(
-        steps(&state(&tunnel, &[child()]), &State::default()),
+        steps(&objects(&tunnel, &[child()]), &Objects::default()),
         [
             "create ipsec0",
             "move ipsec0 to blue",
@@ -63,7 +63,7 @@ fn nothing_is_used_before_it_is_there() {
 #[test]
 fn nothing_is_gone_while_it_is_used() {
     assert_eq!(
-        steps(&State::default(), &state(&tunnel(), &[child()])),
+        steps(&Objects::default(), &objects(&tunnel(), &[child()])),
         [
             "remove In",
             "remove Forward",
@@ -84,7 +84,7 @@ fn a_successor_sends_before_its_predecessor_goes() {
         ..child()
     };
     assert_eq!(
-        steps(&state(&tunnel(), &[new]), &state(&tunnel(), &[child()])),
+        steps(&objects(&tunnel(), &[new]), &objects(&tunnel(), &[child()])),
         [
             "add sa 400002",
             "add sa c0ffee02",
@@ -97,7 +97,7 @@ fn a_successor_sends_before_its_predecessor_goes() {
 
 #[test]
 fn another_key_takes_another_sa() {
-    let found = state(
+    let found = objects(
         &tunnel(),
         &[Child {
             outbound: cipher(9),
@@ -105,17 +105,17 @@ fn another_key_takes_another_sa() {
         }],
     );
     assert_eq!(
-        steps(&state(&tunnel(), &[child()]), &found),
+        steps(&objects(&tunnel(), &[child()]), &found),
         ["remove sa c0ffee01", "add sa c0ffee01"]
     );
 }
 
 #[test]
 fn an_sa_of_another_form_is_made_anew() {
-    let mut found = state(&tunnel(), &[child()]);
+    let mut found = objects(&tunnel(), &[child()]);
     found.sas.get_mut(&SaId::inbound(&child())).unwrap().cipher = None;
     assert_eq!(
-        steps(&state(&tunnel(), &[child()]), &found),
+        steps(&objects(&tunnel(), &[child()]), &found),
         ["remove sa 400001", "add sa 400001"]
     );
 }
@@ -129,7 +129,7 @@ fn limits_and_ports_change_in_place_and_count_from_when_the_sa_was_added() {
         }),
         ..child()
     };
-    let mut found = state(&tunnel(), &[encap(1)]);
+    let mut found = objects(&tunnel(), &[encap(1)]);
     for sa in found.sas.values_mut() {
         sa.added = 77;
     }
@@ -145,10 +145,10 @@ fn limits_and_ports_change_in_place_and_count_from_when_the_sa_was_added() {
             ..encap(1)
         },
     ] {
-        let plan = diff(&state(&tunnel(), std::slice::from_ref(&changed)), &found);
+        let plan = diff(&objects(&tunnel(), std::slice::from_ref(&changed)), &found);
         assert_eq!(plan.steps.len(), 2, "{changed:?}");
         for step in &plan.steps {
-            let Action::UpdateSa(id, sa) = &step.action else {
+            let Action::Sa(sa::Action::Update(id, sa)) = &step.action else {
                 panic!("not in place: {changed:?}")
             };
             assert_eq!(sa.added, 77);
@@ -176,7 +176,7 @@ fn encapsulation_cannot_come_in_place() {
         }),
         ..child()
     };
-    let steps = steps(&state(&tunnel(), &[wanted]), &state(&tunnel(), &[child()]));
+    let steps = steps(&objects(&tunnel(), &[wanted]), &objects(&tunnel(), &[child()]));
     assert_eq!(
         steps,
         [
@@ -191,7 +191,7 @@ fn encapsulation_cannot_come_in_place() {
 #[test]
 fn a_few_seconds_of_life_do_not_matter() {
     for (seconds, updates) in [(595, 0), (594, 2), (605, 0), (606, 2)] {
-        let found = state(
+        let found = objects(
             &tunnel(),
             &[Child {
                 expires: at(NOW + seconds),
@@ -199,7 +199,7 @@ fn a_few_seconds_of_life_do_not_matter() {
             }],
         );
         assert_eq!(
-            diff(&state(&tunnel(), &[child()]), &found).steps.len(),
+            diff(&objects(&tunnel(), &[child()]), &found).steps.len(),
             updates,
             "{seconds}"
         );
@@ -208,27 +208,30 @@ fn a_few_seconds_of_life_do_not_matter() {
 
 #[test]
 fn an_sa_that_never_ends_gets_an_end() {
-    let mut found = state(&tunnel(), &[child()]);
+    let mut found = objects(&tunnel(), &[child()]);
     found.sas.get_mut(&SaId::inbound(&child())).unwrap().expires = None;
-    assert_eq!(steps(&state(&tunnel(), &[child()]), &found), ["update sa 400001"]);
+    assert_eq!(
+        steps(&objects(&tunnel(), &[child()]), &found),
+        ["update sa 400001"]
+    );
 }
 
 #[test]
 fn an_interface_in_the_way_goes_first() {
-    let found = state(&tunnel(), &[]);
+    let found = objects(&tunnel(), &[]);
     let renamed = Tunnel {
         interface: "ipsec1".into(),
         ..tunnel()
     };
     assert_eq!(
-        steps(&state(&renamed, &[]), &found),
+        steps(&objects(&renamed, &[]), &found),
         ["remove link 7", "create ipsec1", "add route 10.2.0.0/16"]
     );
     // The name passes from one tunnel to another.
     let mut other = Desired::default();
     other.add_tunnel(TunnelId(8), &tunnel());
     assert_eq!(
-        steps(&other.state, &found),
+        steps(&other.objects, &found),
         ["remove link 7", "create ipsec0", "add route 10.2.0.0/16"]
     );
 }
@@ -252,7 +255,7 @@ fn a_prefix_passes_from_one_tunnel_to_another() {
             ..tunnel()
         };
         both.add_tunnel(TunnelId(8), &second);
-        both.state
+        both.objects
     };
     assert_eq!(
         steps(
@@ -270,7 +273,7 @@ fn a_prefix_passes_from_one_tunnel_to_another() {
 
 #[test]
 fn an_interface_that_is_down_has_lost_its_routes() {
-    let wanted = state(&tunnel(), &[]);
+    let wanted = objects(&tunnel(), &[]);
     let mut found = wanted.clone();
     for link in found.links.values_mut() {
         link.up = false;

@@ -7,10 +7,10 @@ use crate::events;
 use crate::netlink::{Message, messages};
 use crate::netns::codec as netns;
 use crate::objects::link::codec as link;
+use crate::objects::link::{Link, LinkId};
 use crate::objects::policy::codec as policy;
 use crate::objects::route::codec as route;
 use crate::objects::sa::codec as sa;
-use crate::objects::{Link, LinkId};
 
 fn parse_all(payload: &[u8]) {
     let _ = sa::parse(payload);
@@ -34,7 +34,7 @@ fn well_formed() -> Vec<Vec<u8>> {
         }),
         ..child()
     };
-    let state = state(&tunnel(), &[child]);
+    let state = objects(&tunnel(), &[child]);
     let (sa_id, sa) = state.sas.first_key_value().unwrap();
     let (policy_id, policy) = state.policies.first_key_value().unwrap();
     let link = Link {

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ipnet::IpNet;
 
 use crate::intent::desired::Desired;
-use crate::intent::outbound::Claims;
-use crate::objects::State;
+use crate::intent::outbound::OutboundHolders;
+use crate::objects::Objects;
 use crate::{Algorithm, Child, Cipher, PortMask, Selector, Tunnel, TunnelId};
 
 const TUNNEL: TunnelId = TunnelId(7);
@@ -80,16 +80,16 @@ fn prefix(text: &str) -> IpNet {
 
 /// What one tunnel with some children asks for.
 fn desired(tunnel: &Tunnel, children: &[Child]) -> Desired {
-    let mut claims = Claims::default();
+    let mut holders = OutboundHolders::default();
     for child in children {
-        claims.add(child);
+        holders.add(child);
     }
     let mut desired = Desired::default();
     desired.add_tunnel(TUNNEL, tunnel);
-    desired.add_children(tunnel, children, &claims, &Default::default(), at(NOW));
+    desired.add_children(tunnel, children, &holders, &Default::default(), at(NOW));
     desired
 }
 
-fn state(tunnel: &Tunnel, children: &[Child]) -> State {
-    desired(tunnel, children).state
+fn objects(tunnel: &Tunnel, children: &[Child]) -> Objects {
+    desired(tunnel, children).objects
 }

@@ -4,13 +4,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::objects::diff::{Action, diff};
-use crate::objects::{Link, LinkId};
+use crate::objects::link::{Link, LinkId};
+use crate::objects::{Action, diff, link, policy, route, sa};
 
 /// Refuses what the kernel would refuse.
-fn carry_out(state: &mut State, action: Action) {
+fn carry_out(state: &mut Objects, action: Action) {
     match action {
-        Action::CreateLink(id, link) => {
+        Action::Link(link::Action::Create(id, link)) => {
             assert!(
                 state.links.keys().all(|other| other.tunnel != id.tunnel),
                 "an if_id can be had once"
@@ -27,7 +27,7 @@ fn carry_out(state: &mut State, action: Action) {
             claim_name(state, &at_home, &created);
             state.links.insert(at_home, created);
         }
-        Action::MoveLink(id, link) => {
+        Action::Link(link::Action::Move(id, link)) => {
             let link = Link { up: false, ..link };
             state
                 .links
@@ -39,31 +39,31 @@ fn carry_out(state: &mut State, action: Action) {
             claim_name(state, &id, &link);
             state.links.insert(id, link);
         }
-        Action::RaiseLink(id, link) | Action::SetLink(id, link) => {
+        Action::Link(link::Action::Raise(id, link)) | Action::Link(link::Action::Set(id, link)) => {
             let there = state.links.get_mut(&id).expect("the interface is there");
             assert_eq!(there.name, link.name);
             *there = link;
         }
-        Action::RemoveLink(id) => {
+        Action::Link(link::Action::Remove(id)) => {
             state.links.remove(&id).expect("the interface is there");
             state.routes.retain(|route| route.link != id);
         }
-        Action::AddRoute(route) => {
+        Action::Route(route::Action::Add(route)) => {
             assert!(
                 state.links.get(&route.link).is_some_and(|link| link.up),
                 "a route needs an interface"
             );
             state.routes.insert(route);
         }
-        Action::RemoveRoute(route) => assert!(state.routes.remove(&route)),
-        Action::AddSa(id, sa) => assert!(state.sas.insert(id, sa).is_none()),
-        Action::UpdateSa(id, sa) => {
+        Action::Route(route::Action::Remove(route)) => assert!(state.routes.remove(&route)),
+        Action::Sa(sa::Action::Add(id, sa)) => assert!(state.sas.insert(id, sa).is_none()),
+        Action::Sa(sa::Action::Update(id, sa)) => {
             let there = state.sas.get_mut(&id).expect("the SA is there");
             assert!(there.cipher == sa.cipher && there.source == sa.source && there.added == sa.added);
             *there = sa;
         }
-        Action::RemoveSa(id) => assert!(state.sas.remove(&id).is_some()),
-        Action::PutPolicy(id, policy) => {
+        Action::Sa(sa::Action::Remove(id)) => assert!(state.sas.remove(&id).is_some()),
+        Action::Policy(policy::Action::Put(id, policy)) => {
             let spi = policy.template.map_or(0, |template| template.spi);
             assert!(
                 spi == 0 || state.sas.keys().any(|sa| sa.spi == spi),
@@ -71,11 +71,11 @@ fn carry_out(state: &mut State, action: Action) {
             );
             state.policies.insert(id, policy);
         }
-        Action::RemovePolicy(id) => assert!(state.policies.remove(&id).is_some()),
+        Action::Policy(policy::Action::Remove(id)) => assert!(state.policies.remove(&id).is_some()),
     }
 }
 
-fn claim_name(state: &State, id: &LinkId, link: &Link) {
+fn claim_name(state: &Objects, id: &LinkId, link: &Link) {
     let taken = state
         .links
         .iter()
@@ -84,21 +84,21 @@ fn claim_name(state: &State, id: &LinkId, link: &Link) {
 }
 
 /// Some tunnels and children, out of so few that two draws share many.
-fn states() -> impl Strategy<Value = State> {
+fn states() -> impl Strategy<Value = Objects> {
     let tunnels = vec((0..3_u16, 0..2_usize, 0..3_usize, 1..3_u32), 0..4);
     let children = vec((0..3_u16, 0..4_u32, 1..3_u8, 0..3_u64, any::<bool>()), 0..5);
     (tunnels, children).prop_map(|(tunnels, children)| {
         let mut desired = Desired::default();
         for (number, netns, route, mtu) in tunnels {
             let id = TunnelId(number);
-            if desired.state.links.keys().any(|link| link.tunnel == id) {
+            if desired.objects.links.keys().any(|link| link.tunnel == id) {
                 continue;
             }
             let netns = [None, Some("blue".to_owned())][netns].clone();
             let routes = vec![prefix(["10.2.0.0/16", "10.3.0.0/16", "fd00::/16"][route])];
             let interface = format!("ipsec{}", (u32::from(number) + mtu) % 4);
             let name_taken = desired
-                .state
+                .objects
                 .links
                 .iter()
                 .any(|(link, there)| link.netns == netns && there.name == interface);
@@ -115,7 +115,7 @@ fn states() -> impl Strategy<Value = State> {
                 );
             }
         }
-        let mut claims = Claims::default();
+        let mut holders = OutboundHolders::default();
         for (number, spi, key, minutes, encap) in children {
             let child = Child {
                 tunnel: TunnelId(number),
@@ -129,13 +129,13 @@ fn states() -> impl Strategy<Value = State> {
                 }),
                 ..child()
             };
-            let taken = desired.state.sas.keys().any(|id| id.spi == child.inbound_spi);
+            let taken = desired.objects.sas.keys().any(|id| id.spi == child.inbound_spi);
             if !taken {
-                claims.add(&child);
-                desired.add_children(&tunnel(), [&child], &claims, &Default::default(), at(NOW));
+                holders.add(&child);
+                desired.add_children(&tunnel(), [&child], &holders, &Default::default(), at(NOW));
             }
         }
-        desired.state
+        desired.objects
     })
 }
 

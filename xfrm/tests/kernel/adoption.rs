@@ -1,4 +1,4 @@
-//! The kernel is found as another process, or nobody, or a stranger left it.
+//! The kernel is found as another process, or nobody, or another program left it.
 
 use std::fmt::Write;
 
@@ -102,7 +102,7 @@ fn every_cipher_works_and_is_adopted() {
 }
 
 #[test]
-fn what_a_stranger_deletes_comes_back() {
+fn what_another_program_deletes_comes_back() {
     World::run("repair", |world| {
         let peer = world.add_peer(1);
         peer.face(&plain_child());
@@ -110,7 +110,7 @@ fn what_a_stranger_deletes_comes_back() {
         agent.adopt(wanted([(TUNNEL, plain_tunnel())], [plain_child()]));
         let delete_sa =
             format!("xfrm state delete src 198.18.1.2 dst 198.18.1.1 proto esp spi {INBOUND_SPI:#x}");
-        for (deed, added, updated) in [
+        for (command, added, updated) in [
             (delete_sa.as_str(), 1, 0),
             ("xfrm state flush", 2, 0),
             ("xfrm policy flush", 6, 0),
@@ -120,7 +120,7 @@ fn what_a_stranger_deletes_comes_back() {
             ("link set ipsec0 mtu 1300", 0, 1),
             ("link delete ipsec0", 3, 0),
         ] {
-            ip(deed);
+            ip(command);
             let report = agent.reconcile();
             let adopted = OBJECTS - added - updated;
             assert_eq!(
@@ -131,10 +131,10 @@ fn what_a_stranger_deletes_comes_back() {
                     updated,
                     ..Report::default()
                 },
-                "after {deed}"
+                "after {command}"
             );
-            assert_eq!(peer.ping("10.1.0.1", 2), 2, "after {deed}");
-            assert_eq!(peer.ping("fd00:1::1", 2), 2, "after {deed}");
+            assert_eq!(peer.ping("10.1.0.1", 2), 2, "after {command}");
+            assert_eq!(peer.ping("fd00:1::1", 2), 2, "after {command}");
         }
     });
 }
@@ -177,26 +177,26 @@ fn a_removed_tunnel_leaves_nothing() {
 }
 
 #[test]
-fn strays_go_and_strangers_stay() {
-    World::run("strays", |world| {
+fn unwanted_objects_go_and_other_programs_objects_stay() {
+    World::run("unwanted", |world| {
         world.add_peer(1);
-        ip("link add stranger type xfrm if_id 1398210567");
-        ip("link delete stranger");
-        ip("link add stranger type xfrm if_id 9");
+        ip("link add other type xfrm if_id 1398210567");
+        ip("link delete other");
+        ip("link add other type xfrm if_id 9");
         ip(
             "xfrm state add src 198.18.1.1 dst 198.18.1.2 proto esp spi 0x900 reqid 9 mode tunnel \
             aead rfc4106(gcm(aes)) 0x0101010101010101010101010101010101010101 128",
         );
         ip("xfrm policy add src 10.8.0.0/16 dst 10.9.0.0/16 dir out \
             tmpl src 198.18.1.1 dst 198.18.1.2 proto esp reqid 9 mode tunnel");
-        let strangers = everything();
+        let others = everything();
 
         let mut other = plain_tunnel();
         other.interface = "ipsec1".into();
         other.routes = vec![prefix("10.3.0.0/16")];
-        let stray = TunnelId(8);
+        let second = TunnelId(8);
         open_agent().adopt(wanted(
-            [(TUNNEL, plain_tunnel()), (stray, other)],
+            [(TUNNEL, plain_tunnel()), (second, other)],
             [plain_child()],
         ));
         // A second interface, its route goes with it.
@@ -217,6 +217,6 @@ fn strays_go_and_strangers_stay() {
                 ..Report::default()
             }
         );
-        assert_eq!(everything(), strangers);
+        assert_eq!(everything(), others);
     });
 }

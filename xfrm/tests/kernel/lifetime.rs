@@ -186,15 +186,15 @@ fn the_first_packet_and_the_nearing_limit_are_told_once() {
         assert_eq!(peer.ping("10.1.0.1", 28), 28);
         assert_eq!(agent.notices(), []);
         assert_eq!(peer.ping("10.1.0.1", 5), 5);
-        assert_eq!(agent.notices(), [Notice::Worn(INBOUND_SPI)]);
+        assert_eq!(agent.notices(), [Notice::NearLimit(INBOUND_SPI)]);
         assert_eq!(agent.reconcile().updated, 0);
         assert_eq!(agent.notices(), []);
     });
 }
 
 #[test]
-fn a_key_that_has_sent_its_octets_is_worn() {
-    World::run("octets", |world| {
+fn a_key_that_has_sent_its_bytes_is_near_its_limit() {
+    World::run("bytes", |world| {
         let peer = world.add_peer(1);
         peer.face(&plain_child());
         let mut agent = agent_with(plain_child());
@@ -203,11 +203,11 @@ fn a_key_that_has_sent_its_octets_is_worn() {
             ..plain_tunnel()
         };
         assert_eq!(agent.apply(vec![Change::PutTunnel(TUNNEL, limited)]), []);
-        // Answers of 84 octets.
+        // Answers of 84 bytes.
         assert_eq!(peer.ping("10.1.0.1", 30), 30);
         assert_eq!(agent.notices(), []);
         assert_eq!(peer.ping("10.1.0.1", 10), 10);
-        assert_eq!(agent.notices(), [Notice::Worn(INBOUND_SPI)]);
+        assert_eq!(agent.notices(), [Notice::NearLimit(INBOUND_SPI)]);
     });
 }
 

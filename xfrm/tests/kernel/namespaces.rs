@@ -109,7 +109,7 @@ fn a_tunnel_moves_to_another_namespace_and_home() {
 }
 
 #[test]
-fn a_stray_in_a_namespace_goes_but_not_another_edges_interface() {
+fn an_unwanted_interface_in_a_namespace_goes_but_not_another_edges_interface() {
     World::run("foreign", |world| {
         let (id, tunnel, child, _) = customer(world, 1);
         let netns = tunnel.netns.clone().expect("a namespace");

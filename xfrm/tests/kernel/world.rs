@@ -117,15 +117,15 @@ impl Peer {
 
     pub(crate) fn add_sa(&self, source: IpAddr, destination: IpAddr, spi: u32, cipher: &Cipher) {
         let cipher = match cipher {
-            Cipher::Aead { algorithm, icv_bits } => format!("aead {} {icv_bits}", words(algorithm)),
+            Cipher::Aead { algorithm, icv_bits } => format!("aead {} {icv_bits}", for_ip(algorithm)),
             Cipher::EncryptThenMac {
                 encryption,
                 integrity,
                 icv_bits,
             } => format!(
                 "enc {} auth-trunc {} {icv_bits}",
-                words(encryption),
-                words(integrity)
+                for_ip(encryption),
+                for_ip(integrity)
             ),
         };
         ip(&format!(
@@ -271,7 +271,7 @@ pub(crate) fn cipher(fill: u8) -> Cipher {
 }
 
 /// As `ip xfrm` takes it.
-fn words(Algorithm { name, key }: &Algorithm) -> String {
+fn for_ip(Algorithm { name, key }: &Algorithm) -> String {
     let key: String = key.iter().map(|octet| format!("{octet:02x}")).collect();
     match key.is_empty() {
         true => format!("{name} \"\""),

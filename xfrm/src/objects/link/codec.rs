@@ -1,5 +1,10 @@
 //! xfrm interfaces: `struct ifinfomsg` and its attributes (linux/if_link.h).
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the packet crates' enums grow with the kernel: what is unknown is passed over"
+)]
+
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, Parseable};
@@ -8,9 +13,9 @@ use netlink_packet_route::link::{
     InfoData, InfoKind, InfoXfrm, LinkAttribute, LinkFlags, LinkInfo, LinkMessage,
 };
 
+use super::{Link, LinkId};
 use crate::TunnelId;
 use crate::netlink::Request;
-use crate::objects::{Link, LinkId};
 
 /// Creates the interface where the socket is. Its index is its `if_id`, so that requests behind this one in the batch
 /// can name it. One that is to be moved gets a name of ours first, as the final one may be taken here.
@@ -37,7 +42,7 @@ pub(crate) fn relocate(id: &LinkId, link: &Link, netns: BorrowedFd) -> Request {
     message.attributes.push(LinkAttribute::NetNsFd(netns.as_raw_fd()));
     message
         .attributes
-        .push(LinkAttribute::NewIfIndex(id.tunnel.if_id() as i32));
+        .push(LinkAttribute::NewIfIndex(id.tunnel.if_id().cast_signed()));
     message.attributes.push(LinkAttribute::IfName(link.name.clone()));
     Request::new(0, &RouteNetlinkMessage::SetLink(message))
 }

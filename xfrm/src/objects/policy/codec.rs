@@ -1,5 +1,10 @@
 //! Policies: `struct xfrm_userpolicy_info` and its attributes (linux/xfrm.h).
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the packet crates' enums grow with the kernel: what is unknown is passed over"
+)]
+
 use ipnet::IpNet;
 use netlink_packet_core::{NlaBuffer, NlasIterator, Parseable, parse_u32};
 use netlink_packet_xfrm::constants::{
@@ -12,9 +17,9 @@ use netlink_packet_xfrm::{
     XfrmMessage,
 };
 
+use super::{Direction, Policy, PolicyId, Template};
 use crate::netlink::Request;
 use crate::objects::address::{family, ip};
-use crate::objects::{Direction, Policy, PolicyId, Template};
 use crate::{PortMask, Selector, Subject, TunnelId};
 
 /// Adds the policy or replaces the one with its id, with no packet judged by neither.

@@ -1,5 +1,10 @@
 //! Algorithms: `struct xfrm_algo`, `xfrm_algo_auth` and `xfrm_algo_aead` (linux/xfrm.h).
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the packet crates' enums grow with the kernel: what is unknown is passed over"
+)]
+
 use std::ffi::CStr;
 
 use netlink_packet_core::parse_u32;
@@ -40,13 +45,19 @@ pub(super) fn attributes(cipher: &Cipher) -> Vec<XfrmAttrs> {
 /// Cut to what the kernel's field holds with its terminating zero; the kernel then refuses the unknown name.
 fn fixed_name(algorithm: &Algorithm) -> [u8; XFRM_ALG_NAME_LEN] {
     let mut fixed = [0; XFRM_ALG_NAME_LEN];
-    let length = algorithm.name.len().min(XFRM_ALG_NAME_LEN - 1);
-    fixed[..length].copy_from_slice(&algorithm.name.as_bytes()[..length]);
+    for (place, byte) in fixed
+        .iter_mut()
+        .take(XFRM_ALG_NAME_LEN - 1)
+        .zip(algorithm.name.bytes())
+    {
+        *place = byte;
+    }
     fixed
 }
 
 fn key_bits(algorithm: &Algorithm) -> u32 {
-    8 * algorithm.key.len() as u32
+    // No key is as long; the kernel refuses it.
+    u32::try_from(8 * algorithm.key.len()).unwrap_or(u32::MAX)
 }
 
 /// The packet crate keeps keys in plain vectors.
@@ -117,4 +128,19 @@ fn parse(name: &[u8], key_bits: &[u8], key: &[u8]) -> Option<Algorithm> {
     let name = CStr::from_bytes_until_nul(name).ok()?.to_str().ok()?;
     let key_bits = parse_u32(key_bits).ok()?;
     Some(Algorithm::new(name, key.get(..key_bits as usize / 8)?))
+}
+
+/// What the kernel builds an algorithm from.
+pub(super) fn modules(algorithm: &str) -> &'static str {
+    match algorithm {
+        "rfc4106(gcm(aes))" => "seqiv, gcm, ctr, ghash_generic and an AES such as aesni_intel",
+        "rfc7539esp(chacha20,poly1305)" => "seqiv, chacha20poly1305, chacha_generic and poly1305_generic",
+        _ if algorithm.starts_with("cbc(aes) and hmac(sha") => {
+            "echainiv, authenc, cbc, hmac, sha256_generic or sha512_generic, and an AES such as aesni_intel"
+        }
+        _ if algorithm.starts_with("ecb(cipher_null) and hmac(sha") => {
+            "authenc, crypto_null, hmac, and sha256_generic or sha512_generic"
+        }
+        _ => "is the name right?",
+    }
 }

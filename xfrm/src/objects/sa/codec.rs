@@ -1,5 +1,10 @@
 //! SAs: `struct xfrm_usersa_info` and its attributes (linux/xfrm.h).
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the packet crates' enums grow with the kernel: what is unknown is passed over"
+)]
+
 use netlink_packet_core::{DefaultNla, NlaBuffer, NlasIterator, Parseable, parse_u32};
 use netlink_packet_xfrm::constants::{
     IPPROTO_ESP, XFRM_INF, XFRM_MODE_TUNNEL, XFRM_STATE_AF_UNSPEC, XFRMA_ENCAP, XFRMA_IF_ID,
@@ -8,10 +13,9 @@ use netlink_packet_xfrm::constants::{
 use netlink_packet_xfrm::state::{DelGetMessage, GetDumpMessage, ModifyMessage};
 use netlink_packet_xfrm::{Address, EncapTmpl, UserSaInfo, XFRM_USER_SA_INFO_LEN, XfrmAttrs, XfrmMessage};
 
-use super::cipher;
+use super::{Ports, Sa, SaId, cipher};
 use crate::netlink::Request;
 use crate::objects::address::{family, ip};
-use crate::objects::{Ports, Sa, SaId};
 use crate::{Subject, TunnelId};
 
 /// UDP_ENCAP_ESPINUDP (linux/udp.h).
