@@ -2,11 +2,9 @@
 //!
 //! Read on in `cli/` for the commands, or in `edge/` for what happens to a customer's packets.
 
-mod channel;
 mod cli;
 mod config;
 mod edge;
-mod files;
 mod fleet_key;
 mod identity;
 mod log;
@@ -15,6 +13,8 @@ mod seal;
 mod stop;
 
 use std::process::ExitCode;
+
+use distributor_client::files;
 
 fn main() -> ExitCode {
     cli::run()

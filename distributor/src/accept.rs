@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use distributor_client::{Role, RoleError, Throttle, tls_remedy};
 use proto::Name;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -20,9 +21,6 @@ use tonic::transport::server::Connected;
 use tonic::{Request, Status};
 
 use crate::config::Limits;
-use crate::role::{Role, RoleError};
-use crate::throttle::Throttle;
-use crate::tls_remedy::tls_remedy;
 
 /// Handshakes at a time. Whoever has no certificate can take these places and no others, and each for a short time.
 const HANDSHAKES: usize = 256;

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use distributor_client::TlsFiles;
+
 /// What a distributor has to be told.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -15,17 +17,6 @@ pub struct Config {
     pub tls: TlsFiles,
     /// What an operator may want to change.
     pub limits: Limits,
-}
-
-/// PEM files. They are read again when they change.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The fleet's own certificate authority.
-    pub ca: PathBuf,
-    /// The distributor's certificate, with any intermediate ones behind it.
-    pub certificate: PathBuf,
-    /// The key of the first certificate.
-    pub key: PathBuf,
 }
 
 /// Durations and bounds.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use distributor_client::TlsFiles;
 use proto::limits::MESSAGE;
 use proto::v1::fleet_server::FleetServer;
 use proto::v1::operator_server::OperatorServer;
@@ -16,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::accept::accept;
-use crate::config::{Config, Limits, TlsFiles};
+use crate::config::{Config, Limits};
 use crate::core::Core;
 use crate::fleet::Fleet;
 use crate::membership;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use distributor_client::{Role, RoleError, TlsFiles};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier};
@@ -11,9 +12,6 @@ use rustls::version::TLS13;
 use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
-
-use crate::config::TlsFiles;
-use crate::role::{Role, RoleError};
 
 /// A TLS file that is of no use.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use distributor::{ServeError, Server};
+use distributor_client::connect::{self, Holder};
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 
 use super::failure::{Failure, Kind};
-use crate::channel::{self, Holder};
 use crate::config::{self, DistributorConfig, EdgeConfig};
 use crate::stop::Stop;
 use crate::{edge, files, log};
@@ -27,7 +27,7 @@ pub(super) struct DaemonArgs {
 /// Runs the edge daemon until SIGTERM.
 pub(super) fn edge(args: &DaemonArgs) -> Result<(), Failure> {
     let config: EdgeConfig = config::load(&args.config)?;
-    channel::check(&config.distributor, &config.tls, Holder::Edge)?; // Later it would only be one more reason to try again.
+    connect::check(&config.distributor, &config.tls, Holder::Edge)?; // Later it would only be one more reason to try again.
     start_log(args)?;
     Ok(Runtime::new()?.block_on(edge::run(config))?)
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use distributor_client::connect::{self, ChannelError};
 use tonic::{Code, Status};
 
-use crate::channel::{self, ChannelError};
 use crate::config::ConfigError;
 use crate::files::FileError;
 use crate::fleet_key::FleetKeyError;
@@ -99,7 +99,7 @@ impl From<ChannelError> for Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        if let Some(broken) = channel::broken(&status) {
+        if let Some(broken) = connect::broken(&status) {
             return Self::new(Kind::Unreachable, broken);
         }
         let kind = match status.code() {

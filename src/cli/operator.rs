@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use distributor_client::connect::{self, Holder};
 use proto::v1::operator_client::OperatorClient;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::failure::Failure;
-use crate::channel::{self, Holder};
 use crate::config::{self, OperatorConfig};
 
 /// Far above what a barrier takes.
@@ -52,7 +52,7 @@ pub(super) fn call<T>(
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let channel = channel::connect(&config.distributor, &config.tls, Holder::Operator).await?;
+        let channel = connect::connect(&config.distributor, &config.tls, Holder::Operator).await?;
         calls(OperatorClient::with_interceptor(channel, with_deadline)).await
     })
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use distributor::Role;
+use distributor_client::Role;
 use proto::Name;
 
 use super::failure::Failure;

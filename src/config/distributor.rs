@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use distributor_client::TlsFiles;
 use serde::Deserialize;
 
-use super::tls::TlsFiles;
+use super::tls::TlsSection;
 use super::values;
 
 /// What `anyswan distributor` needs.
@@ -19,6 +20,7 @@ pub(crate) struct DistributorConfig {
     /// The store's file; it is made at the first start.
     pub(crate) store: PathBuf,
     /// A distributor's certificate.
+    #[serde(deserialize_with = "TlsSection::deserialize")]
     pub(crate) tls: TlsFiles,
     /// Optional.
     #[serde(default)]
@@ -76,11 +78,7 @@ impl From<DistributorConfig> for distributor::Config {
         Self {
             listen,
             store,
-            tls: distributor::TlsFiles {
-                ca: tls.ca,
-                certificate: tls.certificate,
-                key: tls.key,
-            },
+            tls,
             limits: distributor::Limits {
                 lease: limits.lease,
                 barrier: limits.barrier,

@@ -4,10 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use distributor_client::TlsFiles;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use super::tls::TlsFiles;
+use super::tls::TlsSection;
 use super::values;
 
 /// What `anyswan edge` needs.
@@ -29,6 +30,7 @@ pub(crate) struct EdgeConfig {
     /// `fleet.key`.
     pub(crate) fleet_key: PathBuf,
     /// An edge's certificate.
+    #[serde(deserialize_with = "TlsSection::deserialize")]
     pub(crate) tls: TlsFiles,
     /// Whether customers' routers are told of IKE SAs that the whole fleet has lost (RFC 6290).
     #[serde(default = "values::on")]

@@ -19,7 +19,6 @@ use crate::files::{self, FileError};
 pub(crate) use self::distributor::DistributorConfig;
 pub(crate) use self::edge::EdgeConfig;
 pub(crate) use self::operator::OperatorConfig;
-pub(crate) use self::tls::TlsFiles;
 
 /// Why a config file is refused.
 #[derive(Debug, Error)]

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use distributor_client::TlsFiles;
 use serde::Deserialize;
 
-use super::tls::TlsFiles;
+use super::tls::TlsSection;
 use super::values;
 
 /// What the operator's commands need.
@@ -17,5 +18,6 @@ pub(crate) struct OperatorConfig {
     /// `fleet.key`, with which `tunnel add` seals the pre-shared key.
     pub(crate) fleet_key: PathBuf,
     /// An operator's certificate.
+    #[serde(deserialize_with = "TlsSection::deserialize")]
     pub(crate) tls: TlsFiles,
 }

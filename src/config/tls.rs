@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use distributor_client::TlsFiles;
 use serde::Deserialize;
 
 /// The section `[tls]`: what `anyswan pki issue` wrote.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TlsFiles {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, remote = "TlsFiles")]
+pub(super) struct TlsSection {
     /// The fleet's authority, `ca.pem`.
-    pub(crate) ca: PathBuf,
+    pub(super) ca: PathBuf,
     /// This member's certificate, `NAME.pem`.
-    pub(crate) certificate: PathBuf,
+    pub(super) certificate: PathBuf,
     /// Its private key, `NAME.key`.
-    pub(crate) key: PathBuf,
+    pub(super) key: PathBuf,
 }

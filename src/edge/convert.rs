@@ -188,6 +188,10 @@ pub(crate) fn tunnel(
     })
 }
 
+pub(crate) fn slot_to_ike(slot: proto::Slot) -> ike::Slot {
+    ike::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
+}
+
 pub(crate) fn slot_to_fleet(slot: ike::Slot) -> proto::Slot {
     proto::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
 }

@@ -1,13 +1,12 @@
 //! Records for tests.
 
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ike::Secret;
 use prost::bytes::Bytes;
 use proto::{
-    AuthMethod, Body, ChildSa, ChildSaKeys, Delta, Edge, EspSuite, IkeSa, IkeSpis, InboundSpi, Key, Record,
-    Sealed, Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
+    AuthMethod, Body, ChildSa, ChildSaKeys, Delta, EspSuite, IkeSa, IkeSpis, InboundSpi, Key, Record, Sealed,
+    Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
 };
 
 use super::replica::Replica;
@@ -31,23 +30,6 @@ pub(crate) fn fleet_key() -> FleetKey {
     let path = dir.path().join("fleet.key");
     files::write_new(&path, "42".repeat(32).as_bytes(), files::PRIVATE).unwrap();
     FleetKey::load(&path).unwrap()
-}
-
-pub(crate) fn forward_address(slot: u16) -> SocketAddr {
-    SocketAddr::from(([10, 9, 0, slot as u8], 4501))
-}
-
-pub(crate) fn edge(revision: u64, slot: u16, name: &str) -> Record {
-    let edge = Edge {
-        slot: Slot::new(slot).unwrap(),
-        name: name.parse().unwrap(),
-        forward: forward_address(slot),
-        incarnation: slot.into(),
-    };
-    Record {
-        revision,
-        body: Body::Edge(edge),
-    }
 }
 
 pub(crate) fn tombstone(revision: u64, key: Key) -> Record {

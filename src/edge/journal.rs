@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use distributor::Throttle;
+use distributor_client::Throttle;
 use ike::{Dropped, Event, IkeSpis, What};
 use tracing::{Level, debug, info, warn};
 

@@ -21,7 +21,6 @@
 //! are woken ([`state`], [`replica`]).
 
 mod admission;
-mod backoff;
 mod commit;
 mod convert;
 mod fd_store;
@@ -33,8 +32,6 @@ mod host;
 mod input;
 mod journal;
 mod kernel;
-mod lease;
-mod link;
 mod metrics;
 mod negotiate;
 mod notice;
@@ -43,15 +40,15 @@ mod ownership;
 mod packet_limit;
 mod plan;
 mod receive;
-mod replica;
 pub(crate) mod selectors;
 mod sockets;
-mod state;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use distributor_client::session::{Link, SessionConfig, SessionEvent};
+use distributor_client::{backoff, lease, replica, state};
 use sd_notify::NotifyState;
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
@@ -63,8 +60,7 @@ use xfrm::Agent;
 use self::forward::Forwarder;
 use self::health::Health;
 use self::kernel::Kernel;
-use self::link::Link;
-use self::metrics::Metrics;
+use self::metrics::{Family, Metrics};
 use self::negotiate::Negotiator;
 use self::notifier::Notifier;
 use self::plan::Planner;
@@ -232,11 +228,21 @@ impl Edge {
             metrics: metrics.clone(),
         };
         let link = Link {
-            config,
+            config: SessionConfig {
+                distributor: config.distributor,
+                tls: config.tls,
+                forward: config.forward,
+            },
             replica,
             state: link_state,
             installed: installed.clone(),
-            metrics,
+            observe: move |event| {
+                let name = match event {
+                    SessionEvent::Begun => "begun",
+                    SessionEvent::Ended => "ended",
+                };
+                metrics.count(Family::Sessions, name);
+            },
         };
 
         let mut others = JoinSet::new();

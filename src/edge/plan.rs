@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use proto::{
-    Applied, Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Integrity, Key, Name, Record, Sealed,
-    Slot, Tunnel, TunnelSelector, limits,
+    Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Integrity, Key, Name, Record, Sealed, Slot,
+    Tunnel, TunnelSelector, limits,
 };
 use thiserror::Error;
 use xfrm::{Algorithm, Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
@@ -197,17 +197,6 @@ impl Planner {
             Subject::Child(spi) => InboundSpi::try_from(spi).ok().map(Key::ChildSa),
             Subject::Kernel => None,
         }
-    }
-}
-
-/// The report for the distributor: the first failures, and how many there are.
-pub(crate) fn report(revision: u64, mut failures: Vec<Failure>) -> Applied {
-    let failures_total = u32::try_from(failures.len()).unwrap_or(u32::MAX);
-    failures.truncate(limits::FAILURES);
-    Applied {
-        revision,
-        failures,
-        failures_total,
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use distributor::Throttle;
+use distributor_client::Throttle;
 use ike::{Path, Route, Secret};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -78,7 +78,7 @@ impl Receiver {
             Route::Any if *self.draining.borrow() => {
                 self.metrics.count(Family::Datagrams, "dropped_draining")
             }
-            Route::Slot(slot) if slot != tenure.ike_slot() => {
+            Route::Slot(slot) if slot != convert::slot_to_ike(tenure.slot) => {
                 let forwarded = Forwarded::Datagram { path, payload };
                 self.forwarder.pass_on(convert::slot_to_fleet(slot), &forwarded);
             }
@@ -100,7 +100,8 @@ impl Receiver {
         };
         let is_ours = match &input {
             Input::Datagram(Datagram { path, payload }) => {
-                ike::route(&self.spi_key, path.local.port(), payload) == Route::Slot(tenure.ike_slot())
+                ike::route(&self.spi_key, path.local.port(), payload)
+                    == Route::Slot(convert::slot_to_ike(tenure.slot))
             }
             // The responder knows which SAs are its own.
             Input::Notice(_) => true,

@@ -8,7 +8,7 @@ mod issue;
 
 use std::path::{Path, PathBuf};
 
-use distributor::Role;
+use distributor_client::Role;
 use proto::Name;
 use thiserror::Error;
 

@@ -232,17 +232,3 @@ fn what_the_kernel_refuses_is_said_of_the_record_it_concerns() {
     );
     assert_eq!(failures[1].reason.len(), limits::REASON);
 }
-
-#[test]
-fn a_report_is_bounded_and_says_how_many_there_are() {
-    let failure = Failure {
-        key: Key::IkeSa(1),
-        errno: 1,
-        reason: String::new(),
-    };
-    let report = report(9, vec![failure; 300]);
-    assert_eq!(
-        (report.failures.len(), report.failures_total),
-        (limits::FAILURES, 300)
-    );
-}

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use distributor::{Limits, Role, Server};
+use distributor::{Limits, Server};
+use distributor_client::connect::{self, Holder};
+use distributor_client::{Role, TlsFiles};
 use ike::Secret;
 use ike::testkit::Customer;
 use proto::v1::operator_client::OperatorClient;
@@ -17,8 +19,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use super::kernel::FakeKernel;
-use crate::channel::{self, Holder};
-use crate::config::{EdgeConfig, TlsFiles};
+use crate::config::EdgeConfig;
 use crate::edge::sockets::Sockets;
 use crate::edge::{Doors, Edge};
 use crate::fleet_key::FleetKey;
@@ -70,7 +71,7 @@ impl Fleet {
         let config = distributor::Config {
             listen: self.address,
             store: self.path("fleet.redb"),
-            tls: distributor::TlsFiles {
+            tls: TlsFiles {
                 ca: self.path("ca.pem"),
                 certificate: self.path("d.pem"),
                 key: self.path("d.key"),
@@ -143,7 +144,7 @@ impl Fleet {
     pub(super) async fn operator(&self) -> OperatorClient<Channel> {
         let url = format!("https://{}", self.address);
         OperatorClient::new(
-            channel::connect(&url, &self.tls("ann"), Holder::Operator)
+            connect::connect(&url, &self.tls("ann"), Holder::Operator)
                 .await
                 .unwrap(),
         )

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use distributor::Role;
+use distributor_client::Role;
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SanType,

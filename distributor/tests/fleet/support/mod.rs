@@ -10,7 +10,8 @@ mod records;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use distributor::{Config, Limits, Role, Server, TlsFiles};
+use distributor::{Config, Limits, Server};
+use distributor_client::{Role, TlsFiles};
 use proto::v1::operator_client::OperatorClient;
 use proto::{Change, Key, Slot, Tunnel, v1};
 use tokio::sync::oneshot;

@@ -1,9 +1,9 @@
 //! The way to the distributor: gRPC over mutual TLS.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use distributor::{Role, RoleError};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use thiserror::Error;
@@ -11,8 +11,9 @@ use tokio::time::timeout;
 use tonic::Status;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use crate::config::TlsFiles;
 use crate::files::{self, FileError};
+use crate::role::{Role, RoleError};
+use crate::tls_remedy::tls_remedy;
 
 /// For the TCP connection and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,9 +21,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// PEM files of one side of a connection. They are read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The fleet's own certificate authority.
+    pub ca: PathBuf,
+    /// This side's certificate, with any intermediate ones behind it.
+    pub certificate: PathBuf,
+    /// The key of the first certificate.
+    pub key: PathBuf,
+}
+
 /// Why there is no connection.
 #[derive(Debug, Error)]
-pub(crate) enum ChannelError {
+pub enum ChannelError {
     /// A file of section `[tls]` cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -63,8 +75,10 @@ pub(crate) enum ChannelError {
 
 /// Whose certificate the distributor has to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub enum Holder {
+    /// An edge's.
     Edge,
+    /// An operator's.
     Operator,
 }
 
@@ -79,7 +93,7 @@ impl fmt::Display for Holder {
 }
 
 /// Connects; the certificate files are read anew each time, so that a replaced one is used from then on.
-pub(crate) async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Channel, ChannelError> {
+pub async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Channel, ChannelError> {
     match timeout(CONNECT_TIMEOUT, endpoint(url, tls, holder)?.connect()).await {
         Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) => Err(unreachable(url, causes(&error))),
@@ -91,13 +105,13 @@ pub(crate) async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result
 }
 
 /// What can be known of a distributor's address and the certificate files without connecting.
-pub(crate) fn check(url: &str, tls: &TlsFiles, holder: Holder) -> Result<(), ChannelError> {
+pub fn check(url: &str, tls: &TlsFiles, holder: Holder) -> Result<(), ChannelError> {
     endpoint(url, tls, holder).map(drop)
 }
 
 /// Why there is no answer, when the connection is what has failed. In TLS 1.3 that is also how a distributor that does not
 /// accept a certificate shows: the caller has finished its handshake by then (RFC 8446 section 2).
-pub(crate) fn broken(status: &Status) -> Option<String> {
+pub fn broken(status: &Status) -> Option<String> {
     let cause = causes(std::error::Error::source(status)?);
     Some(format!(
         "the distributor does not answer, or does not accept this certificate because it has expired or is not from the \
@@ -177,7 +191,7 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
         }
         line.push_str(&text);
     }
-    if let Some(remedy) = distributor::tls_remedy(error) {
+    if let Some(remedy) = tls_remedy(error) {
         line.push_str("; ");
         line.push_str(remedy);
     }
@@ -188,24 +202,34 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     use std::fs;
 
-    use distributor::Role;
+    use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
     use tempfile::TempDir;
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::pki;
 
+    /// What `anyswan pki` writes for a fleet with an operator.
     fn operator() -> (TempDir, TlsFiles) {
         let dir = tempfile::tempdir().unwrap();
-        pki::init(dir.path(), &"test".parse().unwrap()).unwrap();
-        pki::issue(
-            dir.path(),
-            dir.path(),
-            &Role::Operator("ann".parse().unwrap()),
-            &[],
-        )
-        .unwrap();
         let file = |name| dir.path().join(name);
+        let authority = CertificateParams::default();
+        let ca_key = KeyPair::generate().unwrap();
+        let ca = authority.self_signed(&ca_key).unwrap().pem();
+        let ca_key_pem = ca_key.serialize_pem();
+        let mut params = CertificateParams::default();
+        let role = Role::Operator("ann".parse().unwrap());
+        params.subject_alt_names = vec![SanType::URI(role.to_uri().try_into().unwrap())];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &Issuer::new(authority, ca_key)).unwrap();
+        for (name, text) in [
+            ("ca.pem", ca),
+            ("ca.key", ca_key_pem),
+            ("ann.pem", certificate.pem()),
+            ("ann.key", key.serialize_pem()),
+            ("fleet.key", "42".repeat(32)),
+        ] {
+            files::write_new(&file(name), text.as_bytes(), files::PRIVATE).unwrap();
+        }
         let tls = TlsFiles {
             ca: file("ca.pem"),
             certificate: file("ann.pem"),

@@ -1,23 +1,22 @@
-//! The session with the distributor: the lease, the records, and what this edge has done with them.
+//! The session with the distributor: the lease, the records, and how far they are applied here.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use distributor::Throttle;
 use proto::v1::fleet_client::FleetClient;
-use proto::{Applied, FromDistributor, Hello, Lease, ToDistributor, v1};
+use proto::{Applied, FromDistributor, Hello, Lease, ToDistributor, limits, v1};
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Streaming};
 use tracing::{info, warn};
 
-use super::backoff::Backoff;
-use super::lease::{Clock, heartbeat_interval};
-use super::metrics::{Family, Metrics};
-use super::plan;
-use super::state::{Installed, LinkState, SharedReplica};
-use crate::channel::{self, ChannelError, Holder};
-use crate::config::EdgeConfig;
+use crate::backoff::Backoff;
+use crate::connect::{self, ChannelError, Holder, TlsFiles};
+use crate::lease::{Clock, heartbeat_interval};
+use crate::state::{Installed, LinkState, SharedReplica};
+use crate::throttle::Throttle;
 
 /// Messages to the distributor that wait for HTTP/2's window; when they are more, heartbeats and reports wait too.
 const OUTGOING: usize = 4;
@@ -52,7 +51,7 @@ enum SessionEnd {
 
 impl From<tonic::Status> for SessionEnd {
     fn from(status: tonic::Status) -> Self {
-        channel::broken(&status).map_or(Self::Refused(status), Self::Broken)
+        connect::broken(&status).map_or(Self::Refused(status), Self::Broken)
     }
 }
 
@@ -66,24 +65,50 @@ impl SessionEnd {
     }
 }
 
-/// Keeps a session with the distributor for as long as the process lives.
-pub(crate) struct Link {
-    pub(crate) config: EdgeConfig,
-    pub(crate) replica: SharedReplica,
-    pub(crate) state: watch::Sender<LinkState>,
-    pub(crate) installed: watch::Receiver<Option<Installed>>,
-    pub(crate) metrics: Metrics,
+/// Where the distributor is, and who asks it.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// `https://host:port`.
+    pub distributor: String,
+    /// An edge's certificate.
+    pub tls: TlsFiles,
+    /// Where other edges reach this one.
+    pub forward: SocketAddr,
 }
 
-impl Link {
-    pub(crate) async fn run(mut self) {
+/// What becomes of sessions, for a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// One has its lease.
+    Begun,
+    /// One has ended, or could not begin.
+    Ended,
+}
+
+/// Keeps a session with the distributor for as long as the process lives.
+pub struct Link<F> {
+    /// Where to.
+    pub config: SessionConfig,
+    /// What the stream writes.
+    pub replica: SharedReplica,
+    /// What the session's user looks at.
+    pub state: watch::Sender<LinkState>,
+    /// How far the records are applied here.
+    pub installed: watch::Receiver<Option<Installed>>,
+    /// Hears of every session.
+    pub observe: F,
+}
+
+impl<F: Fn(SessionEvent)> Link<F> {
+    /// Returns never: a session that ends is followed by the next.
+    pub async fn run(mut self) {
         let mut backoff = Backoff::new();
         let mut throttle = Throttle::new(Instant::now());
         loop {
             let begun = Instant::now();
             let Err(end) = self.session().await;
             self.state.send_modify(|state| state.note_session(None));
-            self.metrics.count(Family::Sessions, "ended");
+            (self.observe)(SessionEvent::Ended);
             if let Some(withheld) = throttle.admit(end.to_string(), Instant::now()) {
                 warn!(reason = %end, withheld, "no session with the distributor; trying again");
             }
@@ -91,8 +116,8 @@ impl Link {
         }
     }
 
-    async fn session(&mut self) -> Result<std::convert::Infallible, SessionEnd> {
-        let channel = channel::connect(&self.config.distributor, &self.config.tls, Holder::Edge).await?;
+    async fn session(&mut self) -> Result<Infallible, SessionEnd> {
+        let channel = connect::connect(&self.config.distributor, &self.config.tls, Holder::Edge).await?;
         let mut client = FleetClient::new(channel)
             .max_decoding_message_size(proto::limits::MESSAGE)
             .max_encoding_message_size(proto::limits::MESSAGE);
@@ -110,7 +135,7 @@ impl Link {
         self.take_lease(&mut clock, &lease)?;
         self.replica.write().begin_stream();
         self.state.send_modify(|state| state.note_session(Some(client)));
-        self.metrics.count(Family::Sessions, "begun");
+        (self.observe)(SessionEvent::Begun);
         info!(slot = %lease.slot, incarnation = lease.incarnation, "session with the distributor");
         self.converse(&mut clock, lease, outgoing, incoming).await
     }
@@ -129,7 +154,7 @@ impl Link {
         mut lease: Lease,
         outgoing: mpsc::Sender<v1::SyncRequest>,
         mut incoming: Streaming<v1::SyncResponse>,
-    ) -> Result<std::convert::Infallible, SessionEnd> {
+    ) -> Result<Infallible, SessionEnd> {
         let interval = heartbeat_interval(lease.ttl);
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + interval, interval);
         let mut sweep = tokio::time::interval(TOMBSTONE_SWEEP);
@@ -206,10 +231,17 @@ impl Link {
             state.note_installed(installed);
             state.behind_since != before
         });
-        Some(plan::report(
-            installed.position.revision,
-            installed.failures.clone(),
-        ))
+        Some(report(installed))
+    }
+}
+
+/// The first failures, and how many there are.
+fn report(installed: &Installed) -> Applied {
+    let failures = installed.failures.iter().take(limits::FAILURES);
+    Applied {
+        revision: installed.position.revision,
+        failures: failures.cloned().collect(),
+        failures_total: u32::try_from(installed.failures.len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -220,9 +252,31 @@ async fn next(incoming: &mut Streaming<v1::SyncResponse>) -> Result<FromDistribu
 
 #[cfg(test)]
 mod tests {
+    use proto::{Failure, Key, Resume};
     use tonic::Status;
 
     use super::*;
+
+    #[test]
+    fn a_report_is_bounded_and_says_how_many_there_are() {
+        let failure = Failure {
+            key: Key::IkeSa(1),
+            errno: 1,
+            reason: String::new(),
+        };
+        let report = report(&Installed {
+            position: Resume {
+                store: 1,
+                revision: 9,
+            },
+            began: Instant::now(),
+            failures: vec![failure; 300],
+        });
+        assert_eq!(
+            (report.failures.len(), report.failures_total),
+            (limits::FAILURES, 300)
+        );
+    }
 
     #[test]
     fn who_is_replaced_by_another_machine_leaves_it_some_time() {

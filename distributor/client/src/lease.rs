@@ -6,33 +6,30 @@ use proto::{Heartbeat, Lease, Slot};
 
 /// The edge's right to its slot. Whoever acts for an IKE SA looks at it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tenure {
-    pub(crate) slot: Slot,
+pub struct Tenure {
+    /// Whose.
+    pub slot: Slot,
     /// Of this process; see [`Lease::incarnation`].
-    pub(crate) incarnation: u32,
+    pub incarnation: u32,
     /// Who gave it; see [`Lease::store`].
-    pub(crate) store: u64,
+    pub store: u64,
     /// The lease has run out from here on.
-    pub(crate) until: Instant,
+    pub until: Instant,
 }
 
 impl Tenure {
-    pub(crate) fn runs(&self, now: Instant) -> bool {
+    /// True while the lease has not run out.
+    pub fn runs(&self, now: Instant) -> bool {
         now < self.until
     }
 
-    /// The slot in the words of `ike`.
-    pub(crate) fn ike_slot(&self) -> ike::Slot {
-        ike::Slot::new(self.slot.get()).expect("both crates' slots are 1 to 1023")
-    }
-
     /// True when `other` is the same right, perhaps for longer.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         (self.slot, self.incarnation, self.store) == (other.slot, other.incarnation, other.store)
     }
 
     /// True when the store breaks its word, which is to give an incarnation once: acting under both would repeat IVs.
-    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+    pub fn contradicts(&self, other: &Self) -> bool {
         (self.incarnation, self.store) == (other.incarnation, other.store) && self.slot != other.slot
     }
 }
@@ -40,7 +37,7 @@ impl Tenure {
 /// Matches the distributor's answers with the moments of the questions: the lease counts from when the edge *sent* a
 /// heartbeat, so the edge believes in it for less time than the distributor does.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub struct Clock {
     /// The question on its way: its number, `None` for the hello, and when it was sent.
     asked: Option<(Option<u64>, Instant)>,
     last_number: u64,
@@ -48,7 +45,7 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// The hello is sent now.
-    pub(crate) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self {
             asked: Some((None, now)),
             last_number: 0,
@@ -56,7 +53,7 @@ impl Clock {
     }
 
     /// The next heartbeat, sent now; `None` while the last question has no answer, which may come behind much else.
-    pub(crate) fn heartbeat(&mut self, now: Instant) -> Option<Heartbeat> {
+    pub fn heartbeat(&mut self, now: Instant) -> Option<Heartbeat> {
         if self.asked.is_some() {
             return None;
         }
@@ -68,7 +65,7 @@ impl Clock {
     }
 
     /// The right that an answer gives; `None` when it answers nothing that was asked.
-    pub(crate) fn answered(&mut self, lease: &Lease) -> Option<Tenure> {
+    pub fn answered(&mut self, lease: &Lease) -> Option<Tenure> {
         let (_, sent) = self.asked.take_if(|(number, _)| *number == lease.heartbeat)?;
         Some(Tenure {
             slot: lease.slot,
@@ -80,7 +77,7 @@ impl Clock {
 }
 
 /// How long after one heartbeat the next is due.
-pub(crate) fn heartbeat_interval(ttl: Duration) -> Duration {
+pub fn heartbeat_interval(ttl: Duration) -> Duration {
     ttl / 3
 }
 

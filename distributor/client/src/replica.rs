@@ -18,26 +18,26 @@ const TOMBSTONE_LIFE: Duration = Duration::from_secs(24 * 3600);
 
 /// How far somebody has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Cursor(u64);
+pub struct Cursor(u64);
 
 /// What somebody has not read yet.
 #[derive(Clone, Debug)]
-pub(crate) struct News {
+pub struct News {
     /// True when `records` is all there is: what the reader knows besides is gone.
-    pub(crate) whole: bool,
+    pub whole: bool,
     /// Tombstones included, unless `whole`. In the order in which they were written.
-    pub(crate) records: Vec<Arc<Record>>,
+    pub records: Vec<Arc<Record>>,
     /// How many edges share the outbound keys.
-    pub(crate) senders: usize,
+    pub senders: usize,
     /// Where the reader is when it has done all of it.
-    pub(crate) cursor: Cursor,
+    pub cursor: Cursor,
     /// The same, in the words of the distributor.
-    pub(crate) position: Resume,
+    pub position: Resume,
 }
 
 /// The records, their order, and what the stream has begun but not completed.
 #[derive(Default)]
-pub(crate) struct Replica {
+pub struct Replica {
     /// `None` until the first snapshot is complete.
     position: Option<Resume>,
     entries: BTreeMap<Key, Entry>,
@@ -65,12 +65,12 @@ struct Incoming {
 
 impl Replica {
     /// A new stream begins: what the last one left incomplete comes again.
-    pub(crate) fn begin_stream(&mut self) {
+    pub fn begin_stream(&mut self) {
         self.incoming = Incoming::default();
     }
 
     /// What comes now is the whole state.
-    pub(crate) fn begin_snapshot(&mut self) {
+    pub fn begin_snapshot(&mut self) {
         self.incoming = Incoming {
             is_snapshot: true,
             records: Vec::new(),
@@ -79,7 +79,7 @@ impl Replica {
 
     /// Takes in what the stream of the store named `store` brought. True when that completes a revision, so that
     /// readers find news.
-    pub(crate) fn receive(&mut self, store: u64, delta: Delta, now: Timestamp) -> bool {
+    pub fn receive(&mut self, store: u64, delta: Delta, now: Timestamp) -> bool {
         self.incoming.records.extend(delta.records);
         let Some(revision) = delta.revision else {
             return false;
@@ -96,13 +96,13 @@ impl Replica {
     }
 
     /// What the distributor need not send again; `None` before the first snapshot is complete.
-    pub(crate) fn position(&self) -> Option<Resume> {
+    pub fn position(&self) -> Option<Resume> {
         self.position
     }
 
     /// What was written after `cursor`; everything for a reader without one, or with one that is older than what is
     /// remembered. `None` before the first snapshot is complete.
-    pub(crate) fn since(&self, cursor: Option<Cursor>) -> Option<News> {
+    pub fn since(&self, cursor: Option<Cursor>) -> Option<News> {
         let position = self.position?;
         let whole = cursor.is_none_or(|cursor| cursor < self.forgotten);
         let first = if whole {
@@ -128,7 +128,7 @@ impl Replica {
     }
 
     /// The living child SAs, for a reader that wants to go over all of them again.
-    pub(crate) fn child_sas(&self) -> Vec<Arc<Record>> {
+    pub fn child_sas(&self) -> Vec<Arc<Record>> {
         let records = self.entries.values().map(|entry| &entry.record);
         records
             .filter(|record| matches!(record.body, Body::ChildSa(_)))
@@ -137,12 +137,12 @@ impl Replica {
     }
 
     /// True when a child SA, or the tombstone of one, has this inbound SPI.
-    pub(crate) fn is_esp_spi_taken(&self, spi: u32) -> bool {
+    pub fn is_esp_spi_taken(&self, spi: u32) -> bool {
         InboundSpi::try_from(spi).is_ok_and(|spi| self.entries.contains_key(&Key::ChildSa(spi)))
     }
 
     /// What is known of a living IKE SA.
-    pub(crate) fn ike_sa(&self, responder_spi: u64) -> Option<&IkeSa> {
+    pub fn ike_sa(&self, responder_spi: u64) -> Option<&IkeSa> {
         match &self.entries.get(&Key::IkeSa(responder_spi))?.record.body {
             Body::IkeSa(sealed) => Some(sealed.header()),
             _ => None,
@@ -150,7 +150,7 @@ impl Replica {
     }
 
     /// What is known of a living child SA.
-    pub(crate) fn child_sa(&self, spi: InboundSpi) -> Option<&Sealed<ChildSa>> {
+    pub fn child_sa(&self, spi: InboundSpi) -> Option<&Sealed<ChildSa>> {
         match &self.entries.get(&Key::ChildSa(spi))?.record.body {
             Body::ChildSa(sealed) => Some(sealed),
             _ => None,
@@ -158,23 +158,23 @@ impl Replica {
     }
 
     /// The slot of the edge that runs the IKE SA of a child SA.
-    pub(crate) fn owner_of_child(&self, spi: u32) -> Option<Slot> {
+    pub fn owner_of_child(&self, spi: u32) -> Option<Slot> {
         let child = self.child_sa(InboundSpi::try_from(spi).ok()?)?;
         Some(self.ike_sa(child.header().ike.responder)?.slot)
     }
 
     /// Where the edge with this slot takes the IKE messages it owns.
-    pub(crate) fn forward_address(&self, slot: Slot) -> Option<SocketAddr> {
+    pub fn forward_address(&self, slot: Slot) -> Option<SocketAddr> {
         self.edges.get(&slot).copied()
     }
 
     /// How many edges share the outbound keys.
-    pub(crate) fn senders(&self) -> usize {
+    pub fn senders(&self) -> usize {
         self.edges.len()
     }
 
     /// Forgets tombstones that nothing can ask for any more.
-    pub(crate) fn forget_old_tombstones(&mut self, now: Timestamp) {
+    pub fn forget_old_tombstones(&mut self, now: Timestamp) {
         let is_old = |entry: &Entry| match &entry.record.body {
             Body::Tombstone(tombstone) => tombstone.buried.after(TOMBSTONE_LIFE) <= now,
             _ => false,
@@ -253,7 +253,7 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::fixtures::{self, child_sa, edge, snapshot, tombstone, tunnel};
+    use crate::fixtures::{self, child_sa, edge, snapshot, tombstone, tunnel};
 
     const STORE: u64 = 7;
 

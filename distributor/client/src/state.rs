@@ -1,4 +1,4 @@
-//! What the tasks of this edge tell each other: each says what is so now, and the others look when they are woken.
+//! What the tasks of a process tell each other about its session: each says what is so now, and the others look when they are woken.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -7,40 +7,40 @@ use proto::v1::fleet_client::FleetClient;
 use proto::{Failure, Resume};
 use tonic::transport::Channel;
 
-use super::lease::Tenure;
-use super::replica::Replica;
+use crate::lease::Tenure;
+use crate::replica::Replica;
 
 /// What the link to the distributor says.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LinkState {
+pub struct LinkState {
     /// `None` while there is no session.
-    pub(crate) client: Option<FleetClient<Channel>>,
+    pub client: Option<FleetClient<Channel>>,
     /// The session has brought all that was there when it began.
-    pub(crate) caught_up: bool,
+    pub caught_up: bool,
     /// The last lease; it may have run out.
-    pub(crate) tenure: Option<Tenure>,
+    pub tenure: Option<Tenure>,
     /// Up to where the replica is complete.
-    pub(crate) received: Option<Resume>,
+    pub received: Option<Resume>,
     /// Up to where the kernel is.
-    pub(crate) installed: Option<Resume>,
+    pub installed: Option<Resume>,
     /// Since when there is something that the kernel has not.
-    pub(crate) behind_since: Option<Instant>,
+    pub behind_since: Option<Instant>,
 }
 
 impl LinkState {
     /// The lease, if it runs.
-    pub(crate) fn lease(&self, now: Instant) -> Option<Tenure> {
+    pub fn lease(&self, now: Instant) -> Option<Tenure> {
         self.tenure.filter(|tenure| tenure.runs(now))
     }
 
     /// A session begins, by this client, or has ended.
-    pub(crate) fn note_session(&mut self, client: Option<FleetClient<Channel>>) {
+    pub fn note_session(&mut self, client: Option<FleetClient<Channel>>) {
         self.client = client;
         self.caught_up = false;
     }
 
     /// The replica is complete up to `position` since now.
-    pub(crate) fn note_received(&mut self, position: Resume, now: Instant) {
+    pub fn note_received(&mut self, position: Resume, now: Instant) {
         self.received = Some(position);
         self.caught_up = true;
         // A session that resumes brings the position again that it resumes from.
@@ -50,7 +50,7 @@ impl LinkState {
     }
 
     /// The kernel has what had been received when `installed` was begun.
-    pub(crate) fn note_installed(&mut self, installed: &Installed) {
+    pub fn note_installed(&mut self, installed: &Installed) {
         self.installed = Some(installed.position);
         self.behind_since = match self.behind_since {
             Some(since) if self.received != self.installed => Some(since.max(installed.began)),
@@ -61,26 +61,27 @@ impl LinkState {
 
 /// What the kernel's thread says.
 #[derive(Clone, Debug)]
-pub(crate) struct Installed {
+pub struct Installed {
     /// Everything up to here is in the kernel, but for the failures.
-    pub(crate) position: Resume,
+    pub position: Resume,
     /// When it read the replica for that.
-    pub(crate) began: Instant,
+    pub began: Instant,
     /// What stands between the records and the kernel.
-    pub(crate) failures: Vec<Failure>,
+    pub failures: Vec<Failure>,
 }
 
 /// The replica, written by the link and read by everybody.
 #[derive(Clone, Default)]
-pub(crate) struct SharedReplica(Arc<RwLock<Replica>>);
+pub struct SharedReplica(Arc<RwLock<Replica>>);
 
 impl SharedReplica {
     /// Not to be held across an await.
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Replica> {
+    pub fn read(&self) -> RwLockReadGuard<'_, Replica> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Replica> {
+    /// Not to be held across an await.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Replica> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

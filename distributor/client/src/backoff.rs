@@ -9,24 +9,26 @@ const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// Doubles the pause with every failure.
-pub(crate) struct Backoff {
+#[derive(Debug)]
+pub struct Backoff {
     ceiling: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new() -> Self {
+    /// Starts short.
+    pub fn new() -> Self {
         Self { ceiling: SHORTEST }
     }
 
     /// The next pause: between half of the present length and all of it.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub fn next(&mut self) -> Duration {
         let pause = self.ceiling / 2 + self.ceiling.mul_f64(random_fraction() / 2.0);
         self.ceiling = (self.ceiling * 2).min(LONGEST);
         pause
     }
 
     /// The pause after something that ended again: it starts short if that had lasted for a while.
-    pub(crate) fn after(&mut self, lasted: Duration) -> Duration {
+    pub fn after(&mut self, lasted: Duration) -> Duration {
         if lasted > LONGEST {
             self.ceiling = SHORTEST;
         }

@@ -9,16 +9,16 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// Read and written by the owner only: private keys.
-pub(crate) const PRIVATE: u32 = 0o600;
+pub const PRIVATE: u32 = 0o600;
 /// Readable by everyone: certificates.
-pub(crate) const PUBLIC: u32 = 0o644;
+pub const PUBLIC: u32 = 0o644;
 
 /// What a secret file must not allow: a group may read it, since daemons of several users may share one.
 const EXPOSED: u32 = 0o027;
 
 /// A file is of no use.
 #[derive(Debug, Error)]
-pub(crate) enum FileError {
+pub enum FileError {
     /// It could not be read or written.
     #[error("{}: {doing}: {source}", path.display())]
     System {
@@ -60,7 +60,7 @@ impl FileError {
 }
 
 /// Creates `path` with `mode` and writes `contents` to the disk; a file that exists is never overwritten.
-pub(crate) fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
+pub fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), FileError> {
     let write = || {
         let mut file = OpenOptions::new()
             .write(true)
@@ -74,7 +74,7 @@ pub(crate) fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), F
 }
 
 /// Makes sure that [`write_new`] will not find a file there.
-pub(crate) fn check_new(path: &Path) -> Result<(), FileError> {
+pub fn check_new(path: &Path) -> Result<(), FileError> {
     match path.symlink_metadata() {
         Ok(_) => Err(FileError::Exists(path.to_owned())),
         Err(_) => Ok(()),
@@ -82,23 +82,23 @@ pub(crate) fn check_new(path: &Path) -> Result<(), FileError> {
 }
 
 /// Creates a directory and those above it; a new one is the owner's only.
-pub(crate) fn create_dir(path: &Path) -> Result<(), FileError> {
+pub fn create_dir(path: &Path) -> Result<(), FileError> {
     let create = || DirBuilder::new().recursive(true).mode(0o700).create(path);
     create().map_err(|source| FileError::new(path, "cannot create the directory", source))
 }
 
 /// The whole file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|source| FileError::new(path, "cannot read", source))
 }
 
 /// The whole file as text.
-pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
+pub fn read_text(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(|source| FileError::new(path, "cannot read", source))
 }
 
 /// The whole file, which holds a secret and must not be open to others.
-pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, FileError> {
+pub fn read_secret(path: &Path) -> Result<Zeroizing<String>, FileError> {
     let mut text = Zeroizing::new(String::new());
     open_secret(path)?
         .read_to_string(&mut text)
@@ -107,7 +107,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, FileError> {
 }
 
 /// Opens a file that must not be open to others; for what somebody else is going to read, a check.
-pub(crate) fn open_secret(path: &Path) -> Result<File, FileError> {
+pub fn open_secret(path: &Path) -> Result<File, FileError> {
     let open = || {
         let file = File::open(path)?;
         let mode = file.metadata()?.mode() & 0o7777;
