@@ -45,8 +45,8 @@ impl<'a> ChildRequest<'a> {
         Ok(Self { proposals, selectors })
     }
 
-    /// The same for IKE_AUTH, whose initiator may leave all three payloads out: "the exchange is a childless one"
-    /// (RFC 6023 section 3).
+    /// The same for IKE_AUTH, whose initiator may leave all three payloads out to have no child SA yet
+    /// (RFC 6023 section 5).
     pub(crate) fn read_if_any(payloads: &'a [Payload<'a>]) -> Result<Option<Self>, WireError> {
         let asks =
             |payload: &Payload<'_>| matches!(payload, Payload::Sa(_) | Payload::TsI(_) | Payload::TsR(_));

@@ -114,7 +114,8 @@ impl Rival {
     }
 }
 
-/// "Octet-by-octet comparison. If you reach the end of one nonce, that nonce is the lower one" (RFC 7296 section 2.8.1).
+/// "An octet-by-octet comparison [...] If you reach the end of one nonce, that nonce is the lower one" (RFC 7296 section
+/// 2.8.1).
 pub(crate) fn lowest(ni: &[u8], nr: &[u8]) -> Vec<u8> {
     ni.min(nr).to_vec()
 }

@@ -51,7 +51,7 @@ fn numbered(
     choices.zip(1..).map(proposal).collect()
 }
 
-/// What the peer has taken of our offer, by its answer: one proposal, with "a single transform of each type" that ours has
+/// What the peer has taken of our offer, by its answer: one proposal, with "exactly one transform of each type" that ours has
 /// (RFC 7296 section 2.7).
 pub(crate) fn taken<'p, 'a>(offer: &[Proposal<'_>], answer: &'p [Proposal<'a>]) -> Option<&'p Proposal<'a>> {
     let [answer] = answer else {

@@ -54,8 +54,8 @@ pub(crate) struct PeerChain<'a> {
 }
 
 impl<'a> PeerChain<'a> {
-    /// "The first certificate provided MUST contain the public key used to verify the AUTH payload. The other certificates
-    /// may be sent in any order" (RFC 7296 section 3.6). Those of another encoding are passed over.
+    /// "The first certificate MUST contain the public key associated with the private key used to sign the AUTH payload.
+    /// The other certificates may be sent in any order" (RFC 7296 section 3.6). Those of another encoding are passed over.
     pub(crate) fn read(payloads: &[Certificate<'a>]) -> Result<Self, CertificateFault> {
         let sent = payloads
             .iter()

@@ -262,7 +262,8 @@ mod tests {
         }
     }
 
-    /// "The sender MAY choose any value" and any length (RFC 7296 section 3.14).
+    /// "Padding MAY contain any value chosen by the sender", and "the recipient MUST accept any length" (RFC 7296 section
+    /// 3.14).
     #[test]
     fn the_peers_padding_is_removed() {
         for (cipher, padded) in [

@@ -31,7 +31,7 @@ impl Established {
                 self.state.children.prolong_standby();
                 Ok(Fate::Stays)
             }
-            // "An endpoint MUST wait for a response to each of its messages before sending a subsequent message" (RFC
+            // "An IKE endpoint MUST wait for a response to each of its messages before sending a subsequent message" (RFC
             // 7296 section 2.3).
             Arrival::New if holds_reply || matches!(self.phase, Phase::Left { .. }) => {
                 Ok(self.discard(arrived, Dropped::Unexpected, cx.out))
@@ -43,8 +43,8 @@ impl Established {
                 _ => Ok(self.discard(arrived, Dropped::Unexpected, cx.out)),
             },
             Arrival::Outside if let Some(number) = self.repeated_fragment(arrived) => {
-                // "That event MUST only trigger a retransmission of the response message if the Fragment Number field in the
-                // received fragment is set to 1; otherwise, it MUST be ignored" (RFC 7383 section 2.6.1).
+                // "That event MUST only trigger a retransmission of the response message (fragmented or not) if the Fragment
+                // Number field in the received fragment is set to 1; otherwise, it MUST be ignored" (RFC 7383 section 2.6.1).
                 if !holds_reply && self.state.channel.is_authentic(arrived) {
                     self.state.children.prolong_standby();
                     if number == 1 {

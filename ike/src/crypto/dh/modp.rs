@@ -60,8 +60,8 @@ impl PrivateKey {
         }
     }
 
-    /// The secret is as long as the modulus (RFC 7296 section 2.14). "The recipient MUST verify that 1 < r < p-1"
-    /// (RFC 6989 section 2.1); with these primes, whose half is prime too, that is all.
+    /// The secret is as long as the modulus (RFC 7296 section 2.14). A public value r has to satisfy
+    /// 1 < r < p-1 (RFC 6989 section 2.1); with these primes, whose half is prime too, that is all.
     fn agree_in<M, const LIMBS: usize>(&self, peer_public: &[u8]) -> Result<Secret, DhError>
     where
         M: ConstMontyParams<LIMBS>,

@@ -234,7 +234,7 @@ fn a_peer_without_nat_is_not_asked_elsewhere() {
     assert_eq!(fleet.drain(), []);
 }
 
-/// "Keepalives", a single octet of 0xff, say nothing that we need to know (RFC 3948 section 2.3).
+/// "A one-octet-long payload with the value 0xFF" says nothing that we need to know (RFC 3948 section 2.3).
 #[test]
 fn keep_alives_are_nothing_to_talk_about() {
     let (mut fleet, initiator, _) = behind_nat();

@@ -293,7 +293,7 @@ fn rekeying(end: usize) -> Pair {
     pair
 }
 
-/// RFC 7296 section 2.25: "If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or
+/// RFC 7296 section 2.25.1: "If a peer receives a request to rekey the IKE SA, and it is currently creating, rekeying, or
 /// closing a Child SA of that IKE SA, it SHOULD reply with TEMPORARY_FAILURE", and the other way round.
 #[test]
 fn the_ike_sa_and_a_child_sa_are_rekeyed_at_once() {
