@@ -61,6 +61,18 @@ enum Task {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Checks quotes of RFCs, the tests that docs/requirements.md names, documents and words.
+    Requirements {
+        /// A folder with RFCs (rfc7296.txt): compares docs/requirements/ with them.
+        #[arg(long)]
+        rfc: Option<PathBuf>,
+        /// Writes what new quotes need into docs/requirements/.
+        #[arg(long, requires = "rfc")]
+        write: bool,
+        /// Sections, like 7296:2.8: shows their sentences with MUST or SHOULD that nothing quotes.
+        #[arg(requires = "rfc")]
+        sections: Vec<String>,
+    },
     /// What runs inside the machine.
     #[command(subcommand, hide = true)]
     Guest(Inside),
@@ -90,6 +102,7 @@ fn main() -> ExitCode {
         Task::Test => Ok(i32::from(!host::suite::run())),
         Task::Fuzz { minutes } => Ok(i32::from(!host::suite::fuzz(MINUTE * minutes))),
         Task::Bench { json } => host::bench::run(json.as_deref()).map(|()| 0),
+        Task::Requirements { rfc, write, sections } => requirements(rfc.as_deref(), write, &sections),
         Task::Guest(Inside::Boot) => guest::boot::boot().map(|()| 0),
         Task::Guest(Inside::Scenario { name }) => guest::runner::run_here(&name).map(|()| 0),
     };
@@ -113,6 +126,16 @@ fn run(with: &[PathBuf], dir: Option<PathBuf>, program: &Path, arguments: &[Stri
         .collect();
     let dir = dir.unwrap_or_else(|| host::lab_dir().join("run"));
     host::lab::run(&dir, &files, arguments, RUN_LIMIT, |text| println!("{text}"))
+}
+
+fn requirements(rfc: Option<&Path>, write: bool, sections: &[String]) -> Result<i32> {
+    let findings = match rfc {
+        Some(texts) => host::requirements::compare(texts, write, sections)?,
+        None => host::requirements::check()?,
+    };
+    let lines = findings.said.iter().chain(&findings.faults);
+    lines.for_each(|line| println!("{line}"));
+    Ok(i32::from(!findings.faults.is_empty()))
 }
 
 fn lab(product: Option<PathBuf>, names: Vec<String>) -> Result<i32> {

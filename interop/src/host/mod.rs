@@ -7,6 +7,7 @@ pub mod demo;
 pub mod image;
 pub mod initramfs;
 pub mod lab;
+pub mod requirements;
 pub mod show;
 pub mod suite;
 pub mod vm;

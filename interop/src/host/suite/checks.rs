@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::step::{Outcome, Steps};
 use crate::host::build::cargo;
 use crate::host::command::attempt;
+use crate::host::requirements;
 
 /// For a check that compiles everything.
 const COMPILING: Duration = Duration::from_secs(15 * 60);
@@ -36,10 +37,21 @@ pub(super) fn all(steps: &mut Steps) {
             cargo().args(scope).env("RUSTDOCFLAGS", "--deny warnings"),
         )
     });
+    steps.take("requirements, documents, words", requirements);
     steps.take("dependencies: bans, licences, sources", || {
         check(READING, deny().args(["check", "bans", "licenses", "sources"]))
     });
     steps.take("dependencies: advisories", advisories);
+}
+
+/// Quotes of RFCs, the tests of each rule, and what documents say of the project.
+fn requirements() -> Result<Outcome> {
+    let faults = requirements::check()?.faults;
+    Ok(if faults.is_empty() {
+        Outcome::passed()
+    } else {
+        Outcome::failed(faults.join("\n"))
+    })
 }
 
 /// The database of advisories comes from the network, which not every machine that tests may reach.
