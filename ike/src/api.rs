@@ -1,5 +1,8 @@
 //! The words the responder and its caller exchange.
 
+pub(crate) mod events;
+pub(crate) mod refusals;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,67 +15,31 @@
 
 #![forbid(unsafe_code)]
 
-mod additional;
 mod api;
-mod arrived;
-mod auth;
 mod certificate;
-mod channel;
-mod child;
-mod children;
-mod configuration;
-mod context;
-mod cookie;
-mod create_child;
 mod crypto;
-mod established;
-mod events;
-mod exchange;
-#[cfg(any(test, fuzzing))]
-mod exercise;
-mod follow_up;
-#[cfg(test)]
-mod found;
-mod fragments;
-mod half_open;
-mod hashes;
-mod informational;
-mod init;
-mod intermediate;
-mod mobike;
-mod narrow;
-mod nat;
-mod offer;
-mod outbox;
-mod qcd;
-mod redirect;
-mod refusals;
-mod requests;
+mod fleet;
+mod handshake;
+mod ike_sa;
+mod message;
+mod negotiation;
 mod responder;
-mod select;
-mod snapshot;
-mod spi;
 #[cfg(any(test, fuzzing, feature = "testkit"))]
 pub mod testkit;
-mod timers;
-mod tunnels;
-mod udp;
-mod weak;
-mod window;
 mod wire;
 
+pub use api::events::{Dropped, Ending, Event, Side, What};
+pub use api::refusals::{AuthRefusal, ChildRefusal, InitRefusal, NoChild};
 pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{DhError, DhGroup, DhKeyPair, IkePolicy, IkeSuite, Kem, Prf};
-pub use events::{Dropped, Ending, Event, Side, What};
+pub use fleet::spi::{Route, route};
+pub use ike_sa::state::RestoreError;
 pub use ike_types::{
     Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, Secret, Slot, TrafficSelector, Transmit,
 };
-pub use refusals::{AuthRefusal, ChildRefusal, InitRefusal, NoChild};
+pub use negotiation::weak::Weak;
 pub use responder::Responder;
-pub use snapshot::RestoreError;
-pub use spi::{Route, route};
-pub use weak::Weak;
 
 /// The entry points of the fuzz targets in `ike/fuzz`.
 #[cfg(fuzzing)]
@@ -87,6 +51,6 @@ pub mod fuzzing {
 
     /// Plays a script of datagrams, time and news of the fleet, with a peer that has the keys of its IKE SA.
     pub fn exchange(script: &[u8]) {
-        crate::exercise::exercise(script);
+        crate::testkit::exercise::exercise(script);
     }
 }

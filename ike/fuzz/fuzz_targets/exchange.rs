@@ -1,4 +1,4 @@
-//! Scripts of a peer that has keys, against a whole responder; the same checks as `ike/src/exercise.rs`.
+//! Scripts of a peer that has keys, against a whole responder; the same checks as `ike/src/testkit/exercise.rs`.
 
 #![no_main]
 

@@ -12,24 +12,24 @@ const IV_LEN: usize = 8;
 /// Octets of the salt, the end of the keying material (RFC 5282 section 7.1, RFC 7634 section 3).
 const SALT_LEN: usize = 4;
 
-pub(super) struct AeadKey {
+pub(crate) struct AeadKey {
     key: LessSafeKey,
     salt: [u8; SALT_LEN],
 }
 
 impl AeadKey {
     /// `None` unless `secret` has the octets of key and salt.
-    pub(super) fn aes_128_gcm(secret: &[u8]) -> Option<Self> {
+    pub(crate) fn aes_128_gcm(secret: &[u8]) -> Option<Self> {
         Self::new(&AES_128_GCM, secret)
     }
 
     /// As [`Self::aes_128_gcm`].
-    pub(super) fn aes_256_gcm(secret: &[u8]) -> Option<Self> {
+    pub(crate) fn aes_256_gcm(secret: &[u8]) -> Option<Self> {
         Self::new(&AES_256_GCM, secret)
     }
 
     /// As [`Self::aes_128_gcm`].
-    pub(super) fn chacha20_poly1305(secret: &[u8]) -> Option<Self> {
+    pub(crate) fn chacha20_poly1305(secret: &[u8]) -> Option<Self> {
         Self::new(&CHACHA20_POLY1305, secret)
     }
 

@@ -13,7 +13,7 @@ const BLOCK_LEN: usize = 16;
 
 type Block = Array<u8, aes::cipher::consts::U16>;
 
-pub(super) struct CbcKey {
+pub(crate) struct CbcKey {
     aes: Aes,
     hmac: PrfKey,
     icv_len: usize,
@@ -27,14 +27,14 @@ enum Aes {
 
 impl CbcKey {
     /// `None` unless `secret` has the octets of both keys, that of the HMAC last.
-    pub(super) fn aes_128(integrity: Integrity, secret: &[u8]) -> Option<Self> {
+    pub(crate) fn aes_128(integrity: Integrity, secret: &[u8]) -> Option<Self> {
         Self::new(integrity, secret, |key| {
             Aes128::new_from_slice(key).ok().map(Aes::Bits128)
         })
     }
 
     /// As [`Self::aes_128`].
-    pub(super) fn aes_256(integrity: Integrity, secret: &[u8]) -> Option<Self> {
+    pub(crate) fn aes_256(integrity: Integrity, secret: &[u8]) -> Option<Self> {
         Self::new(integrity, secret, |key| {
             Aes256::new_from_slice(key).ok().map(Aes::Bits256)
         })

@@ -11,19 +11,20 @@ mod prf;
 mod protection;
 mod seeded;
 mod signature;
-mod sk;
 mod suite;
 
 #[cfg(test)]
 pub(crate) use hex::unhex;
 
+pub(crate) use aead::AeadKey;
+pub(crate) use cbc::CbcKey;
 pub use dh::{DhError, DhGroup, DhKeyPair};
 pub(crate) use kem::Encapsulated;
 pub use kem::Kem;
 pub(crate) use keys::{ChildKeys, Fresh, IkeKeys, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;
+pub(crate) use protection::{OpenError, Protection};
 pub(crate) use seeded::{SEED_LEN, Seeded};
 pub(crate) use signature::{Algorithm, KeyKind, PublicKey, Sha2, Signer, hash_of_curve};
-pub(crate) use sk::SkKey;
 pub use suite::{IkePolicy, IkeSuite};

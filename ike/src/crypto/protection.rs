@@ -6,7 +6,7 @@
 pub(crate) struct OpenError;
 
 /// A cipher's share in the layout: an IV, whole blocks of ciphertext, and an integrity check.
-pub(super) trait Protection {
+pub(crate) trait Protection {
     /// Appends the IV that belongs to `number`, which must not come twice with one key.
     fn push_iv(&self, number: u64, message: &mut Vec<u8>);
 

@@ -5,16 +5,16 @@ use std::time::Instant;
 use ike_types::Source;
 
 use super::{Awaited, Responder};
-use crate::additional::{Additional, MESSAGE_ID};
-use crate::arrived::Arrived;
-use crate::auth::{self, Accepted, Attempt, Judged};
-use crate::channel::Exhausted;
-use crate::cookie::Claim;
-use crate::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
-use crate::init::{self, Failure, InitPayloads, Initiated};
-use crate::intermediate::IntermediateError;
-use crate::spi::issue_esp_spi;
-use crate::window::Answered;
+use crate::fleet::spi::issue_esp_spi;
+use crate::handshake::cookie::Claim;
+use crate::handshake::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
+use crate::handshake::ike_auth::{self, Accepted, Attempt, Judged};
+use crate::handshake::ike_intermediate::IntermediateError;
+use crate::handshake::ike_sa_init::{self, Failure, InitPayloads, Initiated};
+use crate::message::channel::Exhausted;
+use crate::message::inbound::Arrived;
+use crate::message::window::Answered;
+use crate::negotiation::additional_ke::{Additional, MESSAGE_ID};
 use crate::wire::{ExchangeType, Header, Message, NotifyType};
 use crate::{
     AuthRefusal, Change, CommitId, CommitOutcome, Dropped, IkeSpis, InitRefusal, Kem, NoChild, Path, What,
@@ -48,7 +48,7 @@ impl Responder {
             Err(Failure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
             Err(Failure::Unproven(cookie)) => {
                 // No longer than any request that has SA, KE and nonce: of no use to reflect.
-                let answer = init::notification(&header, NotifyType::COOKIE, &cookie);
+                let answer = ike_sa_init::notification(&header, NotifyType::COOKIE, &cookie);
                 self.out.send(path, &answer);
                 self.out.report(path, Some(header.spis), None, What::CookieAsked);
             }
@@ -143,7 +143,8 @@ impl Responder {
 
     fn send_refusal(&mut self, path: Path, header: &Header, refusal: InitRefusal) {
         let (kind, data) = refusal.notification();
-        self.out.send(path, &init::notification(header, kind, &data));
+        self.out
+            .send(path, &ike_sa_init::notification(header, kind, &data));
         self.out.report(path, Some(header.spis), None, refusal);
     }
 
@@ -218,7 +219,8 @@ impl Responder {
             // Not with the first IVs of the keys.
             Err(IntermediateError::Exhausted) => return,
         };
-        let Ok(reply) = auth::seal_refusal(&mut channel, (ExchangeType::IkeIntermediate, MESSAGE_ID), &error)
+        let Ok(reply) =
+            ike_auth::seal_refusal(&mut channel, (ExchangeType::IkeIntermediate, MESSAGE_ID), &error)
         else {
             return;
         };
@@ -338,7 +340,8 @@ impl Responder {
                 self.awaited.remove(&commit);
                 let mut sa = accepted.established;
                 let auth = (ExchangeType::IkeAuth, sa.state.window.last_id());
-                let Ok(error) = auth::seal_refusal(&mut sa.state.channel, auth, &AuthRefusal::Fleet) else {
+                let Ok(error) = ike_auth::seal_refusal(&mut sa.state.channel, auth, &AuthRefusal::Fleet)
+                else {
                     return;
                 };
                 self.out.send(sa.state.path, &error);

@@ -4,30 +4,32 @@ mod budget;
 mod handshake;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod unknown;
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::arrived::Arrived;
-use crate::channel::Role;
-use crate::context::Context;
-use crate::cookie::Cookies;
-use crate::established::{Established, Fate};
-use crate::half_open::HalfOpens;
-use crate::outbox::Outbox;
-use crate::qcd::Tokens;
-use crate::snapshot::State;
-use crate::spi::SpiMask;
-use crate::timers::Timers;
-use crate::tunnels::Tunnels;
+use crate::fleet::qcd::Tokens;
+use crate::fleet::spi::SpiMask;
+use crate::fleet::tunnels::Tunnels;
+use crate::handshake::cookie::Cookies;
+use crate::handshake::half_open::HalfOpens;
+use crate::ike_sa::context::Context;
+use crate::ike_sa::state::State;
+use crate::ike_sa::{Established, Fate};
+use crate::message::channel::Role;
+use crate::message::inbound::Arrived;
+use crate::message::outbox::Outbox;
+use crate::message::udp;
 use crate::wire::{Header, Message, WireError};
 use crate::{
     Commit, CommitId, CommitOutcome, Config, Dropped, Event, Host, IkeSpis, Path, RestoreError, Secret,
-    Transmit, Tunnel, What, udp,
+    Transmit, Tunnel, What,
 };
 use budget::ErrorBudget;
+use timers::Timers;
 
 /// Octets of the key that stands in for that of an unknown peer.
 const DECOY_LEN: usize = 32;

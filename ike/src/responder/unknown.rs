@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Responder;
-use crate::qcd::{self, Token};
+use crate::fleet::qcd::{self, Token};
 use crate::wire::{self, ExchangeType, Head, Header, Message, Notify, NotifyType, Payload};
 use crate::{Dropped, IkeSpis, Path, What};
 

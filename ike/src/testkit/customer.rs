@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use crate::offer::{additional_key_exchange, esp_transforms, ike_transforms};
+use crate::negotiation::proposals::{additional_key_exchange, esp_transforms, ike_transforms};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
 use crate::{
     Certificates, Cipher, Credentials, DhGroup, EspSuite, Identity, IkeSuite, Kem, Path, Ppk, Prf, Secret,

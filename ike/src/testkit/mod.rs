@@ -3,7 +3,11 @@
 //! Not for use outside of tests: its random numbers are anything but random.
 
 mod customer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod exercise;
 mod fleet;
+#[cfg(test)]
+mod found;
 mod host;
 mod initiator;
 mod session;

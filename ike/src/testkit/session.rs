@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::crypto::{IkeKeys, SkKey};
+use crate::crypto::IkeKeys;
+use crate::message::sk::SkKey;
 use crate::wire::{
     self, Encrypted, ExchangeType, Flags, Head, Message, Payload, PayloadType, WireError, decode_payloads,
 };

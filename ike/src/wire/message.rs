@@ -44,7 +44,7 @@ pub(crate) fn split(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A cleartext message. One that is protected comes from `crypto::SkKey::seal`.
+/// A cleartext message. One that is protected comes from `message::sk::SkKey::seal`.
 pub(crate) fn encode(head: &Head, payloads: &[Payload<'_>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     head.encode(chain::first_of(payloads), &mut out);

@@ -1,35 +1,14 @@
 //! The responder against the testkit's customers, on virtual time.
 
-mod certificates;
-mod childless;
-mod commits;
-mod configuration;
-mod crash;
-mod create_child;
-mod customer_rekeys;
-mod flood;
-mod follow_up;
+mod create_child_sa;
 mod fragments;
-mod handshake;
 mod hostile;
-mod informational;
+mod ike_sa;
+mod initial_exchanges;
 mod installed;
-mod interleavings;
-mod intermediate;
-mod liveness;
-mod mobike;
-mod nat;
-mod pace;
 mod pair;
 mod pki;
-mod ppk;
-mod redirect;
-mod refusals;
-mod rekey_child;
-mod rekey_ike;
-mod removal;
-mod restore;
-mod retransmission;
+mod takeover;
 
 use std::time::Duration;
 

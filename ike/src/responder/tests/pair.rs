@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::installed::Installed;
 use super::*;
+use crate::responder::tests::installed::Installed;
 use crate::testkit::{TestHost, TestRandom, UNIX_TIME};
 use crate::wire::{ExchangeType, PayloadType};
 use crate::{CommitId, CommitOutcome, IkeSpis, Kem, Limits, Tunnel};

@@ -1,14 +1,14 @@
 //! IKE_AUTH.
 
 use super::{Initiator, Status, Violation, first_error};
-use crate::additional::MESSAGE_ID;
-use crate::auth::{sign, verify};
 use crate::certificate::PeerChain;
 use crate::crypto::{Algorithm, ChildKeys, Fresh, IkeKeys, PublicKey, Sha2, SignedOctets};
-use crate::offer::esp_transforms;
-use crate::qcd;
+use crate::fleet::qcd;
+use crate::handshake::ike_auth::{sign, verify};
+use crate::message::udp::NAT_T_PORT;
+use crate::negotiation::additional_ke::MESSAGE_ID;
+use crate::negotiation::proposals::esp_transforms;
 use crate::testkit::UNIX_TIME;
-use crate::udp::NAT_T_PORT;
 use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload, Proposal};
 use crate::{ChildSa, EspSuite, Ppk, Transmit};
 

@@ -1,13 +1,13 @@
 //! From the small initiator to a peer that can do all that we can: a responder goes on with its IKE SA.
 
 use super::Initiator;
-use crate::channel::{Channel, Role};
-use crate::children::{Child, Children, Phase};
-use crate::fragments::longest_message;
-use crate::nat::{Nat, Outer};
-use crate::snapshot::State;
+use crate::ike_sa::child_sas::{Child, Children, Phase};
+use crate::ike_sa::state::State;
+use crate::message::channel::{Channel, Role};
+use crate::message::fragments::longest_message;
+use crate::message::window::Window;
+use crate::negotiation::nat::{Nat, Outer};
 use crate::testkit::UNIX_TIME;
-use crate::window::Window;
 use crate::{IkeSpis, Secret};
 
 impl Initiator {

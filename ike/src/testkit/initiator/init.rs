@@ -3,16 +3,17 @@
 use super::intermediate::Asked;
 use super::{Initiator, Status, Violation, first_error};
 use crate::crypto::{DhKeyPair, IkeKeys, nat_detection_hash};
-use crate::hashes::Hashes;
-use crate::init::InitPayloads;
+use crate::handshake::ike_sa_init::InitPayloads;
+use crate::message::udp::NAT_T_PORT;
+use crate::negotiation::hashes::Hashes;
+use crate::negotiation::redirect;
 use crate::testkit::customer::Customer;
 use crate::testkit::host::TestRandom;
 use crate::testkit::session::Session;
-use crate::udp::NAT_T_PORT;
 use crate::wire::{
     self, ExchangeType, Flags, Head, KeyExchange, Message, Notify, NotifyType, Payload, Proposal,
 };
-use crate::{Gateway, IkeSpis, IkeSuite, Kem, Transmit, redirect};
+use crate::{Gateway, IkeSpis, IkeSuite, Kem, Transmit};
 
 /// What IKE_SA_INIT leaves for IKE_AUTH.
 pub(super) struct Init {

@@ -2,9 +2,9 @@
 
 use super::{Initiator, Status, Violation, first_error};
 use crate::Secret;
-use crate::additional::{MESSAGE_ID, public_value};
 use crate::crypto::Kem;
-use crate::intermediate::{Part, int_auth, next_keys};
+use crate::handshake::ike_intermediate::{Part, int_auth, next_keys};
+use crate::negotiation::additional_ke::{MESSAGE_ID, public_value};
 use crate::testkit::session::Opened;
 use crate::wire::{ExchangeType, Flags, Head, KeyExchange, Payload};
 use crate::{IkeSpis, Transmit};

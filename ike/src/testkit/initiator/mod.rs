@@ -16,7 +16,7 @@ use self::init::Init;
 use super::customer::Customer;
 use super::host::TestRandom;
 use super::session::Session;
-use crate::udp;
+use crate::message::udp;
 use crate::wire::{Delete, ExchangeType, Header, Message, Notify, Payload, Protocol};
 use crate::{ChildSa, IkeSpis, IkeSuite, Path, Secret, Transmit};
 

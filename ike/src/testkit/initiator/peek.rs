@@ -1,7 +1,7 @@
 //! What only the responder's own tests look at, or would do.
 
 use super::Initiator;
-use crate::udp;
+use crate::message::udp;
 use crate::wire::{self, Head, Header, Payload};
 use crate::{Prf, Secret, Transmit};
 

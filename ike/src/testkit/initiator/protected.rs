@@ -2,7 +2,7 @@
 
 use super::{Initiator, Status, Violation};
 use crate::Transmit;
-use crate::qcd;
+use crate::fleet::qcd;
 use crate::wire::{Delete, ExchangeType, Message, NotifyType, Payload, Protocol};
 
 impl Initiator {

@@ -1,8 +1,8 @@
 //! What fuzzing does, and tests: messages that are authentic and need not make sense, and looks inside.
 
 use super::Initiator;
+use crate::message::udp;
 use crate::testkit::session::Opened;
-use crate::udp;
 use crate::wire::{
     ExchangeType, Fragment, Header, Message, Notify, NotifyType, Payload, Transform, TransformType,
 };

@@ -1,9 +1,9 @@
 //! CREATE_CHILD_SA: an SA in the place of the one there is, which is deleted then (RFC 7296 section 1.3).
 
 use super::{Initiator, Status, Violation, first_error};
-use crate::create_child::CreateChild;
 use crate::crypto::{ChildKeys, DhKeyPair, Fresh, IkeKeys};
-use crate::offer::{ike_offer, key_exchange};
+use crate::negotiation::create_child_sa::CreateChild;
+use crate::negotiation::proposals::{ike_offer, key_exchange};
 use crate::testkit::session::Session;
 use crate::wire::{Delete, ExchangeType, KeyExchange, Notify, NotifyType, Payload, Proposal, Protocol};
 use crate::{ChildSa, DhGroup, IkeSpis, Transmit};

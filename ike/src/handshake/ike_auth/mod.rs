@@ -1,0 +1,350 @@
+//! IKE_AUTH (RFC 7296 sections 1.2 and 2.15).
+
+mod ppk;
+mod reply;
+mod request;
+mod signature;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::certificate::{Certificates, PeerChain};
+use crate::crypto::{Algorithm, Fresh, PublicKey};
+use crate::fleet::qcd::Token;
+use crate::fleet::tunnels::Tunnels;
+use crate::handshake::ike_sa_init::Initiated;
+use crate::ike_sa::Established;
+use crate::ike_sa::child_sas::{Child, Children, Phase};
+use crate::ike_sa::state::State;
+use crate::message::channel::{Channel, Exhausted, Opened};
+use crate::message::inbound::Arrived;
+use crate::message::window::{Answered, Window};
+use crate::negotiation::child_sa::Agreed;
+use crate::negotiation::mobike::Addresses;
+use crate::negotiation::nat::Outer;
+use crate::wire::{Auth, ExchangeType, IdPayload, NotifyType, Payload};
+use crate::{
+    AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, NoChild, Secret, Side, Tunnel,
+};
+use ppk::Terms;
+pub(crate) use reply::seal_refusal;
+use reply::{Proof, Reply};
+use request::AuthRequest;
+#[cfg(any(test, fuzzing, feature = "testkit"))]
+pub(crate) use signature::{sign, verify};
+
+/// An authentic IKE_AUTH request and what it is judged by.
+pub(crate) struct Attempt<'a> {
+    pub(crate) arrived: Arrived<'a>,
+    pub(crate) initiated: &'a Initiated,
+    pub(crate) tunnels: &'a Tunnels,
+    /// Checked in place of the key of an unknown peer.
+    pub(crate) decoy: &'a Secret,
+    /// The time since 1970.
+    pub(crate) unix_time: Duration,
+    /// For the peer; `None` without QUICK CRASH DETECTION.
+    pub(crate) token: Option<Token>,
+}
+
+/// How the attempt ends.
+pub(crate) enum Judged {
+    /// The reply is in the window, and waits for the changes.
+    Accepted(Box<Accepted>, Vec<Change>),
+    /// The error is to be sent, and to be repeated.
+    Refused(AuthRefusal, Answered),
+}
+
+/// An IKE SA in the making.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) established: Established,
+    /// The inbound SPI of its child SA, or why there is none.
+    pub(crate) child: Result<u32, NoChild>,
+    /// The gateway that has sent the peer here (RFC 5685 section 9.3).
+    pub(crate) redirected_from: Option<IpAddr>,
+    /// The tunnel has a PPK, and neither side insists on it: the peer does not use it.
+    pub(crate) misses_ppk: bool,
+}
+
+impl Attempt<'_> {
+    /// `issue_esp_spi` finds a free inbound SPI.
+    pub(crate) fn judge(
+        &self,
+        mut channel: Channel,
+        opened: &Opened,
+        issue_esp_spi: impl FnOnce() -> Option<u32>,
+    ) -> Result<Judged, Exhausted> {
+        let refusal = match opened.payloads() {
+            Ok(payloads) => match self.admit(&payloads) {
+                Ok((request, authenticated)) => {
+                    return self.accept(&request, &authenticated, channel, issue_esp_spi);
+                }
+                Err(refusal) => refusal,
+            },
+            Err(error) => error.into(),
+        };
+        let reply = seal_refusal(&mut channel, (ExchangeType::IkeAuth, self.message_id()), &refusal)?;
+        Ok(Judged::Refused(
+            refusal,
+            Answered::new(self.arrived.octets, reply),
+        ))
+    }
+
+    fn admit<'p>(
+        &self,
+        payloads: &'p [Payload<'p>],
+    ) -> Result<(AuthRequest<'p>, Authenticated<'_>), AuthRefusal> {
+        let request = AuthRequest::read(payloads)?;
+        let authenticated = self.authenticate(&request)?;
+        if request.mobike && Addresses::read(payloads).is_changed(self.arrived.path) {
+            return Err(AuthRefusal::UnexpectedNat);
+        }
+        Ok((request, authenticated))
+    }
+
+    fn authenticate(&self, request: &AuthRequest<'_>) -> Result<Authenticated<'_>, AuthRefusal> {
+        // A request for EAP has no AUTH payload (RFC 7296 section 2.16).
+        let auth = request.auth.ok_or(AuthRefusal::Eap)?;
+        let claimed = self.claimed(request);
+        let ours = claimed.as_ref().ok().and_then(|tunnel| tunnel.ppk.as_ref());
+        let decided = request.ppk.decide(self.initiated.uses_ppk, ours);
+        let ppk = decided.as_ref().ok().copied().flatten();
+        let terms = Terms::new(self.initiated, request.ppk, auth, ppk, self.decoy);
+        let decided = decided.map(|_| ());
+        let (tunnel, proof) = match auth.method {
+            Auth::SHARED_KEY => {
+                let claimed = claimed.and_then(|tunnel| decided.map(|()| tunnel));
+                self.by_psk(request, &terms, claimed)?
+            }
+            method if signature::is_by_signature(method) => {
+                // Names in certificates are no secret, so an unknown one may be refused sooner than another.
+                let tunnel = claimed?;
+                (tunnel, self.by_signature(request, &terms, tunnel, decided)?)
+            }
+            method => return Err(AuthRefusal::Method(method)),
+        };
+        Ok(Authenticated {
+            tunnel,
+            sk_d: terms.keys.sk_d.clone(),
+            uses_ppk: terms.uses_ppk,
+            proof,
+        })
+    }
+
+    /// An identity that is not known here costs the same as a known one with a wrong key, by a check against the decoy,
+    /// and is answered the same.
+    fn by_psk<'t>(
+        &self,
+        request: &AuthRequest<'_>,
+        terms: &Terms<'_>,
+        claimed: Result<&'t Tunnel, AuthRefusal>,
+    ) -> Result<(&'t Tunnel, Proof), AuthRefusal> {
+        let prf = self.initiated.suite.prf;
+        let psk = match claimed.as_ref().map(|tunnel| &tunnel.credentials) {
+            Ok(Credentials::Psk(psk)) => psk,
+            Ok(Credentials::Certificates(_)) | Err(_) => self.decoy,
+        };
+        let octets = self.initiated.initiator_octets(&terms.keys, request.id_i.body());
+        let is_right = octets.is_psk_auth(prf, psk, terms.auth.data);
+        let tunnel = claimed?;
+        if matches!(tunnel.credentials, Credentials::Certificates(_)) {
+            return Err(AuthRefusal::OtherMethod(terms.auth.method));
+        }
+        if !is_right {
+            return Err(AuthRefusal::WrongKey(tunnel.remote_id.clone()));
+        }
+        let id = IdPayload::from(&self.local_id(tunnel));
+        let octets = self.initiated.responder_octets(&terms.keys, id.body());
+        let data = octets.psk_auth(prf, psk);
+        Ok((tunnel, Proof::new(id, Auth::SHARED_KEY, data)))
+    }
+
+    /// What was `decided` about the PPK is told once the signature has been checked either way: who cannot sign does not learn by
+    /// the time that this takes which PPK_IDs are known here.
+    fn by_signature(
+        &self,
+        request: &AuthRequest<'_>,
+        terms: &Terms<'_>,
+        tunnel: &Tunnel,
+        decided: Result<(), AuthRefusal>,
+    ) -> Result<Proof, AuthRefusal> {
+        match &tunnel.credentials {
+            Credentials::Psk(_) => Err(AuthRefusal::OtherMethod(terms.auth.method)),
+            Credentials::Certificates(certificates) => {
+                let verified = self.verify_signature(request, terms, certificates);
+                decided?;
+                self.sign(tunnel, terms, certificates, verified?)
+            }
+        }
+    }
+
+    /// The algorithm by which the peer has signed, with a key that a certificate says is its own.
+    fn verify_signature(
+        &self,
+        request: &AuthRequest<'_>,
+        terms: &Terms<'_>,
+        certificates: &Certificates,
+    ) -> Result<Algorithm, AuthRefusal> {
+        let id_i = request
+            .id_i
+            .identity()
+            .ok_or(AuthRefusal::UnknownIdentity(None))?;
+        let from = self.arrived.path.peer.ip();
+        let spki =
+            PeerChain::read(&request.certificates)?.key_of(&id_i, from, certificates, self.unix_time)?;
+        let key = PublicKey::read(&spki).ok_or(CertificateFault::Key)?;
+        let octets = self.initiated.initiator_octets(&terms.keys, request.id_i.body());
+        let octets = octets.concat(self.initiated.suite.prf);
+        Ok(signature::verify(terms.auth, &key, &octets)?)
+    }
+
+    /// Our certificates are sent whether the peer asks for them or not (RFC 7296 section 3.6).
+    fn sign(
+        &self,
+        tunnel: &Tunnel,
+        terms: &Terms<'_>,
+        certificates: &Arc<Certificates>,
+        peers: Algorithm,
+    ) -> Result<Proof, AuthRefusal> {
+        let id = match self.local_id(tunnel) {
+            // Bit by bit what stands in the certificate (RFC 4945 section 3.1.5).
+            Identity::DistinguishedName(_) => IdPayload::from(&certificates.subject()),
+            id => IdPayload::from(&id),
+        };
+        let octets = self
+            .initiated
+            .responder_octets(&terms.keys, id.body())
+            .concat(self.initiated.suite.prf);
+        let hashes = self.initiated.hashes.as_ref();
+        let (method, data) = signature::sign(certificates.signer(), hashes, peers, &octets)?;
+        Ok(Proof {
+            certificates: Some(Arc::clone(certificates)),
+            ..Proof::new(id, method, data)
+        })
+    }
+
+    /// The tunnel that the identities in the request are those of.
+    fn claimed(&self, request: &AuthRequest<'_>) -> Result<&Tunnel, AuthRefusal> {
+        let id_i = request.id_i.identity();
+        let tunnel = id_i.as_ref().and_then(|id_i| self.tunnels.of_remote(id_i));
+        let tunnel = tunnel.ok_or(AuthRefusal::UnknownIdentity(id_i))?;
+        match request.id_r.map(IdPayload::identity) {
+            None => Ok(tunnel),
+            Some(Some(id_r)) if id_r.is_same(&self.local_id(tunnel)) => Ok(tunnel),
+            Some(id_r) => Err(AuthRefusal::NotOurIdentity(id_r)),
+        }
+    }
+
+    fn message_id(&self) -> u32 {
+        self.arrived.message.header.message_id
+    }
+
+    fn local_id(&self, tunnel: &Tunnel) -> Identity {
+        tunnel
+            .local_id
+            .clone()
+            .unwrap_or(Identity::Address(self.arrived.path.local.ip()))
+    }
+
+    /// Makes the IKE SA, its child SA and the reply.
+    fn accept(
+        &self,
+        request: &AuthRequest<'_>,
+        authenticated: &Authenticated<'_>,
+        mut channel: Channel,
+        issue_esp_spi: impl FnOnce() -> Option<u32>,
+    ) -> Result<Judged, Exhausted> {
+        let tunnel = authenticated.tunnel;
+        let agreed = self.first_child(request, tunnel, issue_esp_spi);
+        let statuses = [
+            (request.mobike, NotifyType::MOBIKE_SUPPORTED),
+            (authenticated.uses_ppk, NotifyType::PPK_IDENTITY),
+        ];
+        let statuses = statuses.into_iter().filter_map(|(is, kind)| is.then_some(kind));
+        let reply = Reply {
+            proof: &authenticated.proof,
+            token: self.token.as_ref(),
+            configuration: request.addresses.answer(&tunnel.addresses),
+            agreed: &agreed,
+            statuses: statuses.collect(),
+        };
+        let reply = reply.seal(&mut channel, self.message_id())?;
+
+        let mut state = State {
+            suite: self.initiated.suite,
+            sk_d: authenticated.sk_d.clone(),
+            channel,
+            tunnel: tunnel.name.clone(),
+            remote_id: tunnel.remote_id.clone(),
+            path: self.arrived.path,
+            nat: self.initiated.nat,
+            outer: Outer::new(self.arrived.path, self.initiated.nat),
+            mobike: request.mobike,
+            unchecked: false,
+            follows_redirects: self.initiated.redirects.followed,
+            follows_up: self.initiated.additional.is_done(),
+            peer_token: request.token.clone().filter(|_| self.token.is_some()),
+            window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
+            next_request: 0,
+            children: Children::default(),
+            made: self.unix_time.as_secs(),
+            exchange: None,
+            follow_up: None,
+            replaced: None,
+        };
+        let fresh = Fresh {
+            shared: None,
+            ni: &self.initiated.ni,
+            nr: &self.initiated.nr,
+            additional: None,
+        };
+        let fresh = (Side::Peer, &fresh);
+        let child = agreed.map(|(agreed, spi)| agreed.terms.to_sa(spi, &state.parent(), fresh, false));
+        if let Ok(child) = &child {
+            state.children.push(Child::new(child, Phase::Active, state.made));
+        }
+        let child_spi = child
+            .as_ref()
+            .map(|child| child.inbound_spi)
+            .map_err(NoChild::clone);
+        let mut changes = vec![Change::PutIke(state.record(request.initial_contact))];
+        changes.extend(child.map(|child| Change::PutChild(Box::new(child))));
+        let accepted = Accepted {
+            established: Established::new(state, self.arrived.now),
+            child: child_spi,
+            redirected_from: self.initiated.redirects.from,
+            misses_ppk: tunnel.ppk.is_some() && !authenticated.uses_ppk,
+        };
+        Ok(Judged::Accepted(Box::new(accepted), changes))
+    }
+
+    /// What is agreed on for the child SA that IKE_AUTH makes, and its inbound SPI. There is none for a peer that is to go
+    /// elsewhere (RFC 5685 section 6).
+    fn first_child<'r>(
+        &self,
+        request: &AuthRequest<'r>,
+        tunnel: &Tunnel,
+        issue_esp_spi: impl FnOnce() -> Option<u32>,
+    ) -> Result<(Agreed<'r>, u32), NoChild> {
+        if self.initiated.redirects.followed
+            && let Some(to) = tunnel.redirect_from(self.arrived.path.local.ip())
+        {
+            return Err(NoChild::Redirected(to.clone()));
+        }
+        let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
+        let agreed = wanted.agree(tunnel, &[], &[])?;
+        Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
+    }
+}
+
+/// Who the peer is, and what follows from it.
+struct Authenticated<'a> {
+    /// What it is entitled to.
+    tunnel: &'a Tunnel,
+    /// Of the IKE SA.
+    sk_d: Secret,
+    uses_ppk: bool,
+    /// Our own.
+    proof: Proof,
+}

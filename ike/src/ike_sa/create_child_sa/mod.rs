@@ -1,0 +1,16 @@
+//! CREATE_CHILD_SA and IKE_FOLLOWUP_KE of an established IKE SA, by either side: child SAs are made and rekeyed, and the IKE
+//! SA is (RFC 7296 section 1.3, RFC 9370 section 2.2.4).
+
+mod answer;
+mod answer_followup;
+mod complete;
+pub(crate) mod followup;
+mod initiate;
+mod initiate_followup;
+pub(crate) mod pending;
+mod refused;
+mod response;
+mod succession;
+
+pub(super) use answer_followup::PATIENCE as FOLLOW_UP_PATIENCE;
+pub(super) use initiate::release_spi;
