@@ -7,35 +7,19 @@
 
 #![forbid(unsafe_code)]
 
-mod accept;
-mod barrier;
-mod clash;
 mod config;
-mod core;
-mod draft;
-mod feed;
 mod fleet;
-mod lease;
-mod membership;
+mod grpc;
+mod log;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 #[path = "../tests/fleet/support/records.rs"]
 mod records;
-mod refusal;
-mod rivals;
 mod rules;
 mod server;
-mod service_edge;
-mod service_operator;
-mod session;
-mod state;
-mod store;
-mod tls;
-mod tunnels;
-mod writer;
 
 pub use config::{Config, CustomerLimits, Limits};
+pub use grpc::tls::TlsError;
+pub use log::store::StoreError;
 pub use server::{ServeError, Server};
-pub use store::StoreError;
-pub use tls::TlsError;

@@ -14,12 +14,12 @@ use proto::{Body, Change, Commit, Delta, IkeSa, InboundSpi, Key, Name, Record, R
 use tokio::sync::watch;
 
 use crate::config::CustomerLimits;
-use crate::draft::Draft;
-use crate::feed::Feed;
+use crate::grpc::feed::Feed;
+use crate::log::state::{Counters, State};
+use crate::log::transaction::Draft;
 use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
-use crate::state::{Counters, State};
-use crate::tunnels::{Replaces, Target};
-use crate::{membership, rules, tunnels};
+use crate::rules::operator::{Replaces, Target};
+use crate::rules::{self, membership};
 
 use steps::{Step, Wish, step};
 
@@ -93,10 +93,12 @@ impl World {
             }),
             Step::PutTunnel(id) => {
                 self.change(|draft| {
-                    tunnels::put(draft, sealed(tunnel(&format!("t{id}"), id)), Replaces::Any).is_ok()
+                    rules::operator::put(draft, sealed(tunnel(&format!("t{id}"), id)), Replaces::Any).is_ok()
                 });
             }
-            Step::RemoveTunnel(id) => self.change(|draft| tunnels::remove(draft, tunnel_name(id)).is_ok()),
+            Step::RemoveTunnel(id) => {
+                self.change(|draft| rules::operator::remove(draft, tunnel_name(id)).is_ok())
+            }
             Step::Commit { edge, changes } => self.commit(edge, changes),
             Step::Revoke(kind, number) => {
                 let target = match kind {
@@ -104,7 +106,7 @@ impl World {
                     1 => Target::IkeSa(number.into()),
                     _ => Target::ChildSa(spi(slot(1), number)),
                 };
-                self.change(|draft| tunnels::revoke(draft, target).is_ok());
+                self.change(|draft| rules::operator::revoke(draft, target).is_ok());
             }
             Step::Sweep { seconds, silent } => {
                 self.now = self.now.after(Duration::from_secs(seconds));
@@ -136,7 +138,7 @@ impl World {
             deadline: None,
             incarnation: known.incarnation,
         };
-        self.change(|draft| rules::commit(draft, &known.name, commit, MOST).is_ok());
+        self.change(|draft| rules::edge::commit(draft, &known.name, commit, MOST).is_ok());
     }
 
     fn grant(&self, own: Slot, wish: Wish) -> Change {

@@ -16,17 +16,17 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::accept::accept;
 use crate::config::{Config, Limits};
-use crate::core::Core;
 use crate::fleet::Fleet;
-use crate::membership;
-use crate::service_edge::EdgeService;
-use crate::service_operator::OperatorService;
-use crate::state::State;
-use crate::store::{Store, StoreError};
-use crate::tls::{self, Pem, TlsError};
-use crate::writer::Writer;
+use crate::grpc::accept::accept;
+use crate::grpc::context::Core;
+use crate::grpc::edge::EdgeService;
+use crate::grpc::operator::OperatorService;
+use crate::grpc::tls::{self, Pem, TlsError};
+use crate::log::state::State;
+use crate::log::store::{Store, StoreError};
+use crate::log::writer::Writer;
+use crate::rules::membership;
 
 /// How often what time has overtaken is removed.
 const SWEEP: Duration = Duration::from_secs(10);

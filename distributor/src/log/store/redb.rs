@@ -16,8 +16,8 @@ use redb::{
 };
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::draft::Writes;
-use crate::state::{Counters, State};
+use crate::log::state::{Counters, State};
+use crate::log::transaction::Writes;
 
 /// The schema's `Key` to its `Record`, both encoded.
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");

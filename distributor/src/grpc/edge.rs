@@ -10,12 +10,12 @@ use proto::{Commit, Hello, Lease, Name, Slot, ToDistributor};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::accept::Caller;
-use crate::core::{Core, invalid};
-use crate::feed::Feed;
-use crate::rivals::REMEDY;
-use crate::session::Conversation;
-use crate::{membership, rules};
+use crate::fleet::rivals::REMEDY;
+use crate::grpc::accept::Caller;
+use crate::grpc::context::{Core, invalid};
+use crate::grpc::feed::Feed;
+use crate::grpc::session::Conversation;
+use crate::rules::{self, membership};
 
 pub(crate) struct EdgeService(pub(crate) Arc<Core>);
 
@@ -66,7 +66,7 @@ impl fleet_server::Fleet for EdgeService {
             .deadline
             .map_or(limits.barrier, |asked| asked.min(limits.barrier_max));
         let most = limits.customer;
-        let rule = move |draft: &mut _| rules::commit(draft, &name, commit, most);
+        let rule = move |draft: &mut _| rules::edge::commit(draft, &name, commit, most);
         let (outcome, edges) = self.0.change(rule, deadline).await?;
         Ok(Response::new(v1::CommitResponse {
             revision: outcome.revision,

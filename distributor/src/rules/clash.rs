@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use proto::{Sealed, Tunnel, TunnelSelector};
 
-use crate::refusal::Refusal;
-use crate::state::State;
+use crate::log::state::State;
+use crate::rules::refusal::Refusal;
 
 /// Refuses a tunnel that contradicts another; one of its own name is what it takes the place of. If it does so as that did, the fleet
 /// lives with it, since before this was checked perhaps: its key can be changed all the same.
@@ -103,9 +103,9 @@ fn prefixes(tunnel: &Tunnel) -> impl Iterator<Item = IpNet> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draft::Draft;
+    use crate::log::state::Counters;
+    use crate::log::transaction::Draft;
     use crate::records::{sealed, tunnel};
-    use crate::state::Counters;
 
     fn draft() -> Draft {
         let counters = Counters {

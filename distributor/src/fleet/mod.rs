@@ -1,5 +1,9 @@
 //! The living edges: their leases, how far they have come, and what their kernels refuse.
 
+mod barrier;
+pub(crate) mod lease;
+pub(crate) mod rivals;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,11 +13,11 @@ use proto::{Applied, Failure, Slot};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::barrier::{Barrier, WaitId};
 use crate::config::Limits;
-use crate::lease::{Leases, SessionId, Standing};
-use crate::rivals::Rivals;
-use crate::state::State;
+use crate::fleet::barrier::{Barrier, WaitId};
+use crate::fleet::lease::{Leases, SessionId, Standing};
+use crate::fleet::rivals::Rivals;
+use crate::log::state::State;
 
 /// The living edges. The lock is held for moments only, and never while anything else is waited for.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use proto::{Body, Edge, InboundSpi, Key, Name, Slot};
 
-use crate::draft::Draft;
-use crate::refusal::Refusal;
-use crate::state::State;
+use crate::log::state::State;
+use crate::log::transaction::Draft;
+use crate::rules::refusal::Refusal;
 
 /// Gives an edge its slot and its process an incarnation. An edge keeps its slot for as long as it is known; a process
 /// that was given the edge's newest incarnation keeps that.
@@ -84,8 +84,8 @@ mod tests {
     use proto::Timestamp;
 
     use super::*;
+    use crate::log::state::Counters;
     use crate::records::{child_sa, ike_sa, sealed, tunnel};
-    use crate::state::Counters;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proto::{Body, InboundSpi, Key, Record, Slot, Timestamp, Tombstone};
 
-use crate::state::{Counters, Entry, Place, State};
+use crate::log::state::{Counters, Entry, Place, State};
 
 /// A state in the making: everything that is put or buried here belongs to one revision.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::config::Limits;
-use crate::draft::{Draft, Outcome};
 use crate::fleet::Fleet;
-use crate::refusal::Refusal;
-use crate::state::State;
-use crate::writer::{Durable, Writer};
+use crate::log::state::State;
+use crate::log::transaction::{Draft, Outcome};
+use crate::log::writer::{Durable, Writer};
+use crate::rules::refusal::Refusal;
 
 /// Failures of one edge that an answer shows; the edge's own log has them all.
 pub(crate) const SHOWN_FAILURES: usize = 8;

@@ -9,7 +9,7 @@ use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
 use super::*;
-use crate::draft::Draft;
+use crate::log::transaction::Draft;
 use crate::records::{sealed, tunnel};
 
 /// A disk that can be full.

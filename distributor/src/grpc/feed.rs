@@ -10,7 +10,7 @@ use proto::v1::{self, sync_response::Message};
 use proto::{Resume, limits};
 use tokio::sync::watch;
 
-use crate::state::{Place, State};
+use crate::log::state::{Place, State};
 
 /// What one edge has still to get.
 #[derive(Debug)]

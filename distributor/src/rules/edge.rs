@@ -3,8 +3,8 @@
 use proto::{Body, Change, ChildSa, Commit, IkeSa, InboundSpi, Key, Name, Sealed, Slot};
 
 use crate::config::CustomerLimits;
-use crate::draft::Draft;
-use crate::refusal::Refusal;
+use crate::log::transaction::Draft;
+use crate::rules::refusal::Refusal;
 
 /// Puts an edge's commit into the draft. After a refusal the draft is of no use.
 pub(crate) fn commit(

@@ -10,14 +10,14 @@ use proto::{Body, Edge, Failure, Header, InboundSpi, Invalid, Key, Name, Sealed,
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use crate::accept::Caller;
-use crate::core::{Core, SHOWN_FAILURES, invalid};
-use crate::draft::{Draft, Outcome};
 use crate::fleet::Member;
-use crate::lease::Standing;
-use crate::refusal::Refusal;
-use crate::state::State;
-use crate::tunnels::{self, Replaces, Target};
+use crate::fleet::lease::Standing;
+use crate::grpc::accept::Caller;
+use crate::grpc::context::{Core, SHOWN_FAILURES, invalid};
+use crate::log::state::State;
+use crate::log::transaction::{Draft, Outcome};
+use crate::rules::operator::{self as rules, Replaces, Target};
+use crate::rules::refusal::Refusal;
 
 pub(crate) struct OperatorService(pub(crate) Arc<Core>);
 
@@ -46,7 +46,7 @@ impl operator_server::Operator for OperatorService {
         let tunnel = tunnel.ok_or_else(|| invalid(Invalid::missing("tunnel")))?;
         let tunnel: Sealed<Tunnel> = tunnel.try_into().map_err(invalid)?;
         let deed = format!("put tunnel {}", tunnel.header().name);
-        let rule = move |draft: &mut _| tunnels::put(draft, tunnel, replaces);
+        let rule = move |draft: &mut _| rules::put(draft, tunnel, replaces);
         let (outcome, edges) = self.change(&operator, &deed, rule).await?;
         Ok(Response::new(v1::PutTunnelResponse {
             revision: outcome.revision,
@@ -61,7 +61,7 @@ impl operator_server::Operator for OperatorService {
         let operator = operator_name(&request)?;
         let tunnel: Name = request.into_inner().name.parse().map_err(invalid)?;
         let deed = format!("remove tunnel {tunnel}");
-        let rule = move |draft: &mut _| tunnels::remove(draft, tunnel);
+        let rule = move |draft: &mut _| rules::remove(draft, tunnel);
         self.change_everywhere(&operator, &deed, rule).await
     }
 
@@ -72,7 +72,7 @@ impl operator_server::Operator for OperatorService {
         let operator = operator_name(&request)?;
         let target = parse_target(request.into_inner()).map_err(invalid)?;
         let deed = format!("revoke {target}");
-        let rule = move |draft: &mut _| tunnels::revoke(draft, target);
+        let rule = move |draft: &mut _| rules::revoke(draft, target);
         self.change_everywhere(&operator, &deed, rule).await
     }
 

@@ -13,10 +13,10 @@ use tokio_stream::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use crate::core::invalid;
-use crate::feed::Feed;
 use crate::fleet::Session;
-use crate::rivals::REMEDY;
+use crate::fleet::rivals::REMEDY;
+use crate::grpc::context::invalid;
+use crate::grpc::feed::Feed;
 
 /// What an edge and the distributor say to each other in a session.
 pub(crate) struct Conversation {

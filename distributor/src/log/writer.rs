@@ -12,11 +12,11 @@ use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
-use crate::draft::{Draft, Outcome, Writes};
 use crate::fleet::{Fleet, Wait};
-use crate::refusal::Refusal;
-use crate::state::State;
-use crate::store::{Store, StoreError};
+use crate::log::state::State;
+use crate::log::store::{Store, StoreError};
+use crate::log::transaction::{Draft, Outcome, Writes};
+use crate::rules::refusal::Refusal;
 
 /// Changes that may wait for the disk; whoever comes then waits for a place.
 const QUEUE: usize = 1024;
@@ -221,8 +221,8 @@ mod tests {
 
     use super::*;
     use crate::config::Limits;
+    use crate::log::store::tests::Disk;
     use crate::records::{sealed, tunnel};
-    use crate::store::tests::Disk;
 
     struct Bench {
         writer: Writer,

@@ -4,9 +4,9 @@ use std::fmt;
 
 use proto::{Body, InboundSpi, Key, Name, Sealed, Tunnel};
 
-use crate::clash;
-use crate::draft::Draft;
-use crate::refusal::Refusal;
+use crate::log::transaction::Draft;
+use crate::rules::clash;
+use crate::rules::refusal::Refusal;
 
 /// What an operator revokes.
 #[derive(Clone, Debug, PartialEq, Eq)]
