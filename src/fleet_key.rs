@@ -6,7 +6,7 @@ use ike::Secret;
 use ring::hkdf::{self, HKDF_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
 
@@ -46,17 +46,15 @@ impl FleetKey {
     pub(crate) fn load(path: &Path) -> Result<Self, FleetKeyError> {
         let text = files::read_secret(path)?;
         let malformed = || FleetKeyError::Malformed(path.display().to_string());
-        from_hex(text.trim_end()).map(Self).ok_or_else(malformed)
+        let key = Secret::from_hex(text.trim_end()).filter(|key| key.expose().len() == KEY_LEN);
+        key.map(Self).ok_or_else(malformed)
     }
 
     /// The text of `fleet.key`.
     pub(crate) fn to_file_text(&self) -> Zeroizing<String> {
+        // With room for the line's end from the start: a growing string would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY_LEN + 1));
-        for octet in self.0.expose() {
-            for nibble in [octet >> 4, octet & 15] {
-                text.push(char::from_digit(nibble.into(), 16).unwrap_or('0'));
-            }
-        }
+        text.push_str(&self.0.to_hex());
         text.push('\n');
         text
     }
@@ -85,23 +83,6 @@ impl FleetKey {
             .expect("32 octets are far below HKDF's limit of 255 blocks (RFC 5869 section 2.3)");
         Secret::new(octets)
     }
-}
-
-/// 64 hexadecimal digits as 32 octets.
-fn from_hex(text: &str) -> Option<Secret> {
-    if text.len() != 2 * KEY_LEN {
-        return None;
-    }
-    let mut octets = Vec::with_capacity(KEY_LEN);
-    for pair in text.as_bytes().chunks_exact(2) {
-        let (Some(high), Some(low)) = (char::from(pair[0]).to_digit(16), char::from(pair[1]).to_digit(16))
-        else {
-            octets.zeroize();
-            return None;
-        };
-        octets.push((high << 4 | low) as u8);
-    }
-    Some(Secret::new(octets))
 }
 
 #[cfg(test)]

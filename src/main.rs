@@ -6,7 +6,6 @@ mod cli;
 mod config;
 mod edge;
 mod fleet_key;
-mod identity;
 mod log;
 mod pki;
 mod seal;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ike_types::{EspSuite, Gateway, Identity, IkeSpis, Path, Secret, Slot, TrafficSelector};
+use ike_types::{EspSuite, Gateway, Identity, IkeSpis, Path, PpkId, Secret, Slot, TrafficSelector};
 
 use crate::certificate::Certificates;
 use crate::{DhGroup, DhKeyPair, IkePolicy};
@@ -73,8 +73,8 @@ pub enum Credentials {
 /// exchange does not know them yet.
 #[derive(Clone, Debug)]
 pub struct Ppk {
-    /// PPK_ID without its type, which is PPK_ID_FIXED (RFC 8784 section 5.1).
-    pub id: Vec<u8>,
+    /// By which the customer names it.
+    pub id: PpkId,
     /// At least 256 bits that nobody can guess (RFC 8784 section 6).
     pub key: Secret,
     /// Nobody gets an IKE SA without it.

@@ -36,7 +36,8 @@ pub use crypto::{DhError, DhGroup, DhKeyPair, IkePolicy, IkeSuite, Kem, Prf};
 pub use fleet::spi::{Route, route};
 pub use ike_sa::state::RestoreError;
 pub use ike_types::{
-    Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, Secret, Slot, TrafficSelector, Transmit,
+    Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, TrafficSelector,
+    Transmit,
 };
 pub use negotiation::weak::Weak;
 pub use responder::Responder;

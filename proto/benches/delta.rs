@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use proto::{
-    Body, ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Record, Sealed, Slot, Timestamp,
+    Body, ChildSa, Cipher, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Record, Sealed, Slot, Timestamp,
     TrafficSelector, v1,
 };
 
@@ -112,7 +112,7 @@ fn handshake() -> [Record; 2] {
         local: ike.local,
         peer: ike.peer,
         udp_encap: false,
-        suite: EspSuite::Aes256Gcm16,
+        suite: EspSuite::Encrypted(Cipher::Aes256Gcm16),
         local_ts: vec![selector([[10, 1, 0, 0], [10, 1, 255, 255]])],
         remote_ts: vec![selector([[10, 2, 0, 0], [10, 2, 255, 255]])],
         created,

@@ -5,15 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use ike::{ChildUpdate, Secret};
 use proto::{
-    AuthMethod, ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp, TunnelCertificates, TunnelSecrets,
+    AuthMethod, ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp, TrafficSelector,
+    TunnelCertificates, TunnelSecrets,
 };
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::lease::Tenure;
 use super::replica::Replica;
 use crate::fleet_key::FleetKey;
-use crate::identity;
 use crate::seal::{self, NoRandomness, OpenError};
 
 /// Why something the responder wants cannot be put into the fleet's words.
@@ -74,11 +73,11 @@ impl Author<'_> {
     fn ike_sa(&self, sa: &ike::IkeSa, replica: &Replica) -> Result<Sealed<proto::IkeSa>, CommitError> {
         let known = replica.ike_sa(sa.spis.responder);
         let header = proto::IkeSa {
-            spis: ike_spis(sa.spis),
+            spis: sa.spis,
             slot: self.tenure.slot,
             epoch: known.map_or(1, |known| known.epoch),
             tunnel: sa.tunnel.parse::<Name>()?,
-            remote_id: identity::from_ike(&sa.remote_id)?,
+            remote_id: sa.remote_id.clone().validated()?,
             local: sa.path.local,
             peer: sa.path.peer,
             initial_contact: sa.initial_contact,
@@ -96,32 +95,23 @@ impl Author<'_> {
         let header = proto::ChildSa {
             inbound_spi: InboundSpi::try_from(sa.inbound_spi)?,
             outbound_spi: sa.outbound_spi,
-            ike: ike_spis(sa.ike),
+            ike: sa.ike,
             tunnel: sa.tunnel.parse::<Name>()?,
             local: sa.path.local,
             peer: sa.path.peer,
             udp_encap: sa.udp_encap,
-            suite: esp_to_fleet(sa.suite),
-            local_ts: sa
-                .local_ts
-                .iter()
-                .map(selector_to_fleet)
-                .collect::<Result<_, _>>()?,
-            remote_ts: sa
-                .remote_ts
-                .iter()
-                .map(selector_to_fleet)
-                .collect::<Result<_, _>>()?,
+            suite: sa.suite,
+            local_ts: sa.local_ts.clone(),
+            remote_ts: sa.remote_ts.clone(),
             created,
             expires: created.after(self.sa_lifetime),
             precedence,
         };
         let keys = ChildSaKeys {
-            inbound: Zeroizing::new(sa.inbound_key.expose().to_vec()),
-            outbound: Zeroizing::new(sa.outbound_key.expose().to_vec()),
+            inbound: sa.inbound_key.clone(),
+            outbound: sa.outbound_key.clone(),
         };
-        let secret = Secret::new(std::mem::take(&mut *keys.encode()));
-        Ok(seal::seal_record(self.fleet_key, header, &secret)?)
+        Ok(seal::seal_record(self.fleet_key, header, &keys.encode())?)
     }
 
     /// The child SA as the fleet has it, but for one thing. It is sealed anew, since its header is a part of the seal.
@@ -137,7 +127,7 @@ impl Author<'_> {
         let mut header = sealed.header().clone();
         match update {
             ChildUpdate::Activate => header.precedence = next_precedence(replica),
-            ChildUpdate::MoveTo(heir) => header.ike = ike_spis(heir),
+            ChildUpdate::MoveTo(heir) => header.ike = heir,
             ChildUpdate::Path { path, udp_encap } => {
                 (header.local, header.peer) = (path.local, path.peer);
                 header.udp_encap = udp_encap;
@@ -176,24 +166,16 @@ pub(crate) fn tunnel(
     let (secret, ppk) = secrets(header.ppk.as_ref(), seal::open_record(fleet_key, sealed)?)?;
     Ok(ike::Tunnel {
         name: String::from(&header.name),
-        remote_id: identity::to_ike(&header.remote_id),
-        local_id: header.local_id.as_ref().map(identity::to_ike),
+        remote_id: header.remote_id.clone(),
+        local_id: header.local_id.clone(),
         credentials: credentials(header.auth, secret)?,
         ppk,
-        esp: header.esp.iter().copied().map(esp_to_ike).collect(),
-        local_ts: header.local_ts.iter().map(selector_to_ike).collect(),
-        remote_ts: header.remote_ts.iter().map(selector_to_ike).collect(),
+        esp: header.esp.clone(),
+        local_ts: header.local_ts.iter().map(TrafficSelector::from).collect(),
+        remote_ts: header.remote_ts.iter().map(TrafficSelector::from).collect(),
         addresses: header.addresses.clone(),
-        redirect: header.redirect.as_ref().map(gateway_to_ike),
+        redirect: header.redirect.clone(),
     })
-}
-
-pub(crate) fn slot_to_ike(slot: proto::Slot) -> ike::Slot {
-    ike::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
-}
-
-pub(crate) fn slot_to_fleet(slot: ike::Slot) -> proto::Slot {
-    proto::Slot::new(slot.get()).expect("both crates' slots are 1 to 1023")
 }
 
 /// What the credentials are made of, and the PPK beside them.
@@ -203,11 +185,11 @@ fn secrets(ppk: Option<&proto::Ppk>, secret: Secret) -> Result<(Secret, Option<i
     };
     let TunnelSecrets { credentials, ppk } = TunnelSecrets::decode(secret.expose())?;
     let ppk = ike::Ppk {
-        id: header.id.as_ref().into(),
-        key: Secret::new(ppk.to_vec()),
+        id: header.id.clone(),
+        key: ppk,
         required: header.required,
     };
-    Ok((Secret::new(credentials.to_vec()), Some(ppk)))
+    Ok((credentials, Some(ppk)))
 }
 
 fn credentials(method: AuthMethod, secret: Secret) -> Result<ike::Credentials, CredentialsError> {
@@ -220,77 +202,10 @@ fn credentials(method: AuthMethod, secret: Secret) -> Result<ike::Credentials, C
                 chain,
                 key,
             } = TunnelCertificates::decode(secret.expose())?;
-            let certificates = ike::Certificates::new(&anchors, &crls, &chain, &Secret::new(key.to_vec()))?;
+            let certificates = ike::Certificates::new(&anchors, &crls, &chain, &key)?;
             ike::Credentials::Certificates(Arc::new(certificates))
         }
     })
-}
-
-pub(crate) fn spis_to_ike(spis: proto::IkeSpis) -> ike::IkeSpis {
-    ike::IkeSpis {
-        initiator: spis.initiator,
-        responder: spis.responder,
-    }
-}
-
-fn ike_spis(spis: ike::IkeSpis) -> proto::IkeSpis {
-    proto::IkeSpis {
-        initiator: spis.initiator,
-        responder: spis.responder,
-    }
-}
-
-fn esp_to_fleet(suite: ike::EspSuite) -> proto::EspSuite {
-    let hmac = |integrity| match integrity {
-        ike::Integrity::HmacSha256 => proto::Integrity::HmacSha256,
-        ike::Integrity::HmacSha384 => proto::Integrity::HmacSha384,
-        ike::Integrity::HmacSha512 => proto::Integrity::HmacSha512,
-    };
-    match suite {
-        ike::EspSuite::Encrypted(ike::Cipher::Aes128Gcm16) => proto::EspSuite::Aes128Gcm16,
-        ike::EspSuite::Encrypted(ike::Cipher::Aes256Gcm16) => proto::EspSuite::Aes256Gcm16,
-        ike::EspSuite::Encrypted(ike::Cipher::ChaCha20Poly1305) => proto::EspSuite::ChaCha20Poly1305,
-        ike::EspSuite::Encrypted(ike::Cipher::Aes128Cbc(it)) => proto::EspSuite::Aes128Cbc(hmac(it)),
-        ike::EspSuite::Encrypted(ike::Cipher::Aes256Cbc(it)) => proto::EspSuite::Aes256Cbc(hmac(it)),
-        ike::EspSuite::Null(it) => proto::EspSuite::Null(hmac(it)),
-    }
-}
-
-fn esp_to_ike(suite: proto::EspSuite) -> ike::EspSuite {
-    let hmac = |integrity| match integrity {
-        proto::Integrity::HmacSha256 => ike::Integrity::HmacSha256,
-        proto::Integrity::HmacSha384 => ike::Integrity::HmacSha384,
-        proto::Integrity::HmacSha512 => ike::Integrity::HmacSha512,
-    };
-    ike::EspSuite::Encrypted(match suite {
-        proto::EspSuite::Aes128Gcm16 => ike::Cipher::Aes128Gcm16,
-        proto::EspSuite::Aes256Gcm16 => ike::Cipher::Aes256Gcm16,
-        proto::EspSuite::ChaCha20Poly1305 => ike::Cipher::ChaCha20Poly1305,
-        proto::EspSuite::Aes128Cbc(it) => ike::Cipher::Aes128Cbc(hmac(it)),
-        proto::EspSuite::Aes256Cbc(it) => ike::Cipher::Aes256Cbc(hmac(it)),
-        proto::EspSuite::Null(it) => return ike::EspSuite::Null(hmac(it)),
-    })
-}
-
-fn selector_to_fleet(selector: &ike::TrafficSelector) -> Result<proto::TrafficSelector, Invalid> {
-    proto::TrafficSelector::new(selector.protocol, selector.ports, selector.first, selector.last)
-}
-
-fn gateway_to_ike(gateway: &proto::Gateway) -> ike::Gateway {
-    match gateway {
-        proto::Gateway::Address(address) => ike::Gateway::Address(*address),
-        proto::Gateway::Name(name) => ike::Gateway::Name(name.clone()),
-    }
-}
-
-fn selector_to_ike(selector: &proto::TunnelSelector) -> ike::TrafficSelector {
-    let selector = proto::TrafficSelector::from(selector);
-    ike::TrafficSelector {
-        protocol: selector.protocol(),
-        ports: selector.ports(),
-        first: selector.first(),
-        last: selector.last(),
-    }
 }
 
 #[cfg(test)]

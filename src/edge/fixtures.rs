@@ -66,7 +66,7 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
         id: TunnelId::new(id).unwrap(),
         remote_id: format!("{name}.example").parse().unwrap(),
         local_id: None,
-        esp: vec![EspSuite::Aes256Gcm16],
+        esp: vec![EspSuite::Encrypted(ike::Cipher::Aes256Gcm16)],
         local_ts: vec!["0.0.0.0/0".parse().unwrap()],
         remote_ts: vec![format!("10.{id}.0.0/16").parse().unwrap()],
         netns: None,
@@ -81,7 +81,12 @@ fn tunnel_header(name: &str, id: u16) -> Tunnel {
 }
 
 pub(crate) fn child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
-    child_sa_with(EspSuite::Aes256Gcm16, revision, inbound_spi, tunnel)
+    child_sa_with(
+        EspSuite::Encrypted(ike::Cipher::Aes256Gcm16),
+        revision,
+        inbound_spi,
+        tunnel,
+    )
 }
 
 pub(crate) fn child_sa_with(suite: EspSuite, revision: u64, inbound_spi: u32, tunnel: &str) -> Record {
@@ -89,12 +94,11 @@ pub(crate) fn child_sa_with(suite: EspSuite, revision: u64, inbound_spi: u32, tu
         inbound: vec![1; suite.key_len()].into(),
         outbound: vec![2; suite.key_len()].into(),
     };
-    let secret = Secret::new(keys.encode().to_vec());
     let header = ChildSa {
         suite,
         ..child_header(inbound_spi, tunnel)
     };
-    let sealed = seal::seal_record(&fleet_key(), header, &secret).unwrap();
+    let sealed = seal::seal_record(&fleet_key(), header, &keys.encode()).unwrap();
     Record {
         revision,
         body: Body::ChildSa(sealed),
@@ -127,7 +131,7 @@ fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
         local: "203.0.113.1:500".parse().unwrap(),
         peer: "198.51.100.7:500".parse().unwrap(),
         udp_encap: false,
-        suite: EspSuite::Aes256Gcm16,
+        suite: EspSuite::Encrypted(ike::Cipher::Aes256Gcm16),
         local_ts: vec![selector([0, 0, 0, 0], [255, 255, 255, 255])],
         remote_ts: vec![selector([10, 1, 0, 0], [10, 1, 255, 255])],
         created: now().into(),

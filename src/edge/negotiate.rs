@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::admission::{self, Admission};
 use super::commit::{Committer, Refused};
-use super::convert::{self, Author};
+use super::convert::Author;
 use super::host::FleetHost;
 use super::input::{Datagram, Input};
 use super::journal::Journal;
@@ -154,7 +154,7 @@ impl Negotiator {
 
     fn start(&self, tenure: Tenure) -> Running {
         let config = ike::Config {
-            slot: convert::slot_to_ike(tenure.slot),
+            slot: tenure.slot,
             incarnation: tenure.incarnation,
             spi_key: self.fleet_key.spi_key(),
             quick_crash_detection: self.quick_crash_detection,

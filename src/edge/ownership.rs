@@ -97,7 +97,7 @@ impl Ownership {
         responder: &mut Responder,
         now: Instant,
     ) {
-        let spis = convert::spis_to_ike(sealed.header().spis);
+        let spis = sealed.header().spis;
         if self.ike_sas.insert(spis.responder, spis).is_some() {
             return;
         }

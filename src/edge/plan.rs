@@ -180,8 +180,8 @@ impl Planner {
             local: sa.local.ip(),
             peer: sa.peer.ip(),
             encap: sa.udp_encap.then_some(ports),
-            inbound: cipher(sa.suite, &keys.inbound),
-            outbound: cipher(sa.suite, &keys.outbound),
+            inbound: cipher(sa.suite, keys.inbound.expose()),
+            outbound: cipher(sa.suite, keys.outbound.expose()),
             selectors,
             precedence: sa.precedence,
             created: SystemTime::from(sa.created),
@@ -230,9 +230,11 @@ fn cipher(suite: EspSuite, key: &[u8]) -> Cipher {
         }
     };
     match suite {
-        EspSuite::Aes128Gcm16 | EspSuite::Aes256Gcm16 => aead("rfc4106(gcm(aes))"),
-        EspSuite::ChaCha20Poly1305 => aead("rfc7539esp(chacha20,poly1305)"),
-        EspSuite::Aes128Cbc(hmac) | EspSuite::Aes256Cbc(hmac) => with_hmac("cbc(aes)", hmac),
+        EspSuite::Encrypted(ike::Cipher::Aes128Gcm16 | ike::Cipher::Aes256Gcm16) => aead("rfc4106(gcm(aes))"),
+        EspSuite::Encrypted(ike::Cipher::ChaCha20Poly1305) => aead("rfc7539esp(chacha20,poly1305)"),
+        EspSuite::Encrypted(ike::Cipher::Aes128Cbc(hmac) | ike::Cipher::Aes256Cbc(hmac)) => {
+            with_hmac("cbc(aes)", hmac)
+        }
         EspSuite::Null(hmac) => with_hmac("ecb(cipher_null)", hmac),
     }
 }

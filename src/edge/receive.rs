@@ -11,7 +11,6 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
-use super::convert;
 use super::forward::{Forwarded, Forwarder};
 use super::input::{Datagram, Input, MOST_OCTETS};
 use super::metrics::{Family, Metrics};
@@ -78,9 +77,9 @@ impl Receiver {
             Route::Any if *self.draining.borrow() => {
                 self.metrics.count(Family::Datagrams, "dropped_draining")
             }
-            Route::Slot(slot) if slot != convert::slot_to_ike(tenure.slot) => {
+            Route::Slot(slot) if slot != tenure.slot => {
                 let forwarded = Forwarded::Datagram { path, payload };
-                self.forwarder.pass_on(convert::slot_to_fleet(slot), &forwarded);
+                self.forwarder.pass_on(slot, &forwarded);
             }
             // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
             Route::Any | Route::Slot(_) | Route::Discard => {
@@ -100,8 +99,7 @@ impl Receiver {
         };
         let is_ours = match &input {
             Input::Datagram(Datagram { path, payload }) => {
-                ike::route(&self.spi_key, path.local.port(), payload)
-                    == Route::Slot(convert::slot_to_ike(tenure.slot))
+                ike::route(&self.spi_key, path.local.port(), payload) == Route::Slot(tenure.slot)
             }
             // The responder knows which SAs are its own.
             Input::Notice(_) => true,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proto::v1::fleet_client::FleetClient;
 use proto::{
-    Applied, Change, ChildSa, Commit, EspSuite, Failure, FromDistributor, Hello, IkeSa, IkeSpis, InboundSpi,
-    Key, Lease, Sealed, Timestamp, ToDistributor, TrafficSelector, v1,
+    Applied, Change, ChildSa, Cipher, Commit, EspSuite, Failure, FromDistributor, Hello, IkeSa, IkeSpis,
+    InboundSpi, Key, Lease, Sealed, Timestamp, ToDistributor, TrafficSelector, v1,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -128,7 +128,7 @@ impl Edge {
             local: ike_sa.local,
             peer: ike_sa.peer,
             udp_encap: true,
-            suite: EspSuite::Aes256Gcm16,
+            suite: EspSuite::Encrypted(Cipher::Aes256Gcm16),
             local_ts: any("10.0.0.0", "10.255.255.255"),
             remote_ts: any("192.168.0.0", "192.168.0.255"),
             created,

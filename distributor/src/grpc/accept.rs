@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use distributor_client::{Role, RoleError, Throttle, tls_remedy};
+use ike_types::Source;
 use proto::Name;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -123,7 +124,7 @@ pub(crate) async fn accept(
 
 /// Writes a line a minute for each source and reason: who is refused tries again at once.
 #[derive(Clone)]
-struct Refusals(Arc<Mutex<Throttle<(IpAddr, String)>>>);
+struct Refusals(Arc<Mutex<Throttle<(Source, String)>>>);
 
 impl Refusals {
     fn new() -> Self {
@@ -131,7 +132,7 @@ impl Refusals {
     }
 
     fn log(&self, peer: SocketAddr, error: &RefusedConnection) {
-        let key = (source(peer.ip()), error.to_string());
+        let key = (Source::of(peer.ip()), error.to_string());
         // Nothing under the lock can panic half-way.
         let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(withheld) = throttle.admit(key, Instant::now()) else {
@@ -144,18 +145,18 @@ impl Refusals {
 
 /// How many handshakes each source is in.
 #[derive(Clone, Default)]
-struct Sources(Arc<Mutex<HashMap<IpAddr, usize>>>);
+struct Sources(Arc<Mutex<HashMap<Source, usize>>>);
 
 /// A handshake that counts until this is dropped.
 struct Entered {
     sources: Sources,
-    source: IpAddr,
+    source: Source,
 }
 
 impl Sources {
     /// `None` when the source of `peer` is in `most` of them, so that it alone cannot keep the others out.
     fn enter(&self, peer: IpAddr, most: usize) -> Option<Entered> {
-        let source = source(peer);
+        let source = Source::of(peer);
         let mut counts = self.lock();
         let count = counts.entry(source).or_default();
         if *count >= most {
@@ -168,7 +169,7 @@ impl Sources {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Source, usize>> {
         // Nothing under the lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,14 +184,6 @@ impl Drop for Entered {
                 count.remove();
             }
         }
-    }
-}
-
-/// Whoever has one IPv6 address has the other 2^64 of its network too.
-fn source(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(v4) => v4.into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
     }
 }
 

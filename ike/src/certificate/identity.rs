@@ -18,9 +18,9 @@ pub(super) fn is_for(certificate: &CertificateDer<'_>, identity: &Identity) -> b
         // "Entire Subject, bitwise compare".
         Identity::DistinguishedName(name) => subject(certificate).is_some_and(|subject| subject == *name),
         Identity::KeyId(_) => false,
-        Identity::Address(_) | Identity::Fqdn(_) | Identity::Rfc822(_) => alternative_names(certificate)
-            .iter()
-            .any(|name| name.is_same(identity)),
+        Identity::Address(_) | Identity::Fqdn(_) | Identity::Rfc822(_) => {
+            alternative_names(certificate).iter().any(|name| name == identity)
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl Certificates {
             return Err(CredentialError::NotProvable(remote_id.clone()));
         }
         let is_ours = match local_id {
-            Identity::DistinguishedName(_) => local_id.is_same(&self.subject()),
+            Identity::DistinguishedName(_) => *local_id == self.subject(),
             local_id => identity::is_for(&self.chain[0], local_id),
         };
         match is_ours {

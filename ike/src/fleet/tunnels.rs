@@ -23,7 +23,7 @@ impl Tunnels {
         }
         self.ppks += usize::from(tunnel.ppk.is_some());
         self.name_by_remote_id
-            .insert(tunnel.remote_id.folded(), tunnel.name.clone());
+            .insert(tunnel.remote_id.clone(), tunnel.name.clone());
         self.by_name.insert(tunnel.name.clone(), tunnel);
     }
 
@@ -33,9 +33,9 @@ impl Tunnels {
                 self.authorities.remove(certificates);
             }
             self.ppks -= usize::from(tunnel.ppk.is_some());
-            let id = tunnel.remote_id.folded();
-            if self.name_by_remote_id.get(&id).is_some_and(|other| other == name) {
-                self.name_by_remote_id.remove(&id);
+            let id = &tunnel.remote_id;
+            if self.name_by_remote_id.get(id).is_some_and(|other| other == name) {
+                self.name_by_remote_id.remove(id);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Tunnels {
     }
 
     pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {
-        self.by_name.get(self.name_by_remote_id.get(&id.folded())?)
+        self.by_name.get(self.name_by_remote_id.get(id)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a customer's router is set up.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use crate::negotiation::proposals::{additional_key_exchange, esp_transforms, ike_transforms};
@@ -182,10 +182,7 @@ fn socket(ip: [u8; 4]) -> SocketAddr {
 
 /// A /16.
 fn net([a, b, _, _]: [u8; 4]) -> TrafficSelector {
-    TrafficSelector {
-        protocol: 0,
-        ports: (0, 65535),
-        first: [a, b, 0, 0].into(),
-        last: [a, b, 255, 255].into(),
-    }
+    let [first, last] = [[a, b, 0, 0], [a, b, 255, 255]].map(IpAddr::from);
+    let any = (TrafficSelector::ANY_PROTOCOL, TrafficSelector::ANY_PORT);
+    TrafficSelector::new(any.0, any.1, first, last).expect("a range")
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ike_types::limits;
+
 use super::WireError;
 use crate::Identity;
 
@@ -12,12 +14,6 @@ const ID_RFC822_ADDR: u8 = 3;
 const ID_IPV6_ADDR: u8 = 5;
 const ID_DER_ASN1_DN: u8 = 9;
 const ID_KEY_ID: u8 = 11;
-
-/// Octets of the longest name that a tunnel can be for: one of DNS (RFC 1035 section 3.1), and no key ID of more.
-const MAX_NAME_LEN: usize = 255;
-
-/// Octets of the longest distinguished name.
-const MAX_DN_LEN: usize = 1024;
 
 /// Octets in front of the data: the type and three reserved ones.
 const FIXED_LEN: usize = 4;
@@ -52,8 +48,8 @@ impl<'a> IdPayload<'a> {
     pub(crate) fn identity(&self) -> Option<Identity> {
         let (kind, data) = (*self.0.first()?, self.0.get(FIXED_LEN..)?);
         let max_len = match kind {
-            ID_DER_ASN1_DN => MAX_DN_LEN,
-            _ => MAX_NAME_LEN,
+            ID_DER_ASN1_DN => limits::DISTINGUISHED_NAME,
+            _ => limits::IDENTITY,
         };
         if data.len() > max_len {
             return None;
@@ -96,10 +92,10 @@ mod tests {
     #[test]
     fn a_name_that_no_tunnel_can_have_is_none() {
         for (kind, max_len) in [
-            (ID_FQDN, MAX_NAME_LEN),
-            (ID_RFC822_ADDR, MAX_NAME_LEN),
-            (ID_KEY_ID, MAX_NAME_LEN),
-            (ID_DER_ASN1_DN, MAX_DN_LEN),
+            (ID_FQDN, limits::IDENTITY),
+            (ID_RFC822_ADDR, limits::IDENTITY),
+            (ID_KEY_ID, limits::IDENTITY),
+            (ID_DER_ASN1_DN, limits::DISTINGUISHED_NAME),
         ] {
             let named = |length| {
                 let body = [&[kind, 0, 0, 0][..], &vec![b'a'; length]].concat();

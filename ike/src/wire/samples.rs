@@ -1,6 +1,6 @@
 //! Messages as honest peers send them: the beginnings of property tests and of fuzzing.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::*;
 use crate::{Identity, IkeSpis, TrafficSelector};
@@ -68,18 +68,12 @@ fn ike_auth_inside() -> Vec<u8> {
             Transform::new(TransformType::ExtendedSequenceNumbers, 0),
         ],
     };
-    let v4 = TrafficSelector {
-        protocol: 0,
-        ports: (0, 65535),
-        first: Ipv4Addr::new(10, 1, 0, 0).into(),
-        last: Ipv4Addr::new(10, 1, 255, 255).into(),
-    };
-    let v6 = TrafficSelector {
-        protocol: 6,
-        ports: (443, 443),
-        first: Ipv6Addr::LOCALHOST.into(),
-        last: Ipv6Addr::LOCALHOST.into(),
-    };
+    let v4 = range(
+        0,
+        (0, 65535),
+        [[10, 1, 0, 0], [10, 1, 255, 255]].map(IpAddr::from),
+    );
+    let v6 = range(6, (443, 443), [Ipv6Addr::LOCALHOST.into(); 2]);
     encode(
         &head(ExchangeType::IkeAuth),
         &[
@@ -179,4 +173,8 @@ fn the_fuzzing_corpus_holds_the_samples() {
         }
         assert_eq!(std::fs::read(&file).unwrap(), sample, "{}", file.display());
     }
+}
+
+fn range(protocol: u8, ports: (u16, u16), [first, last]: [IpAddr; 2]) -> TrafficSelector {
+    TrafficSelector::new(protocol, ports, first, last).expect("a range")
 }

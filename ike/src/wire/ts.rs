@@ -11,7 +11,7 @@ const TS_IPV6_ADDR_RANGE: u8 = 8;
 /// "OPAQUE" ports (RFC 4301 section 4.4.1.1), the one range whose first port lies above its last.
 const OPAQUE: (u16, u16) = (65535, 0);
 
-/// Selectors of types not known here are left out: no traffic can be narrowed to them.
+/// Selectors of types not known here, and those of opaque ports, are left out: no traffic can be narrowed to them.
 pub(super) fn decode(body: &[u8]) -> Result<Vec<TrafficSelector>, WireError> {
     let ([count, _, _, _], mut rest) = body
         .split_first_chunk()
@@ -37,7 +37,8 @@ pub(super) fn encode(selectors: &[TrafficSelector], out: &mut Vec<u8>) {
     }
 }
 
-/// Takes the first selector off a list; `None` if it is of a type not known here (RFC 7296 section 3.13.1).
+/// Takes the first selector off a list; `None` if it is of a type not known here (RFC 7296 section 3.13.1) or of opaque
+/// ports.
 fn split_selector(list: &[u8]) -> Result<(Option<TrafficSelector>, &[u8]), WireError> {
     let ([kind, protocol, l0, l1], _) = list
         .split_first_chunk()
@@ -54,15 +55,10 @@ fn split_selector(list: &[u8]) -> Result<(Option<TrafficSelector>, &[u8]), WireE
         TS_IPV6_ADDR_RANGE => decode_range::<16, Ipv6Addr>(range)?,
         _ => return Ok((None, behind)),
     };
-    Ok((
-        Some(TrafficSelector {
-            protocol: *protocol,
-            ports,
-            first,
-            last,
-        }),
-        behind,
-    ))
+    if ports == OPAQUE {
+        return Ok((None, behind));
+    }
+    Ok((TrafficSelector::new(*protocol, ports, first, last).ok(), behind))
 }
 
 /// Ports, then two addresses of `N` octets, and nothing else.
@@ -85,15 +81,15 @@ where
 
 fn encode_selector(selector: &TrafficSelector, out: &mut Vec<u8>) {
     // Both addresses are of one family: `TrafficSelector` says so.
-    let (kind, length) = match selector.first {
+    let (kind, length) = match selector.first() {
         IpAddr::V4(_) => (TS_IPV4_ADDR_RANGE, 16_u16),
         IpAddr::V6(_) => (TS_IPV6_ADDR_RANGE, 40_u16),
     };
-    out.extend_from_slice(&[kind, selector.protocol]);
-    for number in [length, selector.ports.0, selector.ports.1] {
+    out.extend_from_slice(&[kind, selector.protocol()]);
+    for number in [length, selector.ports().0, selector.ports().1] {
         out.extend_from_slice(&number.to_be_bytes());
     }
-    for address in [selector.first, selector.last] {
+    for address in [selector.first(), selector.last()] {
         match address {
             IpAddr::V4(address) => out.extend_from_slice(&address.octets()),
             IpAddr::V6(address) => out.extend_from_slice(&address.octets()),
@@ -174,16 +170,20 @@ mod tests {
                 );
             }
         }
-        // Opaque ports (RFC 4301 section 4.4.1.1), and a type not known here beside one that is.
-        assert_eq!(
-            verdict(&single(44, "01000000 07000010 ffff0000 00000000 ffffffff")),
-            Ok(())
-        );
-        let message = single(44, &format!("02000000 09000008 12345678 {any_v4}"));
-        let payloads = Message::decode(&message).unwrap().payloads;
-        assert!(
-            matches!(&payloads[..], [Payload::TsI(selectors)] if selectors.len() == 1),
-            "{payloads:?}"
-        );
+        // Opaque ports (RFC 4301 section 4.4.1.1) and a type not known here, alone and beside what is known.
+        let opaque_v4 = "07000010 ffff0000 00000000 ffffffff";
+        let unknown = "09000008 12345678";
+        for (body, left) in [
+            (format!("01000000 {opaque_v4}"), 0),
+            (format!("01000000 {unknown}"), 0),
+            (format!("03000000 {unknown} {opaque_v4} {any_v4}"), 1),
+        ] {
+            let message = single(44, &body);
+            let payloads = Message::decode(&message).unwrap().payloads;
+            assert!(
+                matches!(&payloads[..], [Payload::TsI(selectors)] if selectors.len() == left),
+                "{payloads:?}"
+            );
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! Where datagrams go, and what travels inside a child SA.
+//! Where datagrams come from and go to.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,17 +21,4 @@ pub struct Transmit {
     pub path: Path,
     /// The whole UDP payload.
     pub payload: Vec<u8>,
-}
-
-/// One range of addresses, protocol and ports (RFC 7296 section 3.13.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TrafficSelector {
-    /// 0 for any.
-    pub protocol: u8,
-    /// First and last port, both included; 0 to 65535 for any.
-    pub ports: (u16, u16),
-    /// First address; of the same family as `last`.
-    pub first: IpAddr,
-    /// Last address, included.
-    pub last: IpAddr,
 }

@@ -3,13 +3,42 @@
 /// Tag of a SEQUENCE.
 pub const SEQUENCE: u8 = 0x30;
 
+/// Tag of a SET.
+pub const SET: u8 = 0x31;
+
+/// Tag of an OBJECT IDENTIFIER.
+pub const OBJECT_IDENTIFIER: u8 = 0x06;
+
 /// Tag, length, and what is inside.
 pub fn element(tag: u8, inside: &[u8]) -> Vec<u8> {
-    let length = inside.len().to_be_bytes();
-    let octets = length.iter().skip_while(|octet| **octet == 0).count();
-    let length = &length[length.len() - octets..];
-    match inside.len() {
-        short @ 0..=0x7f => [&[tag, short as u8], inside].concat(),
-        _ => [&[tag, 0x80 | octets as u8], length, inside].concat(),
+    match u8::try_from(inside.len()) {
+        Ok(short @ 0..=0x7f) => [&[tag, short], inside].concat(),
+        _ => {
+            let length = inside.len().to_be_bytes();
+            let leading = length.iter().take_while(|octet| **octet == 0).count();
+            let length = &length[leading..];
+            // A length has 8 octets at most.
+            [&[tag, 0x80 | length.len() as u8], length, inside].concat()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_take_as_few_octets_as_they_can() {
+        for (length, front) in [
+            (0, &[0x04, 0][..]),
+            (0x7f, &[0x04, 0x7f]),
+            (0x80, &[0x04, 0x81, 0x80]),
+            (0xff, &[0x04, 0x81, 0xff]),
+            (0x100, &[0x04, 0x82, 1, 0]),
+            (0x1_0000, &[0x04, 0x83, 1, 0, 0]),
+        ] {
+            let inside = vec![7; length];
+            assert_eq!(element(0x04, &inside), [front, &inside].concat(), "{length}");
+        }
     }
 }

@@ -2,14 +2,52 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
-/// Another gateway, as REDIRECT names it.
+use crate::{Invalid, limits};
+
+/// Another gateway. As text: an address, or a domain name that the customer's router can resolve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Gateway {
     /// By its address.
     Address(IpAddr),
-    /// By its domain name, which the peer resolves: at most 253 octets.
+    /// By its domain name, which the peer resolves: in lower case, since names have no case (RFC 4343), and at most 253
+    /// octets.
     Name(String),
+}
+
+impl FromStr for Gateway {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return match address.is_unspecified() || address.is_multicast() {
+                true => Err(Invalid::new("redirect", text, "is not a host's address")),
+                false => Ok(Self::Address(address)),
+            };
+        }
+        if !is_host_name(text) {
+            return Err(Invalid::new(
+                "redirect",
+                text,
+                "is neither an address nor a domain name",
+            ));
+        }
+        Ok(Self::Name(text.to_ascii_lowercase()))
+    }
+}
+
+/// RFC 1123 section 2.1, which also tells names from addresses with a slip of the pen: no top-level domain is a number.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-';
+        let at_ends = label.starts_with('-') || label.ends_with('-');
+        (1..=limits::DNS_LABEL).contains(&label.len()) && label.bytes().all(plain) && !at_ends
+    };
+    let top = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= limits::DNS_NAME
+        && text.split('.').all(is_label)
+        && !top.bytes().all(|c| c.is_ascii_digit())
 }
 
 impl fmt::Display for Gateway {

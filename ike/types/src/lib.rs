@@ -8,16 +8,26 @@
 mod address;
 pub mod der;
 mod gateway;
+pub mod hex;
 mod identity;
+mod invalid;
+pub mod limits;
+mod name;
+mod ppk;
 mod secret;
+mod selector;
 mod source;
 mod spi;
 mod suite;
 
-pub use address::{Path, TrafficSelector, Transmit};
+pub use address::{Path, Transmit};
 pub use gateway::Gateway;
 pub use identity::Identity;
+pub use invalid::Invalid;
+pub use name::{InterfaceName, Name, NetnsName};
+pub use ppk::PpkId;
 pub use secret::Secret;
+pub use selector::TrafficSelector;
 pub use source::Source;
-pub use spi::{IkeSpis, Slot};
+pub use spi::{IkeSpis, InboundSpi, Slot};
 pub use suite::{Cipher, EspSuite, Integrity};

@@ -13,9 +13,9 @@ pub enum Source {
 }
 
 impl Source {
-    /// The source that `address` belongs to.
+    /// The source that `address` belongs to. An IPv4 address that a socket for both families wrote as one of IPv6 is itself.
     pub fn of(address: IpAddr) -> Self {
-        match address {
+        match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => Self::V6((u128::from(address) >> 64) as u64),
         }
@@ -33,5 +33,6 @@ mod tests {
         assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
         assert_eq!(source("192.0.2.1"), source("192.0.2.1"));
         assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
     }
 }

@@ -1,40 +1,9 @@
 //! A pair of ESP SAs, as every edge needs it.
 
-use std::fmt;
 use std::net::SocketAddr;
 
-use crate::invalid::{list, required};
-use crate::{EspSuite, Header, InboundSpi, Invalid, Name, Timestamp, TrafficSelector, limits, v1};
-
-/// Both SPIs of an IKE SA (RFC 7296 section 3.1), neither of them 0 once it is established.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IkeSpis {
-    /// The customer's.
-    pub initiator: u64,
-    /// The fleet's; it alone names the IKE SA's record.
-    pub responder: u64,
-}
-
-impl IkeSpis {
-    pub(crate) fn parse(fields: [&str; 2], initiator: u64, responder: u64) -> Result<Self, Invalid> {
-        for (field, spi) in fields.into_iter().zip([initiator, responder]) {
-            if spi == 0 {
-                return Err(Invalid::new(
-                    field,
-                    spi,
-                    "is not the SPI of an established IKE SA",
-                ));
-            }
-        }
-        Ok(Self { initiator, responder })
-    }
-}
-
-impl fmt::Debug for IkeSpis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}/{:016x}", self.initiator, self.responder)
-    }
-}
+use crate::fields::{list, required};
+use crate::{EspSuite, Header, IkeSpis, InboundSpi, Invalid, Name, Timestamp, TrafficSelector, limits, v1};
 
 /// A pair of ESP SAs, their keys apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +70,7 @@ impl TryFrom<v1::ChildSa> for ChildSa {
         Ok(Self {
             inbound_spi: InboundSpi::try_from(wire.inbound_spi)?,
             outbound_spi: wire.outbound_spi,
-            ike: IkeSpis::parse(
+            ike: parse_spis(
                 ["ike_initiator_spi", "ike_responder_spi"],
                 wire.ike_initiator_spi,
                 wire.ike_responder_spi,
@@ -144,6 +113,20 @@ impl From<&ChildSa> for v1::ChildSa {
 impl Header for ChildSa {
     const NAME: &'static str = "child_sa";
     type Wire = v1::ChildSa;
+}
+
+/// Neither is 0 once the IKE SA is established.
+pub(crate) fn parse_spis(fields: [&str; 2], initiator: u64, responder: u64) -> Result<IkeSpis, Invalid> {
+    for (field, spi) in fields.into_iter().zip([initiator, responder]) {
+        if spi == 0 {
+            return Err(Invalid::new(
+                field,
+                spi,
+                "is not the SPI of an established IKE SA",
+            ));
+        }
+    }
+    Ok(IkeSpis { initiator, responder })
 }
 
 /// Both ends of a tunnel's outer side: of one family.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::invalid::required;
+use crate::fields::required;
 use crate::{Invalid, Name, Slot, v1};
 
 /// An edge. It stays known for a day after it was last heard of, because its kernel may still send: the number of

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::child_sa::parse_path;
-use crate::invalid::required;
+use super::child_sa::{parse_path, parse_spis};
+use crate::fields::required;
 use crate::{Header, Identity, IkeSpis, Invalid, Name, Slot, Timestamp, v1};
 
 /// An established IKE SA, the snapshot of its state apart.
@@ -36,7 +36,7 @@ impl TryFrom<v1::IkeSa> for IkeSa {
     fn try_from(wire: v1::IkeSa) -> Result<Self, Invalid> {
         let (local, peer) = parse_path(wire.local, wire.peer)?;
         Ok(Self {
-            spis: IkeSpis::parse(
+            spis: parse_spis(
                 ["initiator_spi", "responder_spi"],
                 wire.initiator_spi,
                 wire.responder_spi,

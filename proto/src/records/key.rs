@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::invalid::required;
+use crate::fields::required;
 use crate::{InboundSpi, Invalid, Name, Slot, v1};
 
 /// What names a record: at most one lives under a key.

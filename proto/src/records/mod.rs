@@ -8,7 +8,7 @@ mod record;
 mod sealed;
 mod tunnel;
 
-pub use child_sa::{ChildSa, IkeSpis};
+pub use child_sa::ChildSa;
 pub use edge::Edge;
 pub use ike_sa::IkeSa;
 pub use key::Key;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message;
 
-use crate::invalid::required;
+use crate::fields::required;
 use crate::{ChildSa, Edge, IkeSa, Invalid, Key, Sealed, Timestamp, Tunnel, v1};
 
 /// One entry of the store. At most one lives under a key; a tombstone takes the place of what it buries.

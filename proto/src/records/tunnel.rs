@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::invalid::{list, required};
+use crate::fields::{list, required};
 use crate::values::endpoint::{address_octets, parse_address};
 use crate::{
     AuthMethod, EspSuite, Gateway, Header, Identity, InterfaceName, Invalid, Name, NetnsName, Ppk,

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use prost::Message;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-use crate::{Invalid, v1};
+use crate::{Invalid, Secret, v1};
 
 /// What the secret of a tunnel's record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,19 +61,19 @@ pub struct TunnelCertificates {
     /// The fleet's own certificate, and the intermediate ones above it.
     pub chain: Vec<Vec<u8>>,
     /// The private key of the first of them, in PKCS#8, PKCS#1 or SEC1.
-    pub key: Zeroizing<Vec<u8>>,
+    pub key: Secret,
 }
 
 impl TunnelCertificates {
     /// What [`crate::Sealed::new`] has to seal.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+    pub fn encode(&self) -> Secret {
         let mut wire = v1::TunnelCertificates {
             anchors: self.anchors.clone(),
             crls: self.crls.clone(),
             chain: self.chain.clone(),
-            key: self.key.to_vec(),
+            key: self.key.expose().to_vec(),
         };
-        let encoded = Zeroizing::new(wire.encode_to_vec());
+        let encoded = Secret::new(wire.encode_to_vec());
         wire.key.zeroize();
         encoded
     }
@@ -88,7 +88,7 @@ impl TunnelCertificates {
             anchors: wire.anchors,
             crls: wire.crls,
             chain: wire.chain,
-            key: Zeroizing::new(wire.key),
+            key: Secret::new(wire.key),
         })
     }
 }

@@ -3,28 +3,29 @@
 use std::fmt;
 
 use prost::Message;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
-use crate::{EspSuite, Invalid, v1};
+use crate::{EspSuite, Invalid, Secret, v1};
 
 /// Both keys of a child SA, each of [`EspSuite::key_len`] octets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ChildSaKeys {
     /// Customer to fleet.
-    pub inbound: Zeroizing<Vec<u8>>,
+    pub inbound: Secret,
     /// Fleet to customer.
-    pub outbound: Zeroizing<Vec<u8>>,
+    pub outbound: Secret,
 }
 
 impl ChildSaKeys {
     /// What [`crate::Sealed::new`] has to seal.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let wire = v1::ChildSaKeys {
-            inbound: self.inbound.to_vec(),
-            outbound: self.outbound.to_vec(),
+    pub fn encode(&self) -> Secret {
+        let mut wire = v1::ChildSaKeys {
+            inbound: self.inbound.expose().to_vec(),
+            outbound: self.outbound.expose().to_vec(),
         };
-        let encoded = Zeroizing::new(wire.encode_to_vec());
-        drop([wire.inbound, wire.outbound].map(Zeroizing::new));
+        let encoded = Secret::new(wire.encode_to_vec());
+        wire.inbound.zeroize();
+        wire.outbound.zeroize();
         encoded
     }
 
@@ -38,13 +39,14 @@ impl ChildSaKeys {
             )
         })?;
         let keys = Self {
-            inbound: Zeroizing::new(wire.inbound),
-            outbound: Zeroizing::new(wire.outbound),
+            inbound: Secret::new(wire.inbound),
+            outbound: Secret::new(wire.outbound),
         };
         for (field, key) in [("inbound", &keys.inbound), ("outbound", &keys.outbound)] {
-            if key.len() != suite.key_len() {
+            let length = key.expose().len();
+            if length != suite.key_len() {
                 let rule = format!("octets are not a key for {suite}, which has {}", suite.key_len());
-                return Err(Invalid::new(field, key.len(), rule));
+                return Err(Invalid::new(field, length, rule));
             }
         }
         Ok(keys)

@@ -6,4 +6,4 @@ mod ppk;
 
 pub use credentials::{AuthMethod, TunnelCertificates};
 pub use keys::ChildSaKeys;
-pub use ppk::{Ppk, PpkId, TunnelSecrets};
+pub use ppk::{Ppk, TunnelSecrets};

@@ -1,12 +1,11 @@
 //! A tunnel's post-quantum pre-shared key (RFC 8784): what may be known of it, and the secret of a record that has one.
 
 use std::fmt;
-use std::str::FromStr;
 
 use prost::Message;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
-use crate::{Invalid, limits, v1};
+use crate::{Invalid, PpkId, Secret, v1};
 
 /// A post-quantum pre-shared key without the key itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,38 +14,6 @@ pub struct Ppk {
     pub id: PpkId,
     /// The customer gets no IKE SA without it.
     pub required: bool,
-}
-
-/// PPK_ID without its type octet, which is PPK_ID_FIXED (RFC 8784 section 5.1): 1 to 255 printable ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PpkId(String);
-
-impl FromStr for PpkId {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let allowed = text.bytes().all(|c| c.is_ascii_graphic());
-        match allowed && (1..=limits::IDENTITY).contains(&text.len()) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(Invalid::new(
-                "ppk.id",
-                text,
-                "is not 1 to 255 printable ASCII characters without blanks",
-            )),
-        }
-    }
-}
-
-impl AsRef<str> for PpkId {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PpkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl TryFrom<v1::Ppk> for Ppk {
@@ -73,20 +40,21 @@ impl From<&Ppk> for v1::Ppk {
 #[derive(Clone, PartialEq, Eq)]
 pub struct TunnelSecrets {
     /// What [`crate::Tunnel::auth`] says.
-    pub credentials: Zeroizing<Vec<u8>>,
+    pub credentials: Secret,
     /// The key.
-    pub ppk: Zeroizing<Vec<u8>>,
+    pub ppk: Secret,
 }
 
 impl TunnelSecrets {
     /// What [`crate::Sealed::new`] has to seal.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let wire = v1::TunnelSecrets {
-            credentials: self.credentials.to_vec(),
-            ppk: self.ppk.to_vec(),
+    pub fn encode(&self) -> Secret {
+        let mut wire = v1::TunnelSecrets {
+            credentials: self.credentials.expose().to_vec(),
+            ppk: self.ppk.expose().to_vec(),
         };
-        let encoded = Zeroizing::new(wire.encode_to_vec());
-        drop([wire.credentials, wire.ppk].map(Zeroizing::new));
+        let encoded = Secret::new(wire.encode_to_vec());
+        wire.credentials.zeroize();
+        wire.ppk.zeroize();
         encoded
     }
 
@@ -97,10 +65,10 @@ impl TunnelSecrets {
             Invalid::new("secrets", octets.len(), rule)
         })?;
         let secrets = Self {
-            credentials: Zeroizing::new(wire.credentials),
-            ppk: Zeroizing::new(wire.ppk),
+            credentials: Secret::new(wire.credentials),
+            ppk: Secret::new(wire.ppk),
         };
-        match secrets.ppk.is_empty() {
+        match secrets.ppk.expose().is_empty() {
             true => Err(Invalid::missing("secrets.ppk")),
             false => Ok(secrets),
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::invalid::{list, required};
+use crate::fields::{list, required};
 use crate::{ChildSa, IkeSa, InboundSpi, Invalid, Key, Sealed, limits, v1};
 
 /// One change that an edge may ask for.

@@ -1,6 +1,6 @@
 //! What an edge reports of its kernel.
 
-use crate::invalid::{list, required};
+use crate::fields::{list, required};
 use crate::{Invalid, Key, limits, v1};
 
 /// How far an edge has come.

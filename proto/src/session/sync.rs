@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::invalid::{list, required};
+use crate::fields::{list, required};
 use crate::{Applied, Invalid, Record, Slot, v1};
 
 /// What an edge says in its session.

@@ -1,6 +1,8 @@
 //! Values that fields hold, and how they travel.
 
 pub(crate) mod endpoint;
+mod identity;
+mod selector;
 mod timestamp;
 mod tunnel_selector;
 

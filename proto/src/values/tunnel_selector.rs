@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use crate::Invalid;
-
-const ANY_PORT: (u16, u16) = (0, u16::MAX);
+use crate::{Invalid, TrafficSelector};
 
 /// IANA's numbers of what has a name here.
 const PROTOCOLS: [(&str, u8); 6] = [
@@ -18,9 +16,6 @@ const PROTOCOLS: [(&str, u8); 6] = [
     ("ipv6-icmp", 58),
     ("sctp", 132),
 ];
-
-/// Protocols with ports, as Linux sees it: TCP, UDP, DCCP, SCTP, UDP-Lite.
-const WITH_PORTS: [u8; 5] = [6, 17, 33, 132, 136];
 
 /// A prefix on one side of a tunnel and what of it may pass. Its fields are private because they belong together: there
 /// are no bits behind the prefix, no empty range, and no ports without a protocol that has them.
@@ -55,6 +50,18 @@ impl TunnelSelector {
     }
 }
 
+impl From<&TunnelSelector> for TrafficSelector {
+    fn from(selector: &TunnelSelector) -> Self {
+        Self::new(
+            selector.protocol,
+            selector.ports,
+            selector.prefix.network(),
+            selector.prefix.broadcast(),
+        )
+        .expect("a prefix ends after it begins, and so do the ports")
+    }
+}
+
 impl FromStr for TunnelSelector {
     type Err = Invalid;
 
@@ -67,7 +74,10 @@ impl FromStr for TunnelSelector {
                 (prefix, Some(inside))
             }
         };
-        let (protocol, ports) = traffic.map_or(Ok((0, ANY_PORT)), parse_traffic)?;
+        let (protocol, ports) = traffic.map_or(
+            Ok((TrafficSelector::ANY_PROTOCOL, TrafficSelector::ANY_PORT)),
+            parse_traffic,
+        )?;
         Ok(Self {
             prefix: parse_prefix(prefix)?,
             protocol,
@@ -101,9 +111,9 @@ fn parse_traffic(text: &str) -> Result<(u8, (u16, u16)), Invalid> {
         None => parse_protocol(protocol)?,
     };
     let Some(ports) = ports else {
-        return Ok((number, ANY_PORT));
+        return Ok((number, TrafficSelector::ANY_PORT));
     };
-    if !WITH_PORTS.contains(&number) {
+    if !TrafficSelector::has_ports(number) {
         return Err(Invalid::new("protocol", protocol, "has no ports"));
     }
     Ok((number, parse_ports(ports)?))
@@ -145,7 +155,7 @@ impl fmt::Display for TunnelSelector {
             None => write!(f, "[{}", self.protocol)?,
         }
         match self.ports {
-            ANY_PORT => {}
+            TrafficSelector::ANY_PORT => {}
             (first, last) if first == last => write!(f, "/{first}")?,
             (first, last) => write!(f, "/{first}-{last}")?,
         }

@@ -23,7 +23,7 @@ fn read_as_everything(octets: &[u8]) {
         );
     }
     read::<v1::SyncResponse, FromDistributor>(octets);
-    let _ = ChildSaKeys::decode(octets, EspSuite::Aes128Gcm16);
+    let _ = ChildSaKeys::decode(octets, EspSuite::Encrypted(Cipher::Aes128Gcm16));
 }
 
 fn read<W: Message + Default, T: TryFrom<W>>(octets: &[u8]) -> Option<T> {

@@ -242,28 +242,14 @@ fn of_identities() {
         r#"rfc822: "nobody" is not an address like user@domain"#,
     );
     check(Kind::KeyId(vec![]), "key_id: [] is not 1 to 255 octets");
+    let folded = Identity::try_from(v1::Identity {
+        kind: Some(Kind::Fqdn("Acme.Example".into())),
+    });
     assert_eq!(
-        "Acme.Example".parse(),
-        Ok(Identity::Fqdn("acme.example".to_owned())),
+        folded.unwrap().to_string(),
+        "acme.example",
         "case means nothing here"
     );
-    assert_eq!("keyid:00ff".parse(), Ok(Identity::KeyId(vec![0, 0xff])));
-    assert!("keyid:0".parse::<Identity>().is_err());
-    assert_eq!(
-        "2001:db8::1".parse(),
-        Ok(Identity::Address("2001:db8::1".parse().unwrap()))
-    );
-}
-
-#[test]
-fn slips_are_no_identities() {
-    for text in ["10.0.0.300", "1.2.3", "*", "*.example", "%any", "/C=CH/CN=a"] {
-        let error = text.parse::<Identity>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("identity: {text:?} is neither an address nor a name")
-        );
-    }
 }
 
 #[test]
@@ -457,10 +443,7 @@ fn long_values_are_shown_in_part() {
 }
 
 #[test]
-fn every_suite_is_known_by_its_name() {
-    for suite in EspSuite::all() {
-        assert_eq!(suite.to_string().parse::<EspSuite>(), Ok(suite));
-    }
+fn a_tunnel_can_have_every_suite() {
     assert!(EspSuite::all().count() <= limits::SUITES);
 }
 
@@ -470,8 +453,9 @@ fn keys_are_of_their_suites_length_and_never_shown() {
         inbound: vec![7; 20].into(),
         outbound: vec![7; 20].into(),
     };
-    assert!(ChildSaKeys::decode(&keys.encode(), EspSuite::Aes128Gcm16).is_ok());
-    let error = ChildSaKeys::decode(&keys.encode(), EspSuite::Aes256Gcm16).unwrap_err();
+    assert!(ChildSaKeys::decode(keys.encode().expose(), EspSuite::Encrypted(Cipher::Aes128Gcm16)).is_ok());
+    let error =
+        ChildSaKeys::decode(keys.encode().expose(), EspSuite::Encrypted(Cipher::Aes256Gcm16)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "inbound: 20 octets are not a key for aes256gcm16, which has 36"
@@ -482,16 +466,4 @@ fn keys_are_of_their_suites_length_and_never_shown() {
         outbound: vec![7; 20],
     };
     assert!(!format!("{wire:?}").contains('7'));
-}
-
-#[test]
-fn a_slot_is_the_high_bits_of_its_spis() {
-    for number in [1, 2, 512, Slot::MAX] {
-        let slot = Slot::new(number).unwrap();
-        let (first, last) = InboundSpi::of_slot(slot);
-        assert_eq!((first.slot(), last.slot()), (slot, slot));
-        assert_eq!(first.get() >> 22, u32::from(number));
-        assert_eq!(last.get() - first.get(), (1 << 22) - 1);
-    }
-    assert_eq!((Slot::new(0), Slot::new(1024)), (None, None));
 }

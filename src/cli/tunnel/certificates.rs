@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use proto::TunnelCertificates;
+use proto::{Secret, TunnelCertificates};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
-use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};
 use crate::files;
@@ -44,10 +43,10 @@ fn all<T: PemObject + AsRef<[u8]>>(path: &Path, kind: &str) -> Result<Vec<Vec<u8
     }
 }
 
-fn private_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+fn private_key(path: &Path) -> Result<Secret, Failure> {
     let text = files::read_secret(path)?;
     match PrivateKeyDer::from_pem_slice(text.as_bytes()) {
-        Ok(key) => Ok(Zeroizing::new(key.secret_der().to_vec())),
+        Ok(key) => Ok(Secret::new(key.secret_der().to_vec())),
         Err(_) => Err(wrong(path, "there is no private key in PEM, or it is encrypted")),
     }
 }

@@ -8,13 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::Args;
 use ike::Secret;
 use proto::{AuthMethod, Identity, Ppk, TunnelSecrets, limits};
-use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};
 use super::certificates;
 use super::key_file::{self, STANDARD_INPUT};
 use super::ppk::PpkArgs;
-use crate::{identity, seal};
+use crate::seal;
 
 /// RFC 7296 section 2.15 asks for a pre-shared key with as much unpredictability as the strongest key negotiated; what is
 /// shorter than this cannot have it.
@@ -101,25 +100,21 @@ impl CredentialArgs {
         local_id: Option<&Identity>,
     ) -> Result<Credentials, Failure> {
         let read = certificates::read(ca_file, self.crl_file.as_deref(), cert_file, key_file)?;
-        let key = Secret::new(read.key.to_vec());
-        let certificates = ike::Certificates::new(&read.anchors, &read.crls, &read.chain, &key);
+        let certificates = ike::Certificates::new(&read.anchors, &read.crls, &read.chain, &read.key);
         let certificates = certificates.map_err(wrong)?;
         let local_id = match local_id {
             Some(local_id) => local_id.clone(),
-            None => identity::from_ike(&certificates.subject()).map_err(|_| {
+            None => certificates.subject().validated().map_err(|_| {
                 wrong("the fleet's certificate has no subject: say by --local-id which of its names to use")
             })?,
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        certificates
-            .check(&identity::to_ike(remote_id), &identity::to_ike(&local_id), now)
-            .map_err(wrong)?;
-        let secret = Secret::new(std::mem::take(&mut *read.encode()));
+        certificates.check(remote_id, &local_id, now).map_err(wrong)?;
         Ok(Credentials {
             auth: AuthMethod::Certificates,
             ppk: None,
             local_id: Some(local_id),
-            secret,
+            secret: read.encode(),
         })
     }
 
@@ -132,12 +127,12 @@ impl CredentialArgs {
             return Err(wrong("the PPK is the pre-shared key: it has to be another"));
         }
         let secrets = TunnelSecrets {
-            credentials: Zeroizing::new(credentials.secret.expose().to_vec()),
-            ppk: Zeroizing::new(key.expose().to_vec()),
+            credentials: credentials.secret,
+            ppk: key,
         };
         Ok(Credentials {
             ppk: Some(ppk),
-            secret: Secret::new(std::mem::take(&mut *secrets.encode())),
+            secret: secrets.encode(),
             ..credentials
         })
     }

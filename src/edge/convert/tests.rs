@@ -60,7 +60,7 @@ fn ike_sa(remote_id: ike::Identity) -> ike::IkeSa {
 }
 
 fn child_sa() -> ike::ChildSa {
-    let net = |net: &str| vec![selector_to_ike(&net.parse().unwrap())];
+    let net = |net: &str| vec![TrafficSelector::from(&net.parse().unwrap())];
     ike::ChildSa {
         ike: ike::IkeSpis {
             initiator: 1,
@@ -106,7 +106,7 @@ fn a_child_sa_reaches_the_fleet_with_its_keys_sealed() {
     let secret = seal::open_record(&fixtures::fleet_key(), sealed).unwrap();
     let keys = ChildSaKeys::decode(secret.expose(), header.suite).unwrap();
     assert_eq!(
-        (&keys.inbound[..], &keys.outbound[..]),
+        (keys.inbound.expose(), keys.outbound.expose()),
         (&[1; 20][..], &[2; 20][..])
     );
 }
@@ -151,18 +151,6 @@ fn what_the_schema_does_not_allow_is_not_sent() {
 }
 
 #[test]
-fn suites_mean_the_same_on_both_sides() {
-    for suite in proto::EspSuite::all() {
-        let ours = esp_to_ike(suite);
-        assert_eq!(
-            (ours.to_string(), ours.key_len()),
-            (suite.to_string(), suite.key_len())
-        );
-        assert_eq!(esp_to_fleet(ours), suite);
-    }
-}
-
-#[test]
 fn a_tunnel_opens_for_the_responder() {
     let record = fixtures::tunnel(1, "acme", 1);
     let proto::Body::Tunnel(sealed) = &record.body else {
@@ -174,7 +162,7 @@ fn a_tunnel_opens_for_the_responder() {
     };
     assert_eq!(psk.expose(), b"a pre-shared key");
     assert_eq!(tunnel.remote_id, ike::Identity::Fqdn("acme.example".into()));
-    assert_eq!(tunnel.remote_ts[0].last.to_string(), "10.1.255.255");
+    assert_eq!(tunnel.remote_ts[0].last().to_string(), "10.1.255.255");
 }
 
 #[test]
@@ -198,19 +186,19 @@ fn a_ppk_opens_for_the_responder() {
         let sealed = seal::seal_record(&fixtures::fleet_key(), header.clone(), &secret).unwrap();
         tunnel(&fixtures::fleet_key(), &sealed)
     };
-    let opened = open(&secrets.encode()).unwrap();
+    let opened = open(secrets.encode().expose()).unwrap();
     let (ike::Credentials::Psk(psk), Some(ppk)) = (&opened.credentials, &opened.ppk) else {
         panic!("{opened:?}");
     };
     assert_eq!(psk.expose(), b"a pre-shared key");
-    assert_eq!((&ppk.id[..], ppk.required), (&b"acme-2026"[..], true));
+    assert_eq!((ppk.id.as_ref(), ppk.required), ("acme-2026", true));
     assert_eq!(ppk.key.expose(), [7; 32]);
 
     let keyless = TunnelSecrets {
         ppk: Vec::new().into(),
         ..secrets
     };
-    for secret in [&b"a pre-shared key"[..], &keyless.encode()] {
+    for secret in [&b"a pre-shared key"[..], keyless.encode().expose()] {
         assert!(open(secret).is_err());
     }
 }
@@ -241,14 +229,14 @@ fn certificates_open_for_the_responder() {
             &seal::seal_record(&fixtures::fleet_key(), header, &secret).unwrap(),
         )
     };
-    let opened = open(&certificates.encode()).unwrap();
+    let opened = open(certificates.encode().expose()).unwrap();
     assert!(matches!(opened.credentials, ike::Credentials::Certificates(_)));
 
     let keyless = TunnelCertificates {
         key: Vec::new().into(),
         ..certificates
     };
-    for secret in [&b"a pre-shared key"[..], &keyless.encode()] {
+    for secret in [&b"a pre-shared key"[..], keyless.encode().expose()] {
         assert!(open(secret).is_err());
     }
 }

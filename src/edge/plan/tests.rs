@@ -71,14 +71,20 @@ fn each_suite_has_the_kernels_name_and_its_part_of_the_key() {
     };
     let key: Vec<u8> = (0..96).collect();
     for (suite, expected) in [
-        (EspSuite::Aes128Gcm16, aead("rfc4106(gcm(aes))", &key[..20])),
-        (EspSuite::Aes256Gcm16, aead("rfc4106(gcm(aes))", &key[..36])),
         (
-            EspSuite::ChaCha20Poly1305,
+            EspSuite::Encrypted(ike::Cipher::Aes128Gcm16),
+            aead("rfc4106(gcm(aes))", &key[..20]),
+        ),
+        (
+            EspSuite::Encrypted(ike::Cipher::Aes256Gcm16),
+            aead("rfc4106(gcm(aes))", &key[..36]),
+        ),
+        (
+            EspSuite::Encrypted(ike::Cipher::ChaCha20Poly1305),
             aead("rfc7539esp(chacha20,poly1305)", &key[..36]),
         ),
         (
-            EspSuite::Aes128Cbc(Integrity::HmacSha256),
+            EspSuite::Encrypted(ike::Cipher::Aes128Cbc(Integrity::HmacSha256)),
             Cipher::EncryptThenMac {
                 encryption: Algorithm::new("cbc(aes)", &key[..16]),
                 integrity: Algorithm::new("hmac(sha256)", &key[16..48]),
@@ -86,7 +92,7 @@ fn each_suite_has_the_kernels_name_and_its_part_of_the_key() {
             },
         ),
         (
-            EspSuite::Aes256Cbc(Integrity::HmacSha512),
+            EspSuite::Encrypted(ike::Cipher::Aes256Cbc(Integrity::HmacSha512)),
             Cipher::EncryptThenMac {
                 encryption: Algorithm::new("cbc(aes)", &key[..32]),
                 integrity: Algorithm::new("hmac(sha512)", &key[32..96]),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use proto::{
-    AuthMethod, ChildSa, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Sealed, Slot, Timestamp,
+    AuthMethod, ChildSa, Cipher, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Sealed, Slot, Timestamp,
     TrafficSelector, Tunnel, TunnelId,
 };
 
@@ -68,7 +68,7 @@ pub(crate) fn child_sa(ike: &IkeSa, number: u32) -> ChildSa {
         local: ike.local,
         peer: ike.peer,
         udp_encap: false,
-        suite: EspSuite::Aes256Gcm16,
+        suite: EspSuite::Encrypted(Cipher::Aes256Gcm16),
         local_ts: vec![any([10, 1, 0, 0], [10, 1, 255, 255])],
         remote_ts: vec![any([10, 2, 0, 0], [10, 2, 255, 255])],
         created: ike.created,

@@ -231,7 +231,7 @@ impl Attempt<'_> {
         let tunnel = tunnel.ok_or(AuthRefusal::UnknownIdentity(id_i))?;
         match request.id_r.map(IdPayload::identity) {
             None => Ok(tunnel),
-            Some(Some(id_r)) if id_r.is_same(&self.local_id(tunnel)) => Ok(tunnel),
+            Some(Some(id_r)) if id_r == self.local_id(tunnel) => Ok(tunnel),
             Some(id_r) => Err(AuthRefusal::NotOurIdentity(id_r)),
         }
     }

@@ -13,7 +13,7 @@ const PPK_ID_FIXED: u8 = 2;
 impl Ppk {
     /// Data of PPK_IDENTITY.
     pub(crate) fn identity(&self) -> Vec<u8> {
-        [&[PPK_ID_FIXED], &self.id[..]].concat()
+        [&[PPK_ID_FIXED], self.id.as_bytes()].concat()
     }
 }
 

@@ -4,19 +4,14 @@ use std::time::Duration;
 
 use super::*;
 use crate::wire::{Encrypted, Fragment};
-use crate::{Dropped, Route, Slot, TrafficSelector, route};
+use crate::{Dropped, Route, Slot, route};
 
 /// Octets of the fragments that the customers here send.
 const SIZE: usize = 150;
 
 /// A customer whose IKE_AUTH response is long.
 fn wordy() -> Customer {
-    let network = |number: u8| TrafficSelector {
-        protocol: 0,
-        ports: (0, 65535),
-        first: [192, 168, number, 0].into(),
-        last: [192, 168, number, 255].into(),
-    };
+    let network = |number: u8| range([192, 168, number, 0], [192, 168, number, 255]);
     Customer {
         local_ts: (0..16).map(network).collect(),
         remote_ts: (16..32).map(network).collect(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::testkit::{Customer, Initiator, Status, TestFleet};
 use crate::wire::{Header, Message, Notify, NotifyType, Payload};
-use crate::{Change, ChildSa, Event, IkeSa, Limits, Transmit, What};
+use crate::{Change, ChildSa, Event, IkeSa, Limits, TrafficSelector, Transmit, What};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -33,6 +33,12 @@ fn was_added(what: &What) -> bool {
 
 fn was_rekeyed(what: &What) -> bool {
     matches!(what, What::IkeRekeyed { .. })
+}
+
+/// All protocols and ports of these addresses, first and last.
+fn range(first: [u8; 4], last: [u8; 4]) -> TrafficSelector {
+    let any = (TrafficSelector::ANY_PROTOCOL, TrafficSelector::ANY_PORT);
+    TrafficSelector::new(any.0, any.1, first.into(), last.into()).unwrap()
 }
 
 /// An edge that knows the customer's tunnel.

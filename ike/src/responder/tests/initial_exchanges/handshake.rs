@@ -1,13 +1,11 @@
 //! IKE_SA_INIT and IKE_AUTH that lead to an IKE SA, with child SA or without.
 
-use std::net::IpAddr;
-
 use super::*;
 use crate::testkit::Esn;
 use crate::wire::{Notify, Proposal, Protocol, Transform, TransformType};
 use crate::{
     ChildRefusal, Cipher, DhGroup, EspSuite, Identity, IkePolicy, IkeSuite, InitRefusal, Integrity, NoChild,
-    Prf, Slot, TrafficSelector,
+    Prf, Slot,
 };
 
 const USUAL: IkeSuite = IkeSuite {
@@ -170,12 +168,7 @@ fn extended_sequence_numbers_are_never_chosen() {
 /// "Failure does not automatically cause the IKE SA to be deleted" (RFC 7296 section 2.21.2).
 #[test]
 fn a_refused_child_sa_leaves_the_ike_sa() {
-    let elsewhere = TrafficSelector {
-        protocol: 0,
-        ports: (0, 65535),
-        first: IpAddr::from([172, 16, 0, 0]),
-        last: IpAddr::from([172, 16, 0, 255]),
-    };
+    let elsewhere = range([172, 16, 0, 0], [172, 16, 0, 255]);
     let customer = Customer::new(1);
     for (misfit, kind, refusal) in [
         (
@@ -221,12 +214,7 @@ fn a_refused_child_sa_leaves_the_ike_sa() {
 #[test]
 fn selectors_are_narrowed_to_what_the_tunnel_allows() {
     let customer = Customer::new(1);
-    let everything = TrafficSelector {
-        protocol: 0,
-        ports: (0, 65535),
-        first: IpAddr::from([0, 0, 0, 0]),
-        last: IpAddr::from([255, 255, 255, 255]),
-    };
+    let everything = range([0; 4], [255; 4]);
     let mut fleet = fleet_for(&customer);
     let wide = Customer {
         local_ts: vec![everything],

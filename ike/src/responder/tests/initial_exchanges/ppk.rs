@@ -5,7 +5,7 @@ use crate::{AuthRefusal, Kem, Ppk, Secret, Tunnel};
 
 fn ppk(id: &str, required: bool) -> Ppk {
     Ppk {
-        id: id.into(),
+        id: id.parse().unwrap(),
         key: Secret::new(format!("the key called {id}").into_bytes()),
         required,
     }

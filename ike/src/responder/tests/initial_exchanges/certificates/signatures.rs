@@ -28,7 +28,7 @@ fn signatures_cover_an_additional_key_exchange() {
 #[test]
 fn signatures_cover_a_ppk() {
     let ppk = |key: &[u8]| Ppk {
-        id: b"ppk".to_vec(),
+        id: "ppk".parse().unwrap(),
         key: Secret::new(key.to_vec()),
         required: true,
     };
@@ -40,7 +40,7 @@ fn signatures_cover_a_ppk() {
     assert_eq!(scene.fault(), CertificateFault::Signature);
     // The operator hears why, however little the signature says.
     scene.tunnel.ppk = Some(Ppk {
-        id: b"another".to_vec(),
+        id: "another".parse().unwrap(),
         ..ppk(&[7; 32])
     });
     assert_eq!(refusal_of(&scene.connect().0), AuthRefusal::UnknownPpk);
@@ -51,7 +51,7 @@ fn signatures_cover_a_ppk() {
         ..ppk(&[7; 32])
     });
     scene.tunnel.ppk = Some(Ppk {
-        id: b"another".to_vec(),
+        id: "another".parse().unwrap(),
         required: false,
         ..ppk(&[7; 32])
     });

@@ -1,11 +1,11 @@
-//! The one error of every conversion from the wire.
+//! The one error of every value that comes from elsewhere.
 
 use std::fmt;
 
-/// Octets of a value that are shown: it came from another machine and may be long.
+/// Characters of a value that are shown: it came from another machine and may be long.
 const SHOWN: usize = 64;
 
-/// A message that breaks a rule of the schema: which field, what it holds, and the rule.
+/// A value that breaks a rule: which field, what it holds, and the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     field: String,
@@ -32,8 +32,8 @@ impl Invalid {
         }
     }
 
-    /// The same fault seen from the message that holds the field's message: `port` becomes `peer.port`.
-    pub(crate) fn within(mut self, outer: impl fmt::Display) -> Self {
+    /// The same fault seen from what holds the field: `port` becomes `peer.port`.
+    pub fn within(mut self, outer: impl fmt::Display) -> Self {
         self.field = format!("{outer}.{}", self.field);
         self
     }
@@ -57,29 +57,4 @@ fn shorten(text: String) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }
-}
-
-/// Takes a message's field that must be there.
-pub(crate) fn required<T>(field: &str, value: Option<T>) -> Result<T, Invalid> {
-    value.ok_or_else(|| Invalid::missing(field))
-}
-
-/// Converts a list, refusing one that is longer than `most` before looking at it.
-pub(crate) fn list<W, T>(
-    field: &str,
-    items: Vec<W>,
-    most: usize,
-    convert: impl Fn(W) -> Result<T, Invalid>,
-) -> Result<Vec<T>, Invalid> {
-    if items.len() > most {
-        return Err(Invalid::new(
-            field,
-            items.len(),
-            format!("items are more than {most}"),
-        ));
-    }
-    let numbered = items.into_iter().enumerate();
-    numbered
-        .map(|(index, item)| convert(item).map_err(|e| e.within(format_args!("{field}[{index}]"))))
-        .collect()
 }

@@ -4,14 +4,14 @@
 
 use std::fmt;
 
+use x509_parser::asn1_rs::Tag;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use crate::der::{OBJECT_IDENTIFIER, SEQUENCE, SET, element};
+use crate::hex::Hex;
 use crate::{Invalid, limits};
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
 const UTF8_STRING: u8 = 0x0c;
 const PRINTABLE_STRING: u8 = 0x13;
 const IA5_STRING: u8 = 0x16;
@@ -56,7 +56,7 @@ const ATTRIBUTES: [Attribute; 11] = [
 ];
 
 /// Whether the text begins like one: with the name of an attribute.
-pub(crate) fn is_like(text: &str) -> bool {
+pub(super) fn is_like(text: &str) -> bool {
     text.split_once('=').is_some_and(|(name, _)| find(name).is_some())
 }
 
@@ -68,7 +68,7 @@ fn find(name: &str) -> Option<&'static Attribute> {
 }
 
 /// The name in DER, checked.
-pub(crate) fn check(der: Vec<u8>) -> Result<Vec<u8>, Invalid> {
+pub(super) fn check(der: Vec<u8>) -> Result<Vec<u8>, Invalid> {
     let is_name =
         X509Name::from_der(&der).is_ok_and(|(rest, name)| rest.is_empty() && name.iter().count() > 0);
     match is_name && der.len() <= limits::DISTINGUISHED_NAME {
@@ -82,7 +82,7 @@ pub(crate) fn check(der: Vec<u8>) -> Result<Vec<u8>, Invalid> {
 }
 
 /// Reads attributes with commas between them; `\` takes its meaning from the character behind it.
-pub(crate) fn parse(text: &str) -> Result<Vec<u8>, Invalid> {
+pub(super) fn parse(text: &str) -> Result<Vec<u8>, Invalid> {
     let wrong = |rule: &str| Invalid::new("distinguished_name", text, rule);
     let mut names = Vec::new();
     for part in split(text) {
@@ -123,20 +123,59 @@ fn unescape(value: &str) -> String {
     kept.collect()
 }
 
-fn element(tag: u8, inside: &[u8]) -> Vec<u8> {
-    let length = match inside.len() {
-        short @ 0..=0x7f => vec![short as u8],
-        middle @ 0x80..=0xff => vec![0x81, middle as u8],
-        long => [&[0x82], &(long as u16).to_be_bytes()[..]].concat(),
-    };
-    [&[tag][..], &length, inside].concat()
+/// A form in which names are equal that differ in the type of their strings, in case and in white space (RFC 5280
+/// section 7.1), so that a name an operator wrote down finds the peer's: another kind of string would be hard to see.
+///
+/// It is not good enough to compare with a certificate (RFC 4945 section 3.1.5).
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct CanonicalName(Vec<Vec<(Vec<u8>, Value)>>);
+
+/// What an attribute holds, behind its object identifier.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Value {
+    /// In lower case, with single spaces between words.
+    Text(Vec<u8>),
+    /// A type of string without ASCII, or no string at all: the tag and the octets.
+    Other(u32, Vec<u8>),
+}
+
+/// `None` for what is no name.
+pub(super) fn canonical(der: &[u8]) -> Option<CanonicalName> {
+    let (rest, name) = X509Name::from_der(der).ok()?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let relative_names = name.iter_rdn().map(|relative| {
+        let attributes = relative.iter().map(|attribute| {
+            let value = attribute.attr_value();
+            let value = match value.tag() {
+                Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::T61String => {
+                    Value::Text(canonical_text(value.data))
+                }
+                tag => Value::Other(tag.0, value.data.to_vec()),
+            };
+            (attribute.attr_type().as_bytes().to_vec(), value)
+        });
+        // A set: DER orders it by octets that mean nothing here.
+        let mut attributes: Vec<_> = attributes.collect();
+        attributes.sort_unstable();
+        attributes
+    });
+    Some(CanonicalName(relative_names.collect()))
+}
+
+fn canonical_text(text: &[u8]) -> Vec<u8> {
+    let words = text
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(&b' ').to_ascii_lowercase()
 }
 
 /// Writes what [`parse`] reads; of names that it cannot make (several attributes in one place, other kinds of them) as
 /// much as people need to recognise them.
-pub(crate) fn write(der: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(super) fn write(der: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Ok((_, name)) = X509Name::from_der(der) else {
-        return f.write_str("no name");
+        return write!(f, "no-name:{}", Hex(der));
     };
     for (index, relative) in name.iter_rdn().enumerate() {
         f.write_str(if index == 0 { "" } else { ", " })?;
@@ -156,12 +195,18 @@ pub(crate) fn write(der: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// So that commas end no attribute, and nothing that a peer chose confuses a log.
 fn escape(value: &str) -> String {
     let mut escaped = String::new();
-    for c in value.chars() {
+    let mut shown = value.escape_debug();
+    while let Some(c) = shown.next() {
         match c {
-            ',' | '\\' => escaped.extend(['\\', c]),
-            c if c.is_control() => escaped.extend(c.escape_default()),
+            ',' => escaped.push_str("\\,"),
+            // Quotes end nothing here.
+            '\\' => match shown.next() {
+                Some(quote @ ('"' | '\'')) => escaped.push(quote),
+                next => escaped.extend(['\\'].into_iter().chain(next)),
+            },
             c => escaped.push(c),
         }
     }
@@ -186,6 +231,7 @@ mod tests {
         );
         for (text, shown) in [
             (short, short),
+            ("CN=\"O'Neil\" e\u{301}", "CN=\"O'Neil\" e\u{301}"),
             (
                 "c=CH,o=Acme\\, Inc.,cn=Zürich \\\\ 1",
                 "C=CH, O=Acme\\, Inc., CN=Zürich \\\\ 1",
