@@ -201,6 +201,34 @@ fn two_tunnels_cannot_have_one_customer_interface_or_prefix() {
     hub.add_tunnel("acme", "--mtu 1400 --replace").expect(0); // It has its prefix from itself.
 }
 
+/// By the one rule that the responder finds tunnels by: else the later tunnel would take the first one's customers.
+#[test]
+fn an_identity_is_of_one_tunnel_however_it_is_written() {
+    let hub = Hub::start(&[]);
+    let psk = hub.path("psk");
+    let add = |name: &str, number: usize, remote_id: &str| {
+        hub.operator(&format!(
+            "tunnel add {name} --remote-id {remote_id} --psk-file {} --local-ts 10.0.0.0/8 --remote-ts 192.168.{number}.0/24",
+            psk.display()
+        ))
+    };
+    for (number, (one, other)) in [
+        ("a@X.example", "a@x.example"),
+        ("C=CH,O=Acme,CN=cpe.example", "C=CH,O=ACME,CN=CPE.example"),
+        ("keyid:00ff", "key-id:00FF"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let first = format!("first{number}");
+        add(&first, number, one).expect(0);
+        add("second", 100, other)
+            .expect(1)
+            .complains(&[&format!("tunnel {first} has the same remote identity")]);
+    }
+    add("second", 100, "A@x.example").expect(0); // Only its host knows whether users have case.
+}
+
 #[test]
 fn a_wrong_tunnel_is_refused_with_the_reason() {
     let hub = Hub::start(&[]);

@@ -134,6 +134,42 @@ mod tests {
         }
     }
 
+    /// By the rule that the responder finds tunnels by: else the later one would take the first one's customers.
+    #[test]
+    fn an_identity_is_of_one_tunnel_however_it_is_written() {
+        let tunnel = |name: &str, id: u16, remote_id: &str| Tunnel {
+            remote_id: remote_id.parse().unwrap(),
+            ..behind(name, id, &[&format!("10.{id}.0.0/16")])
+        };
+        for (one, other) in [
+            ("cpe.example", "CPE.Example"),
+            ("a@X.example", "a@x.example"),
+            ("C=CH, O=Acme, CN=cpe.example", "C=CH, O=ACME, CN=CPE.example"),
+            ("keyid:00ff", "key-id:00FF"),
+        ] {
+            let (acme, beta) = (tunnel("acme", 1, one), tunnel("beta", 2, other));
+            let clash = |new: &Tunnel, there: &str| Refusal::TunnelClash {
+                other: there.parse().unwrap(),
+                same: format!(
+                    "remote identity {}, by which it is known whose peer calls",
+                    new.remote_id
+                ),
+            };
+            let refused = [Err(clash(&beta, "acme")), Err(clash(&acme, "beta"))];
+            assert_eq!(both_ways(&acme, &beta), refused, "{one} {other}");
+            let rewritten = tunnel("acme", 1, other);
+            assert_eq!(both_ways(&acme, &rewritten), [Ok(()), Ok(())], "{one} {other}");
+        }
+        for (one, other) in [
+            ("a@x.example", "A@x.example"),
+            ("keyid:41", "keyid:61"),
+            ("CN=a b", "CN=ab"),
+        ] {
+            let (acme, beta) = (tunnel("acme", 1, one), tunnel("beta", 2, other));
+            assert_eq!(both_ways(&acme, &beta), [Ok(()), Ok(())], "{one} {other}");
+        }
+    }
+
     #[test]
     fn a_prefix_is_routed_into_one_tunnel_of_a_namespace() {
         let acme = behind("acme", 1, &["10.7.0.0/16", "2001:db8::/48"]);

@@ -25,8 +25,8 @@ const TRIES: usize = 16;
 pub(in crate::cli) struct AddArgs {
     /// The operator's name for the tunnel.
     name: Name,
-    /// Whom the customer's router must prove to be: an address, a domain name, user@domain, or keyid: with
-    /// hexadecimal digits, or a distinguished name like "C=CH, O=Acme, CN=cpe".
+    /// Whom the customer's router must prove to be: an address, a domain name, user@domain, or keyid: (or key-id:)
+    /// with hexadecimal digits, or a distinguished name like "C=CH, O=Acme, CN=cpe".
     #[arg(long, value_name = "ID")]
     remote_id: Identity,
     /// Whom the fleet proves to be; by default the address that the customer reached, and with certificates the subject of
