@@ -9,18 +9,13 @@ use std::time::Duration;
 
 use ike_types::{EspSuite, Gateway, Identity, IkeSpis, Path, PpkId, Secret, Slot, TrafficSelector};
 
+use crate::IkePolicy;
 use crate::certificate::Certificates;
-use crate::{DhGroup, DhKeyPair, IkePolicy};
 
 /// What the responder needs from outside itself at the moment it acts.
 pub trait Host {
     /// Fills `buffer` with unpredictable bytes.
     fn fill_random(&mut self, buffer: &mut [u8]);
-
-    /// A new key pair. A host of the system's randomness does well to ask [`DhKeyPair::of_system`] first.
-    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer))
-    }
 
     /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
     fn is_esp_spi_taken(&self, spi: u32) -> bool;

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ike::{DhGroup, DhKeyPair};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
@@ -34,11 +33,6 @@ impl ike::Host for FleetHost {
         self.random.fill(buffer).expect(
             "getrandom(2) does not fail once the kernel's generator is seeded, before any daemon starts",
         );
-    }
-
-    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        DhKeyPair::of_system(group)
-            .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer)))
     }
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {

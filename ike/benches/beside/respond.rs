@@ -5,9 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path as FilePath;
 use std::time::{Duration, Instant, SystemTime};
 
-use ike::{
-    CommitOutcome, Config, DhGroup, DhKeyPair, Host, IkePolicy, Limits, Path, Responder, Secret, Slot,
-};
+use ike::{CommitOutcome, Config, Host, IkePolicy, Limits, Path, Responder, Secret, Slot};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -113,11 +111,6 @@ struct System(SystemRandom);
 impl Host for System {
     fn fill_random(&mut self, buffer: &mut [u8]) {
         self.0.fill(buffer).expect("the system has randomness");
-    }
-
-    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        DhKeyPair::of_system(group)
-            .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.fill_random(buffer)))
     }
 
     fn is_esp_spi_taken(&self, _spi: u32) -> bool {

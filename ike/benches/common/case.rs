@@ -28,11 +28,13 @@ pub(crate) const FLEET: &str = "fleet.example";
 
 impl Case {
     /// Those that are measured beside another responder.
-    pub(crate) const USUAL: [Self; 4] = [
+    pub(crate) const USUAL: [Self; 6] = [
         Self::Psk(DhGroup::Curve25519),
         Self::Certificates(KeyKind::EcdsaP256),
         Self::Hybrid,
         Self::Certificates(KeyKind::Rsa2048),
+        Self::Psk(DhGroup::Modp2048),
+        Self::Psk(DhGroup::Modp3072),
     ];
 
     /// The kind of keys in its certificates.

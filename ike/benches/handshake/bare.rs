@@ -7,13 +7,13 @@ use std::hint::black_box;
 
 use aws_lc_rs::kem::{DecapsulationKey, EncapsulationKey, ML_KEM_768};
 use ike::testkit::TestHost;
-use ike::{DhGroup, Host};
+use ike::{DhGroup, DhKeyPair, Host};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::{digest, hmac};
 
+use crate::Exchange;
 use crate::case::Case;
 use crate::credentials::Sides;
-use crate::{Exchange, host};
 use proof::Proof;
 
 /// IKE header, SK payload header and IV precede what is encrypted, and the integrity check follows it.
@@ -50,7 +50,7 @@ pub(crate) struct Bare {
 impl Bare {
     pub(crate) fn new(case: Case, sides: Option<&Sides>, exchanges: &[Exchange]) -> Self {
         let group = case.suite().dh;
-        let mut host = host(0);
+        let mut host = TestHost::new(0);
         let [init, protected @ ..] = exchanges else {
             panic!("a handshake begins with IKE_SA_INIT");
         };
@@ -71,7 +71,7 @@ impl Bare {
             public.expect("it is a key of its set")
         });
         Self {
-            peer_public: host.key_pair(group).public().to_vec(),
+            peer_public: key_pair(group, &mut host).public().to_vec(),
             group,
             host,
             encapsulation_key,
@@ -83,7 +83,7 @@ impl Bare {
 
     pub(crate) fn handshake(&mut self) {
         // IKE_SA_INIT: the key exchange, its keys, and NAT detection for both addresses in both messages.
-        let key_pair = self.host.key_pair(self.group);
+        let key_pair = key_pair(self.group, &mut self.host);
         let shared = key_pair.agree(&self.peer_public).expect("it is of the group");
         derive(&prf_key(&SEED[..NONCES_LEN]), shared.expose());
         for _ in 0..4 {
@@ -110,6 +110,10 @@ impl Bare {
             black_box(hmac::sign(&prf_key(&KEY), part));
         }
     }
+}
+
+fn key_pair(group: DhGroup, host: &mut TestHost) -> DhKeyPair {
+    DhKeyPair::generate(group, &mut |buffer| host.fill_random(buffer))
 }
 
 /// SKEYSEED and the keys of an IKE SA.

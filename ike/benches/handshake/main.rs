@@ -59,11 +59,6 @@ fn main() {
     }
 }
 
-/// Makes key pairs as an edge does.
-fn host(seed: u64) -> TestHost {
-    TestHost::new(seed).with_key_pairs_of_system()
-}
-
 fn us_each(time: Duration, case: Case) -> f64 {
     time.as_secs_f64() * 1e6 / f64::from(batch(case))
 }
@@ -78,7 +73,7 @@ struct Exchange {
 /// responder does is measured.
 fn responder_turn(case: Case, sides: Option<&Sides>, round: u32) -> (Duration, Vec<Exchange>) {
     let customer = case.customer(sides);
-    let mut fleet = TestFleet::with_host(1, host(1), Limits::default());
+    let mut fleet = TestFleet::with_host(1, TestHost::new(1), Limits::default());
     let tunnel = case.tunnel(sides.map(|sides| (&sides.authority[..], &sides.fleet)));
     fleet.responder.handle_tunnel(fleet.now, tunnel);
     let batch = batch(case);

@@ -1,6 +1,6 @@
 //! IKE_SA_INIT: suite, keys and NAT detection (RFC 7296 section 1.2).
 
-use crate::crypto::{IkeKeys, SignedOctets};
+use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
 use crate::fleet::tunnels::Tunnels;
 use crate::handshake::cookie::Cookie;
 use crate::ike_sa::create_child_sa::pending::NONCE_LEN;
@@ -132,7 +132,7 @@ impl Initiated {
             .into());
         }
 
-        let key_pair = host.key_pair(suite.dh);
+        let key_pair = DhKeyPair::generate(suite.dh, &mut |buffer| host.fill_random(buffer));
         let public = key_pair.public().to_vec();
         let shared = key_pair
             .agree(request.ke.public)

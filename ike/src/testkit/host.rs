@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::{DhGroup, DhKeyPair, Host};
+use crate::Host;
 
 /// SplitMix64: well spread, and the same at each run.
 #[derive(Clone, Debug)]
@@ -41,8 +41,6 @@ pub struct TestHost {
     taken: Arc<Mutex<HashSet<u32>>>,
     clock: Arc<AtomicU64>,
     knows_no_ike_sa: bool,
-    /// Key pairs need not repeat.
-    key_pairs_of_system: bool,
 }
 
 /// What the time is, unless a test says otherwise, since 1970: January 2027.
@@ -56,15 +54,6 @@ impl TestHost {
             taken: Arc::default(),
             clock: Arc::new(AtomicU64::new(UNIX_TIME.as_secs())),
             knows_no_ike_sa: false,
-            key_pairs_of_system: false,
-        }
-    }
-
-    /// The same with key pairs of the system's randomness, as an edge makes them: faster, and others at each run.
-    pub fn with_key_pairs_of_system(self) -> Self {
-        Self {
-            key_pairs_of_system: true,
-            ..self
         }
     }
 
@@ -97,13 +86,6 @@ impl TestHost {
 impl Host for TestHost {
     fn fill_random(&mut self, buffer: &mut [u8]) {
         self.random.fill(buffer);
-    }
-
-    fn key_pair(&mut self, group: DhGroup) -> DhKeyPair {
-        let of_system = self.key_pairs_of_system.then(|| DhKeyPair::of_system(group));
-        of_system
-            .flatten()
-            .unwrap_or_else(|| DhKeyPair::generate(group, &mut |buffer| self.random.fill(buffer)))
     }
 
     fn is_esp_spi_taken(&self, spi: u32) -> bool {

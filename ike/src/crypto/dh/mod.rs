@@ -1,20 +1,18 @@
 //! Key exchange: Curve25519 (RFC 8031), P-256 and P-384 (RFC 5903), and modular exponential groups (RFC 3526).
 
 mod curve25519;
+mod dalek;
 mod ecp;
 mod modp;
-mod system;
 
 use std::fmt;
 
-use p256::NistP256;
-use p256::elliptic_curve::SecretKey;
-use p384::NistP384;
+use aws_lc_rs::agreement;
+use dh_groups::{Ecp, Modp};
 use serde::{Deserialize, Serialize};
 use x25519_dalek::StaticSecret;
 
-use self::modp::Modp;
-use self::system::SystemKey;
+use super::Seeded;
 use crate::Secret;
 
 /// A key exchange group (transform type 4). `Display` writes it the way strongSwan's configuration does.
@@ -69,11 +67,10 @@ pub struct DhKeyPair {
 
 /// The private keys wipe themselves when they are dropped.
 enum Private {
-    Curve25519(StaticSecret),
-    P256(SecretKey<NistP256>),
-    P384(SecretKey<NistP384>),
+    Curve25519(agreement::PrivateKey),
+    Ecp(ecp::PrivateKey),
+    Seeded(StaticSecret),
     Modp(modp::PrivateKey),
-    System(SystemKey),
 }
 
 impl DhKeyPair {
@@ -82,19 +79,11 @@ impl DhKeyPair {
         let (private, public) = match group {
             DhGroup::Curve25519 => {
                 let private = curve25519::generate(fill_random);
-                let public = x25519_dalek::PublicKey::from(&private).as_bytes().to_vec();
+                let public = curve25519::public(&private);
                 (Private::Curve25519(private), public)
             }
-            DhGroup::P256 => {
-                let private = ecp::generate(fill_random);
-                let public = ecp::encode(&private.public_key());
-                (Private::P256(private), public)
-            }
-            DhGroup::P384 => {
-                let private = ecp::generate(fill_random);
-                let public = ecp::encode(&private.public_key());
-                (Private::P384(private), public)
-            }
+            DhGroup::P256 => ecp_pair(Ecp::Bits256, fill_random),
+            DhGroup::P384 => ecp_pair(Ecp::Bits384, fill_random),
             DhGroup::Modp2048 => modp_pair(Modp::Bits2048, fill_random),
             DhGroup::Modp3072 => modp_pair(Modp::Bits3072, fill_random),
             DhGroup::Modp4096 => modp_pair(Modp::Bits4096, fill_random),
@@ -102,14 +91,19 @@ impl DhKeyPair {
         Self { private, public }
     }
 
-    /// One of the system's own randomness, with aws-lc, which takes no other and is several times as fast. `None` for
-    /// groups that aws-lc has not, and when the system gives no randomness.
-    pub fn of_system(group: DhGroup) -> Option<Self> {
-        let (private, public) = SystemKey::generate(group)?;
-        Some(Self {
-            private: Private::System(private),
-            public,
-        })
+    /// The one that this seed makes, each time the same, in whichever process (see `ike_sa::create_child_sa::pending`).
+    pub(crate) fn of_seed(group: DhGroup, seeded: &mut Seeded) -> Self {
+        let mut fill_random = |buffer: &mut [u8]| seeded.fill(buffer);
+        match group {
+            DhGroup::Curve25519 => {
+                let private = dalek::generate(&mut fill_random);
+                Self {
+                    public: dalek::public(&private),
+                    private: Private::Seeded(private),
+                }
+            }
+            group => Self::generate(group, &mut fill_random),
+        }
     }
 
     /// As it stands in the KE payload.
@@ -120,13 +114,17 @@ impl DhKeyPair {
     /// The shared secret g^ir with the peer's public value.
     pub fn agree(self, peer_public: &[u8]) -> Result<Secret, DhError> {
         match self.private {
-            Private::Curve25519(private) => curve25519::agree(&private, peer_public),
-            Private::P256(private) => ecp::agree(&private, peer_public),
-            Private::P384(private) => ecp::agree(&private, peer_public),
+            Private::Curve25519(private) => curve25519::agree_on(&private, peer_public),
+            Private::Ecp(private) => private.agree(peer_public),
+            Private::Seeded(private) => dalek::agree(&private, peer_public),
             Private::Modp(private) => private.agree(peer_public),
-            Private::System(private) => private.agree(peer_public),
         }
     }
+}
+
+fn ecp_pair(group: Ecp, fill_random: &mut dyn FnMut(&mut [u8])) -> (Private, Vec<u8>) {
+    let (private, public) = ecp::PrivateKey::generate(group, fill_random);
+    (Private::Ecp(private), public)
 }
 
 fn modp_pair(group: Modp, fill_random: &mut dyn FnMut(&mut [u8])) -> (Private, Vec<u8>) {
@@ -143,7 +141,7 @@ pub struct DhError;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::unhex;
+    use crate::crypto::{SEED_LEN, unhex};
 
     /// A key pair whose private key is `private`: all that is drawn.
     fn pair(group: DhGroup, private: &str) -> DhKeyPair {
@@ -235,44 +233,46 @@ mod tests {
         }
     }
 
-    /// Both arithmetics agree with each other and refuse the same.
+    /// Two implementations of Curve25519 make the same of the same octets, and refuse the same.
     #[test]
-    fn the_systems_key_pairs_are_like_others() {
-        let of_system = |group| DhKeyPair::of_system(group).unwrap();
-        for group in [DhGroup::Curve25519, DhGroup::P256, DhGroup::P384] {
-            let ours = of_system(group);
-            let theirs = DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
-            let (our_public, their_public) = (ours.public().to_vec(), theirs.public().to_vec());
-            let secret = ours.agree(&their_public).unwrap();
-            assert_eq!(theirs.agree(&our_public), Ok(secret), "{group}");
-
-            let zero = vec![0; their_public.len()];
-            let with_form = [&[4], &their_public[..]].concat();
-            for bad in [&[][..], &zero, &with_form, &their_public[1..]] {
-                assert_eq!(of_system(group).agree(bad), Err(DhError), "{group}");
+    fn a_seed_makes_what_its_octets_make() {
+        let seed = Secret::new(vec![7; SEED_LEN]);
+        for group in [DhGroup::Curve25519, DhGroup::P256, DhGroup::Modp2048] {
+            let of_seed = || DhKeyPair::of_seed(group, &mut Seeded::new(&seed));
+            let of_octets = || {
+                let mut seeded = Seeded::new(&seed);
+                DhKeyPair::generate(group, &mut |buffer| seeded.fill(buffer))
+            };
+            let theirs = DhKeyPair::generate(group, &mut |buffer| buffer.fill(9));
+            assert_eq!(of_seed().public(), of_octets().public(), "{group}");
+            assert_eq!(
+                of_seed().agree(theirs.public()),
+                of_octets().agree(theirs.public()),
+                "{group}"
+            );
+            let zero = vec![0; theirs.public().len()];
+            for bad in [&[][..], &zero, &theirs.public()[1..]] {
+                assert_eq!(of_seed().agree(bad), Err(DhError), "{group}");
             }
         }
-        assert!(DhKeyPair::of_system(DhGroup::Modp2048).is_none());
     }
 
     /// The SubjectPublicKeyInfo of a key of Curve25519 (RFC 8410 section 4), which aws-lc would read.
     #[test]
     fn public_values_in_another_encoding_are_refused() {
-        let of_system = || DhKeyPair::of_system(DhGroup::Curve25519).unwrap();
-        let in_der = [&unhex("302a 3005 0603 2b65 6e03 2100")[..], of_system().public()].concat();
-        assert_eq!(of_system().agree(&in_der), Err(DhError));
+        let fresh = || DhKeyPair::generate(DhGroup::Curve25519, &mut |buffer| buffer.fill(7));
+        let in_der = [&unhex("302a 3005 0603 2b65 6e03 2100")[..], fresh().public()].concat();
+        assert_eq!(fresh().agree(&in_der), Err(DhError));
     }
 
     #[test]
     fn points_off_the_curve_are_refused() {
         for group in [DhGroup::P256, DhGroup::P384] {
             let fresh = || DhKeyPair::generate(group, &mut |buffer| buffer.fill(7));
-            let of_system = || DhKeyPair::of_system(group).unwrap();
             let mut point = fresh().public().to_vec();
             let last = point.len() - 1;
             point[last] ^= 1;
             assert_eq!(fresh().agree(&point), Err(DhError), "{group}, y changed");
-            assert_eq!(of_system().agree(&point), Err(DhError), "{group}, y changed");
             assert_eq!(
                 fresh().agree(&vec![0xff; last + 1]),
                 Err(DhError),
@@ -292,8 +292,6 @@ mod tests {
         for point in [one.as_slice(), &of_order_8] {
             let fresh = DhKeyPair::generate(DhGroup::Curve25519, &mut |buffer| buffer.fill(7));
             assert_eq!(fresh.agree(point), Err(DhError));
-            let of_system = DhKeyPair::of_system(DhGroup::Curve25519).unwrap();
-            assert_eq!(of_system.agree(point), Err(DhError));
         }
     }
 

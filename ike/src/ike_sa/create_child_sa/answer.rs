@@ -1,7 +1,7 @@
 //! The peer's CREATE_CHILD_SA: another child SA, or a new one in the place of one there is, or a new IKE SA.
 
 use super::succession;
-use crate::crypto::Fresh;
+use crate::crypto::{DhKeyPair, Fresh};
 use crate::fleet::qcd;
 use crate::ike_sa::child_sas::{self, Child};
 use crate::ike_sa::commits::Made;
@@ -361,7 +361,7 @@ fn exchange_keys(
 ) -> Result<Answered, Failure> {
     let ke = ke.filter(|ke| ke.group == group.id());
     let ke = ke.ok_or(ChildRefusal::WrongGroup(group))?;
-    let key_pair = cx.host.key_pair(group);
+    let key_pair = DhKeyPair::generate(group, &mut |buffer| cx.host.fill_random(buffer));
     let public = key_pair.public().to_vec();
     let shared = key_pair
         .agree(ke.public)

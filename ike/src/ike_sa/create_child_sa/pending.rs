@@ -167,7 +167,7 @@ impl Asked {
         let mut seeded = Seeded::new(&self.seed);
         let mut nonce = [0; NONCE_LEN];
         seeded.fill(&mut nonce);
-        let key_pair = DhKeyPair::generate(self.group, &mut |buffer| seeded.fill(buffer));
+        let key_pair = DhKeyPair::of_seed(self.group, &mut seeded);
         (nonce, key_pair)
     }
 }

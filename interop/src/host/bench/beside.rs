@@ -27,7 +27,7 @@ pub(super) const BY_PSK: Connection = Connection {
 };
 
 /// Handshakes by how both sides prove who they are, and how they exchange keys.
-pub(super) const HANDSHAKES: [Case; 4] = [
+pub(super) const HANDSHAKES: [Case; 6] = [
     Case {
         name: "psk, curve25519",
         connection: BY_PSK,
@@ -56,6 +56,22 @@ pub(super) const HANDSHAKES: [Case; 4] = [
             ..BY_PSK
         },
         mark: Some(2.0),
+    },
+    Case {
+        name: "psk, modp2048",
+        connection: Connection {
+            ike: "aes256gcm16-prfsha256-modp2048",
+            ..BY_PSK
+        },
+        mark: Some(1.0),
+    },
+    Case {
+        name: "psk, modp3072",
+        connection: Connection {
+            ike: "aes256gcm16-prfsha256-modp3072",
+            ..BY_PSK
+        },
+        mark: Some(1.0),
     },
 ];
 
