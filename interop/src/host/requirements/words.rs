@@ -36,7 +36,9 @@ pub(super) fn check(sources: &Sources, faults: &mut Vec<Fault>) {
             faults.push(Fault::new(FILE, 1, what));
         }
     }
-    let files = [".rs", ".proto", ".md"].into_iter().flat_map(|end| sources.ending(end));
+    let files = [".rs", ".proto", ".md"]
+        .into_iter()
+        .flat_map(|end| sources.ending(end));
     for file in files {
         let excepted = |refused: &&Refused| {
             let is_for = |exception: &&Exception| {
