@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use crate::config::CustomerLimits;
 use crate::grpc::feed::Feed;
 use crate::log::state::{Counters, State};
-use crate::log::transaction::Draft;
+use crate::log::transaction::Transaction;
 use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
 use crate::rules::operator::{Replaces, Target};
 use crate::rules::{self, membership};
@@ -39,8 +39,8 @@ struct World {
     stored: BTreeMap<Key, Record>,
     now: Timestamp,
     started: Timestamp,
-    /// Every SPI that was ever buried, with the time.
-    buried: BTreeMap<Key, Timestamp>,
+    /// Every SPI that was ever deleted, with the time.
+    deleted: BTreeMap<Key, Timestamp>,
     subscribers: Vec<Subscriber>,
 }
 
@@ -61,13 +61,13 @@ impl World {
         };
         let started = Timestamp::from(std::time::SystemTime::now());
         let (published, _) = watch::channel(Arc::new(State::new(counters)));
-        let (stored, buried, subscribers) = Default::default();
+        let (stored, deleted, subscribers) = Default::default();
         let mut world = Self {
             published,
             stored,
             now: started,
             started,
-            buried,
+            deleted,
             subscribers,
         };
         world.take(Step::Join(1));
@@ -88,16 +88,17 @@ impl World {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Join(edge) => self.change(|draft| {
-                membership::join(draft, &edge_name(edge), ([10, 0, 0, 1], 4501).into(), None).is_ok()
+            Step::Join(edge) => self.change(|transaction| {
+                membership::join(transaction, &edge_name(edge), ([10, 0, 0, 1], 4501).into(), None).is_ok()
             }),
             Step::PutTunnel(id) => {
-                self.change(|draft| {
-                    rules::operator::put(draft, sealed(tunnel(&format!("t{id}"), id)), Replaces::Any).is_ok()
+                self.change(|transaction| {
+                    rules::operator::put(transaction, &sealed(tunnel(&format!("t{id}"), id)), Replaces::Any)
+                        .is_ok()
                 });
             }
             Step::RemoveTunnel(id) => {
-                self.change(|draft| rules::operator::remove(draft, tunnel_name(id)).is_ok())
+                self.change(|transaction| rules::operator::remove(transaction, &tunnel_name(id)).is_ok())
             }
             Step::Commit { edge, changes } => self.commit(edge, changes),
             Step::Revoke(kind, number) => {
@@ -106,13 +107,13 @@ impl World {
                     1 => Target::IkeSa(number.into()),
                     _ => Target::ChildSa(spi(slot(1), number)),
                 };
-                self.change(|draft| rules::operator::revoke(draft, target).is_ok());
+                self.change(|transaction| rules::operator::revoke(transaction, &target).is_ok());
             }
             Step::Sweep { seconds, silent } => {
                 self.now = self.now.after(Duration::from_secs(seconds));
                 let silent: Vec<Slot> = silent.map(slot).into_iter().collect();
-                self.change(|draft| {
-                    membership::sweep(draft, &silent, TOMBSTONES);
+                self.change(|transaction| {
+                    membership::sweep(transaction, &silent, TOMBSTONES);
                     true
                 });
             }
@@ -138,7 +139,7 @@ impl World {
             deadline: None,
             incarnation: known.incarnation,
         };
-        self.change(|draft| rules::edge::commit(draft, &known.name, commit, MOST).is_ok());
+        self.change(|transaction| rules::edge::commit(transaction, &known.name, &commit, MOST).is_ok());
     }
 
     fn grant(&self, own: Slot, wish: Wish) -> Change {
@@ -175,13 +176,13 @@ impl World {
     }
 
     /// What the writer does with one change.
-    fn change(&mut self, rule: impl FnOnce(&mut Draft) -> bool) {
+    fn change(&mut self, rule: impl FnOnce(&mut Transaction) -> bool) {
         let before = self.state();
-        let mut draft = Draft::new(&before, self.now);
-        if !rule(&mut draft) {
+        let mut transaction = Transaction::new(&before, self.now);
+        if !rule(&mut transaction) {
             return;
         }
-        let (state, outcome, writes) = draft.finish();
+        let (state, outcome, writes) = transaction.finish();
         assert!(outcome.revision <= state.head());
         assert!(
             (before.head()..=before.head() + 1).contains(&state.head()),
@@ -202,12 +203,12 @@ impl World {
     fn check_not_reused(&mut self, key: &Key, record: &Record) {
         match record.body {
             Body::Tombstone(_) => {
-                self.buried.insert(key.clone(), self.now);
+                self.deleted.insert(key.clone(), self.now);
             }
             Body::ChildSa(_) | Body::IkeSa(_) => {
-                let buried = self.buried.get(key);
+                let deleted = self.deleted.get(key);
                 assert!(
-                    buried.is_none_or(|at| at.after(TOMBSTONES) < self.now),
+                    deleted.is_none_or(|at| at.after(TOMBSTONES) < self.now),
                     "{key} came back too early"
                 );
             }

@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use distributor_client::TlsFiles;
+use distributor_client::{Clock, SystemClock, TlsFiles};
 use proto::limits::MESSAGE;
 use proto::v1::fleet_server::FleetServer;
 use proto::v1::operator_server::OperatorServer;
@@ -19,16 +19,17 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Limits};
 use crate::fleet::Fleet;
 use crate::grpc::accept::accept;
-use crate::grpc::context::Core;
+use crate::grpc::context::Context;
 use crate::grpc::edge::EdgeService;
 use crate::grpc::operator::OperatorService;
 use crate::grpc::tls::{self, Pem, TlsError};
 use crate::log::state::State;
 use crate::log::store::{Store, StoreError};
-use crate::log::writer::Writer;
+use crate::log::writer::{WriteError, Writer};
 use crate::rules::membership;
+use crate::rules::refusal::Refusal;
 
-/// How often what time has overtaken is removed.
+/// How often what has expired is removed.
 const SWEEP: Duration = Duration::from_secs(10);
 
 /// An answer that takes longer than this is not worth waiting for: the store hangs.
@@ -128,32 +129,45 @@ impl Server {
             state,
             limits,
         } = self;
-        let fleet = Arc::new(Fleet::new(&limits, &state, Instant::now()));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let edges = state.edges().map(|edge| edge.slot);
+        let fleet = Arc::new(Fleet::new(&limits, state.head(), edges, clock.monotonic()));
         tracing::info!(%address, revision = state.head(), "the distributor serves");
         let (published, states) = watch::channel(Arc::new(state));
-        let (writer, thread) =
-            Writer::start(store, published, Arc::clone(&fleet)).map_err(ServeError::Thread)?;
+        let (writer, thread) = Writer::start(store, published, Arc::clone(&fleet), Arc::clone(&clock))
+            .map_err(ServeError::Thread)?;
 
         let stop = CancellationToken::new();
         let (changed, configs) = watch::channel(tls);
         let (accepted, connections) = mpsc::channel(ACCEPTED);
-        run_until(&stop, accept(listener, configs, limits.clone(), accepted));
+        run_until(
+            &stop,
+            accept(listener, configs, limits.clone(), Arc::clone(&clock), accepted),
+        );
         run_until(&stop, tls::watch(files, pem, limits.reload, changed));
         run_until(
             &stop,
-            sweep(writer.clone(), Arc::clone(&fleet), limits.tombstones),
+            Sweeper {
+                writer: writer.clone(),
+                states: states.clone(),
+                fleet: Arc::clone(&fleet),
+                clock: Arc::clone(&clock),
+                tombstones: limits.tombstones,
+            }
+            .run(),
         );
 
         let thread_ended = writer.clone();
-        let core = Arc::new(Core {
+        let context = Arc::new(Context {
             writer,
             states,
             fleet,
+            clock,
             limits,
             shutdown: stop.clone(),
         });
         let incoming = ReceiverStream::new(connections);
-        let served = router(core).serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        let served = router(context).serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
         let mut served = Box::pin(served);
         let result = tokio::select! {
             result = &mut served => result.map_err(ServeError::from),
@@ -176,10 +190,10 @@ fn run_until(stop: &CancellationToken, task: impl Future<Output = ()> + Send + '
     tokio::spawn(stop.clone().run_until_cancelled_owned(task));
 }
 
-fn router(core: Arc<Core>) -> tonic::transport::server::Router {
-    let limits = &core.limits;
-    let edges = FleetServer::new(EdgeService(Arc::clone(&core)));
-    let operators = OperatorServer::new(OperatorService(Arc::clone(&core)));
+fn router(context: Arc<Context>) -> tonic::transport::server::Router {
+    let limits = &context.limits;
+    let edges = FleetServer::new(EdgeService(Arc::clone(&context)));
+    let operators = OperatorServer::new(OperatorService(Arc::clone(&context)));
     tonic::transport::Server::builder()
         .max_concurrent_streams(limits.calls)
         // A dead peer is noticed well within the lease.
@@ -198,20 +212,38 @@ fn router(core: Arc<Core>) -> tonic::transport::server::Router {
         )
 }
 
-/// Removes what time has overtaken, again and again.
-async fn sweep(writer: Writer, fleet: Arc<Fleet>, tombstones: Duration) {
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        let fleet = Arc::clone(&fleet);
-        // Which edges are silent is asked when the change is made: one may just have joined.
-        let change = writer.change(move |draft| {
-            let silent = fleet.forget_silent(tombstones, Instant::now());
-            membership::sweep(draft, &silent, tombstones);
-            Ok(())
-        });
-        if let Err(error) = change.await {
-            tracing::warn!(%error, "could not remove what is over");
+/// Removes what has expired, again and again.
+struct Sweeper {
+    writer: Writer<Refusal>,
+    states: watch::Receiver<Arc<State>>,
+    fleet: Arc<Fleet>,
+    clock: Arc<dyn Clock>,
+    tombstones: Duration,
+}
+
+impl Sweeper {
+    async fn run(self) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "could not remove what has expired");
+            }
         }
+    }
+
+    async fn sweep(&self) -> Result<(), WriteError<Refusal>> {
+        let (fleet, clock, tombstones) = (Arc::clone(&self.fleet), Arc::clone(&self.clock), self.tombstones);
+        // Which edges are silent is asked when the change is made: one may just have joined.
+        let rule = move |transaction: &mut _| {
+            let silent = fleet.silent_for(tombstones, clock.monotonic());
+            membership::sweep(transaction, &silent, tombstones);
+            Ok(())
+        };
+        self.writer.change(rule).await?;
+        // Not before it is durable: an edge that the log still has is to be found silent again.
+        self.fleet
+            .forget_unless(|slot| self.states.borrow().edge_in(slot).is_some());
+        Ok(())
     }
 }
 

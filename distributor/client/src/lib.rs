@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backoff;
+mod clock;
 pub mod connect;
 pub mod files;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub mod state;
 mod throttle;
 mod tls_remedy;
 
+pub use clock::{Clock, SystemClock};
 pub use connect::TlsFiles;
 pub use role::{Role, RoleError};
 pub use throttle::Throttle;

@@ -114,6 +114,11 @@ impl Leases {
         self.by_slot.get(&slot).is_some_and(|lease| lease.ends > now)
     }
 
+    /// Every edge with a lease, run out or not.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.by_slot.keys().copied()
+    }
+
     /// Edges whose lease runs.
     pub(crate) fn holders(&self, now: Instant) -> impl Iterator<Item = Slot> {
         self.by_slot

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use distributor_client::Clock;
 use proto::{Applied, Failure, Slot};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use crate::config::Limits;
 use crate::fleet::barrier::{Barrier, WaitId};
 use crate::fleet::lease::{Leases, SessionId, Standing};
 use crate::fleet::rivals::Rivals;
-use crate::log::state::State;
 
 /// The living edges. The lock is held for moments only, and never while anything else is waited for.
 #[derive(Debug)]
@@ -62,12 +62,12 @@ pub(crate) struct Member {
 
 impl Fleet {
     /// The edges that were known when the distributor stopped.
-    pub(crate) fn new(limits: &Limits, state: &State, now: Instant) -> Self {
+    pub(crate) fn new(limits: &Limits, head: u64, edges: impl Iterator<Item = Slot>, now: Instant) -> Self {
         let mut leases = Leases::new(limits.lease);
-        let mut barrier = Barrier::new(limits.barrier, state.head());
-        for edge in state.edges() {
-            leases.grant(edge.slot, now);
-            barrier.resume(edge.slot);
+        let mut barrier = Barrier::new(limits.barrier, head);
+        for slot in edges {
+            leases.grant(slot, now);
+            barrier.resume(slot);
         }
         let (reports, sessions, rivals, waiting) = Default::default();
         Self(Mutex::new(Members {
@@ -168,18 +168,23 @@ impl Fleet {
             .unwrap_or_default()
     }
 
-    /// Forgets the edges whose lease ended at least this long ago, and tells which.
-    pub(crate) fn forget_silent(&self, time: Duration, now: Instant) -> Vec<Slot> {
+    /// Edges whose lease ended at least this long ago.
+    pub(crate) fn silent_for(&self, time: Duration, now: Instant) -> Vec<Slot> {
+        self.lock().leases.silent_for(time, now)
+    }
+
+    /// Forgets the edges that the log has no more. `is_known` is asked under the lock, so that it finds the record of every edge
+    /// that has begun a session before.
+    pub(crate) fn forget_unless(&self, is_known: impl Fn(Slot) -> bool) {
         let mut members = self.lock();
-        let silent = members.leases.silent_for(time, now);
-        for slot in &silent {
-            members.leases.forget(*slot);
-            members.barrier.forget(*slot);
-            members.reports.remove(slot);
-            members.sessions.remove(slot);
-            members.rivals.forget(*slot);
+        let gone: Vec<Slot> = members.leases.slots().filter(|slot| !is_known(*slot)).collect();
+        for slot in gone {
+            members.leases.forget(slot);
+            members.barrier.forget(slot);
+            members.reports.remove(&slot);
+            members.sessions.remove(&slot);
+            members.rivals.forget(slot);
         }
-        silent
     }
 
     fn lock(&self) -> MutexGuard<'_, Members> {
@@ -206,7 +211,7 @@ pub(crate) struct Session {
     replaced: CancellationToken,
 }
 
-/// An edge says something that cannot be.
+/// An edge reports a revision that there is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("revision {applied} cannot have been applied: the newest is {head}")]
 pub(crate) struct Impossible {
@@ -268,11 +273,15 @@ pub(crate) struct Wait {
 impl Wait {
     /// Returns when every edge of the set has applied the revision or `deadline` has passed since it became durable: how
     /// long each edge with a lease took. Those of the set that missed it leave the set.
-    pub(crate) async fn finish(mut self, deadline: Duration) -> Vec<(Slot, Option<Duration>)> {
+    pub(crate) async fn finish(
+        mut self,
+        deadline: Duration,
+        clock: &dyn Clock,
+    ) -> Vec<(Slot, Option<Duration>)> {
         let end = tokio::time::Instant::from_std(self.durable_at + deadline);
         // Complete or not: the barrier knows.
         let _ = tokio::time::timeout_at(end, &mut self.complete).await;
-        self.fleet.lock().barrier.close(self.id, Instant::now())
+        self.fleet.lock().barrier.close(self.id, clock.monotonic())
     }
 }
 
@@ -281,5 +290,32 @@ impl Drop for Wait {
         let mut members = self.fleet.lock();
         members.waiting.remove(&self.id);
         members.barrier.cancel(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_edge_is_forgotten_when_the_log_has_it_no_more_and_not_before() {
+        let [slot, other] = [1, 2].map(|number| Slot::new(number).unwrap());
+        let (start, day) = (Instant::now(), Duration::from_secs(24 * 3600));
+        let limits = Limits::default();
+        let fleet = Fleet::new(&limits, 0, [slot, other].into_iter(), start);
+        let late = start + limits.lease + day;
+        let fleet = Arc::new(fleet);
+        let _session = fleet.attach(other, [10, 9, 0, 2].into(), late);
+        assert_eq!(fleet.silent_for(day, late), [slot]);
+        fleet.forget_unless(|_| true);
+        assert_eq!(
+            fleet.silent_for(day, late),
+            [slot],
+            "the log could not be written"
+        );
+        fleet.forget_unless(|known| known == other);
+        assert_eq!(fleet.silent_for(day, late), []);
+        assert!(fleet.member(slot, late).is_none());
+        assert!(fleet.member(other, late).is_some());
     }
 }

@@ -1,26 +1,20 @@
-//! Connections: from the listening socket, through the handshake, to a caller with a role.
+//! From the listening socket, through the handshake, to a connection whose caller has a role.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
-use distributor_client::{Role, RoleError, Throttle, tls_remedy};
-use ike_types::Source;
-use proto::Name;
+use distributor_client::{Clock, Role};
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tonic::transport::server::Connected;
-use tonic::{Request, Status};
 
+use super::caller::Caller;
+use super::connection::Connection;
+use super::refused::{RefusalLog, RefusedConnection};
+use super::sources::Sources;
 use crate::config::Limits;
 
 /// Handshakes at a time. Whoever has no certificate can take these places and no others, and each for a short time.
@@ -29,58 +23,17 @@ const HANDSHAKES: usize = 256;
 /// After a failed accept, which is most often for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Who is at the other end of a connection, as its certificate proves.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    role: Role,
-    address: IpAddr,
-}
-
-impl Caller {
-    /// The caller of a request.
-    pub(crate) fn of<T>(request: &Request<T>) -> Result<&Self, Status> {
-        request
-            .extensions()
-            .get()
-            .ok_or_else(|| Status::unauthenticated("the connection has no certificate"))
-    }
-
-    /// Where its machine is, or the address translator before it.
-    pub(crate) fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    /// An edge's name, or PERMISSION_DENIED.
-    pub(crate) fn edge(&self) -> Result<&Name, Status> {
-        match &self.role {
-            Role::Edge(name) => Ok(name),
-            other => Err(Status::permission_denied(format!(
-                "only an edge may ask this, not {other}"
-            ))),
-        }
-    }
-
-    /// An operator's name, or PERMISSION_DENIED.
-    pub(crate) fn operator(&self) -> Result<&Name, Status> {
-        match &self.role {
-            Role::Operator(name) => Ok(name),
-            other => Err(Status::permission_denied(format!(
-                "only an operator may ask this, not {other}"
-            ))),
-        }
-    }
-}
-
 /// Accepts connections until the receiver of `connections` is gone.
 pub(crate) async fn accept(
     listener: TcpListener,
     tls: watch::Receiver<Arc<ServerConfig>>,
     limits: Limits,
+    clock: Arc<dyn Clock>,
     connections: mpsc::Sender<io::Result<Connection>>,
 ) {
     let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     let sources = Sources::default();
-    let refusals = Refusals::new();
+    let refusals = RefusalLog::new(clock);
     let places = Arc::new(Semaphore::new(limits.connections));
     // A closed semaphore would end the loop; nobody closes it.
     while let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await {
@@ -122,91 +75,12 @@ pub(crate) async fn accept(
     }
 }
 
-/// Writes a line a minute for each source and reason: who is refused tries again at once.
-#[derive(Clone)]
-struct Refusals(Arc<Mutex<Throttle<(Source, String)>>>);
-
-impl Refusals {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(Throttle::new(Instant::now()))))
-    }
-
-    fn log(&self, peer: SocketAddr, error: &RefusedConnection) {
-        let key = (Source::of(peer.ip()), error.to_string());
-        // Nothing under the lock can panic half-way.
-        let mut throttle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(withheld) = throttle.admit(key, Instant::now()) else {
-            return;
-        };
-        let remedy = tls_remedy(error).unwrap_or_default();
-        tracing::warn!(%peer, %error, remedy, withheld, "connection refused");
-    }
-}
-
-/// How many handshakes each source is in.
-#[derive(Clone, Default)]
-struct Sources(Arc<Mutex<HashMap<Source, usize>>>);
-
-/// A handshake that counts until this is dropped.
-struct Entered {
-    sources: Sources,
-    source: Source,
-}
-
-impl Sources {
-    /// `None` when the source of `peer` is in `most` of them, so that it alone cannot keep the others out.
-    fn enter(&self, peer: IpAddr, most: usize) -> Option<Entered> {
-        let source = Source::of(peer);
-        let mut counts = self.lock();
-        let count = counts.entry(source).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Entered {
-            sources: self.clone(),
-            source,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Source, usize>> {
-        // Nothing under the lock can panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let mut counts = self.sources.lock();
-        if let Entry::Occupied(mut count) = counts.entry(self.source) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
-}
-
 struct Handshake {
     stream: TcpStream,
     address: IpAddr,
     config: Arc<ServerConfig>,
     places: Arc<Semaphore>,
     time: Duration,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum RefusedConnection {
-    #[error("the handshake took too long")]
-    TooLong,
-    #[error("the handshake failed: {0}")]
-    Handshake(#[from] io::Error),
-    #[error("no certificate was shown")]
-    NoCertificate,
-    #[error(transparent)]
-    Role(#[from] RoleError),
-    #[error("there are too many connections")]
-    TooMany,
 }
 
 impl Handshake {
@@ -231,56 +105,5 @@ impl Handshake {
             },
             _place: place,
         })
-    }
-}
-
-/// A connection whose caller is known.
-pub(crate) struct Connection {
-    stream: TlsStream<TcpStream>,
-    caller: Caller,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Caller;
-
-    fn connect_info(&self) -> Caller {
-        self.caller.clone()
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -1,8 +1,9 @@
-//! What both services work with.
+//! What both services work with: the log, the fleet, the clock and the limits.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use distributor_client::Clock;
 use proto::{Key, Slot, limits, v1};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -11,46 +12,52 @@ use tonic::Status;
 use crate::config::Limits;
 use crate::fleet::Fleet;
 use crate::log::state::State;
-use crate::log::transaction::{Draft, Outcome};
-use crate::log::writer::{Durable, Writer};
+use crate::log::transaction::{Outcome, Transaction};
+use crate::log::writer::{Durable, WriteError, Writer};
 use crate::rules::refusal::Refusal;
 
 /// Failures of one edge that an answer shows; the edge's own log has them all.
 pub(crate) const SHOWN_FAILURES: usize = 8;
 
 /// What both services work with.
-pub(crate) struct Core {
-    pub(crate) writer: Writer,
+pub(crate) struct Context {
+    pub(crate) writer: Writer<Refusal>,
     pub(crate) states: watch::Receiver<Arc<State>>,
     pub(crate) fleet: Arc<Fleet>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
     pub(crate) shutdown: CancellationToken,
 }
 
-impl Core {
+impl Context {
     /// The newest state.
     pub(crate) fn state(&self) -> Arc<State> {
         Arc::clone(&self.states.borrow())
     }
 
+    /// The monotonic time.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.monotonic()
+    }
+
     /// Makes a change and waits for the edges to apply it, for at most `deadline` from when it is durable.
     pub(crate) async fn change(
         &self,
-        rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
+        rule: impl Fn(&mut Transaction) -> Result<(), Refusal> + Send + 'static,
         deadline: Duration,
     ) -> Result<(Outcome, Vec<v1::EdgeProgress>), Status> {
         let durable = self.writer.change(rule).await?;
-        Ok(self.spread(durable, deadline).await)
+        Ok(self.applied(durable, deadline).await)
     }
 
     /// Waits for the edges to apply a change, for at most `deadline` from when it is durable.
-    pub(crate) async fn spread(
+    pub(crate) async fn applied(
         &self,
         durable: Durable,
         deadline: Duration,
     ) -> (Outcome, Vec<v1::EdgeProgress>) {
         let Durable { outcome, wait } = durable;
-        let edges = wait.finish(deadline).await;
+        let edges = wait.finish(deadline, &*self.clock).await;
         let state = self.state();
         let progress = edges
             .into_iter()
@@ -86,6 +93,16 @@ impl Core {
                 .map(|failure| (&failure).into())
                 .collect(),
         })
+    }
+}
+
+impl From<WriteError<Refusal>> for Status {
+    fn from(error: WriteError<Refusal>) -> Self {
+        match error {
+            WriteError::Refused(refusal) => refusal.into(),
+            WriteError::Store(error) => Self::resource_exhausted(error.to_string()),
+            WriteError::ShuttingDown => Self::unavailable(error.to_string()),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use proto::v1::{self, fleet_server};
 use proto::{Commit, Hello, Lease, Name, Slot, ToDistributor};
@@ -11,13 +10,13 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::fleet::rivals::REMEDY;
-use crate::grpc::accept::Caller;
-use crate::grpc::context::{Core, invalid};
+use crate::grpc::caller::Caller;
+use crate::grpc::context::{Context, invalid};
 use crate::grpc::feed::Feed;
-use crate::grpc::session::Conversation;
+use crate::grpc::session::SessionStream;
 use crate::rules::{self, membership};
 
-pub(crate) struct EdgeService(pub(crate) Arc<Core>);
+pub(crate) struct EdgeService(pub(crate) Arc<Context>);
 
 #[tonic::async_trait]
 impl fleet_server::Fleet for EdgeService {
@@ -31,18 +30,18 @@ impl fleet_server::Fleet for EdgeService {
         let (name, address) = (caller.edge()?.clone(), caller.address());
         let mut inbound = request.into_inner();
         let hello = self.hello(&mut inbound).await?;
-        let was_overtaken = self.was_overtaken(&name, &hello);
+        let is_older_process = self.is_older_process(&name, &hello);
         let lease = self.join(&name, &hello).await?;
         let feed = Feed::new(self.0.states.clone(), hello.resume);
-        if was_overtaken {
+        if is_older_process {
             self.note_rival(&name, lease.slot, address);
         }
-        let session = self.0.fleet.attach(lease.slot, address, Instant::now());
+        let session = self.0.fleet.attach(lease.slot, address, self.0.now());
         self.check_still_known(&name, lease)?;
         tracing::info!(edge = %name, slot = %lease.slot, resumes = hello.resume.is_some(), "session begins");
 
         let shutdown = self.0.shutdown.clone();
-        let conversation = Conversation {
+        let stream = SessionStream {
             name,
             session,
             lease,
@@ -50,8 +49,9 @@ impl fleet_server::Fleet for EdgeService {
             feed,
             inbound,
             shutdown,
+            clock: Arc::clone(&self.0.clock),
         };
-        Ok(Response::new(Box::pin(conversation.into_stream())))
+        Ok(Response::new(Box::pin(stream.into_stream())))
     }
 
     async fn commit(
@@ -65,8 +65,8 @@ impl fleet_server::Fleet for EdgeService {
         let deadline = commit
             .deadline
             .map_or(limits.barrier, |asked| asked.min(limits.barrier_max));
-        let most = limits.customer;
-        let rule = move |draft: &mut _| rules::edge::commit(draft, &name, commit, most);
+        let customer = limits.customer;
+        let rule = move |transaction: &mut _| rules::edge::commit(transaction, &name, &commit, customer);
         let (outcome, edges) = self.0.change(rule, deadline).await?;
         Ok(Response::new(v1::CommitResponse {
             revision: outcome.revision,
@@ -84,7 +84,9 @@ impl EdgeService {
         let first = first.ok_or_else(|| Status::invalid_argument("the session ended before its hello"))?;
         match ToDistributor::try_from(first).map_err(invalid)? {
             ToDistributor::Hello(hello) => Ok(hello),
-            _ => Err(Status::invalid_argument("a session begins with a hello")),
+            ToDistributor::Heartbeat(_) | ToDistributor::Applied(_) => {
+                Err(Status::invalid_argument("a session begins with a hello"))
+            }
         }
     }
 
@@ -92,10 +94,10 @@ impl EdgeService {
         let (joining, forward, incarnation) = (name.clone(), hello.forward, hello.incarnation);
         self.0
             .writer
-            .change(move |draft| membership::join(draft, &joining, forward, incarnation))
+            .change(move |transaction| membership::join(transaction, &joining, forward, incarnation))
             .await?;
         let state = self.0.state();
-        let edge = state.edge(name).ok_or_else(forgotten)?;
+        let edge = state.edge(name).ok_or_else(edge_deleted)?;
         Ok(Lease {
             slot: edge.slot,
             incarnation: edge.incarnation,
@@ -106,14 +108,14 @@ impl EdgeService {
     }
 
     /// True when this process has lived on while another was given the edge's newest incarnation.
-    fn was_overtaken(&self, name: &Name, hello: &Hello) -> bool {
+    fn is_older_process(&self, name: &Name, hello: &Hello) -> bool {
         let state = self.0.state();
         let newest = state.edge(name).map(|edge| edge.incarnation);
         hello.incarnation.is_some() && hello.incarnation < newest
     }
 
     fn note_rival(&self, name: &Name, slot: Slot, address: IpAddr) {
-        if let Some(machines) = self.0.fleet.note_rival(slot, address, Instant::now()) {
+        if let Some(machines) = self.0.fleet.note_rival(slot, address, self.0.now()) {
             tracing::warn!(
                 edge = %name, ?machines,
                 "several machines have this edge's certificate and take turns: {REMEDY}"
@@ -121,19 +123,19 @@ impl EdgeService {
         }
     }
 
-    /// Between joining and beginning its session an edge has no lease to keep it from being forgotten.
+    /// Between joining and beginning its session an edge has no lease to keep it from being deleted.
     fn check_still_known(&self, name: &Name, lease: Lease) -> Result<(), Status> {
         let state = self.0.state();
         let edge = state
             .edge(name)
             .filter(|edge| (edge.slot, edge.incarnation) == (lease.slot, lease.incarnation));
-        edge.map(drop).ok_or_else(forgotten)
+        edge.map(drop).ok_or_else(edge_deleted)
     }
 
     fn check_lease(&self, name: &Name) -> Result<(), Status> {
         let state = self.0.state();
         match state.edge(name) {
-            Some(edge) if self.0.fleet.is_lease_held(edge.slot, Instant::now()) => Ok(()),
+            Some(edge) if self.0.fleet.is_lease_held(edge.slot, self.0.now()) => Ok(()),
             _ => Err(Status::failed_precondition(format!(
                 "edge {name} has no lease: it needs a session first"
             ))),
@@ -145,6 +147,6 @@ fn edge_name<T>(request: &Request<T>) -> Result<Name, Status> {
     Caller::of(request)?.edge().cloned()
 }
 
-fn forgotten() -> Status {
+fn edge_deleted() -> Status {
     Status::unavailable("the session was overtaken by another change: try again")
 }

@@ -3,23 +3,22 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
-use proto::v1::{self, edge_status, operator_server, revoke_request};
-use proto::{Body, Edge, Failure, Header, InboundSpi, Invalid, Key, Name, Sealed, Tunnel};
+use proto::v1::{self, operator_server, revoke_request};
+use proto::{Body, Edge, InboundSpi, Invalid, Key, Name, Sealed, Tunnel};
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use crate::fleet::Member;
-use crate::fleet::lease::Standing;
-use crate::grpc::accept::Caller;
-use crate::grpc::context::{Core, SHOWN_FAILURES, invalid};
+use crate::grpc::caller::Caller;
+use crate::grpc::context::{Context, invalid};
+use crate::grpc::status::{edge_status, encode_header, ike_sa_status};
 use crate::log::state::State;
-use crate::log::transaction::{Draft, Outcome};
+use crate::log::transaction::{Outcome, Transaction};
 use crate::rules::operator::{self as rules, Replaces, Target};
 use crate::rules::refusal::Refusal;
 
-pub(crate) struct OperatorService(pub(crate) Arc<Core>);
+pub(crate) struct OperatorService(pub(crate) Arc<Context>);
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -45,9 +44,9 @@ impl operator_server::Operator for OperatorService {
         };
         let tunnel = tunnel.ok_or_else(|| invalid(Invalid::missing("tunnel")))?;
         let tunnel: Sealed<Tunnel> = tunnel.try_into().map_err(invalid)?;
-        let deed = format!("put tunnel {}", tunnel.header().name);
-        let rule = move |draft: &mut _| rules::put(draft, tunnel, replaces);
-        let (outcome, edges) = self.change(&operator, &deed, rule).await?;
+        let action = format!("put tunnel {}", tunnel.header().name);
+        let rule = move |transaction: &mut _| rules::put(transaction, &tunnel, replaces);
+        let (outcome, edges) = self.change(&operator, &action, rule).await?;
         Ok(Response::new(v1::PutTunnelResponse {
             revision: outcome.revision,
             edges,
@@ -60,9 +59,9 @@ impl operator_server::Operator for OperatorService {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let operator = operator_name(&request)?;
         let tunnel: Name = request.into_inner().name.parse().map_err(invalid)?;
-        let deed = format!("remove tunnel {tunnel}");
-        let rule = move |draft: &mut _| rules::remove(draft, tunnel);
-        self.change_everywhere(&operator, &deed, rule).await
+        let action = format!("remove tunnel {tunnel}");
+        let rule = move |transaction: &mut _| rules::remove(transaction, &tunnel);
+        self.change_everywhere(&operator, &action, rule).await
     }
 
     async fn revoke(
@@ -71,9 +70,9 @@ impl operator_server::Operator for OperatorService {
     ) -> Result<Response<v1::RevokeResponse>, Status> {
         let operator = operator_name(&request)?;
         let target = parse_target(request.into_inner()).map_err(invalid)?;
-        let deed = format!("revoke {target}");
-        let rule = move |draft: &mut _| rules::revoke(draft, target);
-        self.change_everywhere(&operator, &deed, rule).await
+        let action = format!("revoke {target}");
+        let rule = move |transaction: &mut _| rules::revoke(transaction, &target);
+        self.change_everywhere(&operator, &action, rule).await
     }
 
     async fn list_tunnels(
@@ -152,20 +151,20 @@ impl operator_server::Operator for OperatorService {
 }
 
 impl OperatorService {
-    /// Makes an operator's change and waits for the edges to apply it. `deed` is for the log, which tells what was decided.
+    /// Makes an operator's change and waits for the edges to apply it. `action` goes into the audit entry: what was decided.
     async fn change(
         &self,
         operator: &Name,
-        deed: &str,
-        rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
+        action: &str,
+        rule: impl Fn(&mut Transaction) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<(Outcome, Vec<v1::EdgeProgress>), Status> {
         match self.0.writer.change(rule).await {
             Ok(durable) => {
-                tracing::info!(%operator, deed, revision = durable.outcome.revision, "an operator's change is made");
-                Ok(self.0.spread(durable, self.0.limits.barrier).await)
+                tracing::info!(%operator, action, revision = durable.outcome.revision, "an operator's change is made");
+                Ok(self.0.applied(durable, self.0.limits.barrier).await)
             }
             Err(error) => {
-                tracing::warn!(%operator, deed, reason = %error, "an operator's change is not made");
+                tracing::warn!(%operator, action, reason = %error, "an operator's change is not made");
                 Err(error.into())
             }
         }
@@ -176,10 +175,10 @@ impl OperatorService {
     async fn change_everywhere(
         &self,
         operator: &Name,
-        deed: &str,
-        rule: impl FnOnce(&mut Draft) -> Result<(), Refusal> + Send + 'static,
+        action: &str,
+        rule: impl Fn(&mut Transaction) -> Result<(), Refusal> + Send + 'static,
     ) -> Result<Response<v1::RevokeResponse>, Status> {
-        let (outcome, mut edges) = self.change(operator, deed, rule).await?;
+        let (outcome, mut edges) = self.change(operator, action, rule).await?;
         let Outcome {
             revision,
             ike_sas,
@@ -202,7 +201,7 @@ impl OperatorService {
 
     /// Every known edge as it stands, by name.
     fn members(&self, state: &State) -> Vec<(Edge, Member)> {
-        let now = Instant::now();
+        let now = self.0.now();
         let standing = |edge: &Edge| Some((edge.clone(), self.0.fleet.member(edge.slot, now)?));
         state.edges().filter_map(standing).collect()
     }
@@ -222,70 +221,6 @@ fn parse_target(request: v1::RevokeRequest) -> Result<Target, Invalid> {
         revoke_request::Target::IkeSa(spi) => Ok(Target::IkeSa(spi)),
         revoke_request::Target::ChildSa(spi) => InboundSpi::try_from(spi).map(Target::ChildSa),
     }
-}
-
-fn ike_sa_status(state: &State, members: &[(Edge, Member)], spi: u64) -> Option<v1::IkeSaStatus> {
-    let sealed = state.ike_sa(spi)?;
-    let owner = state
-        .edge_in(sealed.header().slot)
-        .map(|edge| String::from(&edge.name));
-    Some(v1::IkeSaStatus {
-        ike_sa: Some(encode_header(sealed)),
-        owner: owner.unwrap_or_default(),
-        children: state
-            .children_of(spi)
-            .filter_map(|spi| child_sa_status(state, members, spi))
-            .collect(),
-    })
-}
-
-fn child_sa_status(state: &State, members: &[(Edge, Member)], spi: InboundSpi) -> Option<v1::ChildSaStatus> {
-    let key = Key::ChildSa(spi);
-    let revision = state.get(&key)?.record.revision;
-    let install = |(edge, member): &(Edge, Member)| {
-        let failure = member.report.failures.iter().find(|failure| failure.key == key);
-        v1::EdgeInstall {
-            name: String::from(&edge.name),
-            installed: member.applied >= revision && failure.is_none(),
-            failure: failure.map(v1::Failure::from),
-        }
-    };
-    Some(v1::ChildSaStatus {
-        child_sa: Some(encode_header(state.child_sa(spi)?)),
-        revision,
-        edges: members.iter().map(install).collect(),
-    })
-}
-
-fn edge_status(edge: &Edge, member: &Member) -> v1::EdgeStatus {
-    use edge_status::State;
-    let (state, remaining) = match member.standing {
-        Standing::Attached(remaining) if member.is_lagging => (State::Lagging, remaining),
-        Standing::Attached(remaining) => (State::Live, remaining),
-        Standing::CutOff(remaining) => (State::CutOff, remaining),
-        Standing::Expired => (State::Expired, Default::default()),
-    };
-    let failures: &[Failure] = &member.report.failures;
-    v1::EdgeStatus {
-        name: String::from(&edge.name),
-        slot: edge.slot.get().into(),
-        state: state.into(),
-        applied_revision: member.applied,
-        lease_remaining_ms: remaining.as_millis().try_into().unwrap_or(u32::MAX),
-        forward: edge.forward.to_string(),
-        failures: failures
-            .iter()
-            .take(SHOWN_FAILURES)
-            .map(v1::Failure::from)
-            .collect(),
-        failures_total: member.report.failures_total,
-        incarnation: edge.incarnation,
-        rivals: member.rivals.iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn encode_header<H: Header>(sealed: &Sealed<H>) -> H::Wire {
-    H::Wire::from(sealed.header())
 }
 
 fn count(number: usize) -> u32 {

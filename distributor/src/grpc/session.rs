@@ -4,8 +4,9 @@
 //! that question: no task and no queue stands between the state and the connection.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::sync::Arc;
 
+use distributor_client::Clock;
 use futures_util::stream;
 use proto::v1::{self, sync_response::Message};
 use proto::{Lease, Name, ToDistributor};
@@ -18,8 +19,8 @@ use crate::fleet::rivals::REMEDY;
 use crate::grpc::context::invalid;
 use crate::grpc::feed::Feed;
 
-/// What an edge and the distributor say to each other in a session.
-pub(crate) struct Conversation {
+/// A session, and the stream of messages that the distributor sends in it.
+pub(crate) struct SessionStream {
     pub(crate) name: Name,
     pub(crate) session: Session,
     /// The last answer to the hello or a heartbeat.
@@ -29,29 +30,30 @@ pub(crate) struct Conversation {
     pub(crate) feed: Feed,
     pub(crate) inbound: Streaming<v1::SyncRequest>,
     pub(crate) shutdown: CancellationToken,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
-impl Conversation {
-    /// The distributor's part. It ends with the reason why the session ends.
+impl SessionStream {
+    /// What the distributor sends. It ends with the reason why the session ends.
     pub(crate) fn into_stream(self) -> impl Stream<Item = Result<v1::SyncResponse, Status>> + Send {
-        stream::unfold(Some(self), |conversation| async {
-            let mut conversation = conversation?;
-            match conversation.next().await {
+        stream::unfold(Some(self), |session| async {
+            let mut session = session?;
+            match session.next().await {
                 Ok(message) => Some((
                     Ok(v1::SyncResponse {
                         message: Some(message),
                     }),
-                    Some(conversation),
+                    Some(session),
                 )),
                 Err(reason) => {
-                    tracing::info!(edge = %conversation.name, reason = reason.message(), "session ends");
+                    tracing::info!(edge = %session.name, reason = reason.message(), "session ends");
                     Some((Err(reason), None))
                 }
             }
         })
     }
 
-    /// The next thing to say. What the edge says comes first: others wait for its reports.
+    /// The next message to send. What the edge sends comes first: others wait for its reports.
     async fn next(&mut self) -> Result<Message, Status> {
         loop {
             if std::mem::take(&mut self.is_lease_due) {
@@ -61,25 +63,25 @@ impl Conversation {
                 biased;
                 by = self.session.replaced() => return Err(replaced(&self.name, by)),
                 () = self.shutdown.cancelled() => return Err(shutting_down()),
-                heard = self.inbound.message() => {
-                    let heard = heard?.ok_or_else(|| Status::ok("the edge has ended it"))?;
-                    self.hear(heard)?;
+                received = self.inbound.message() => {
+                    let message = received?.ok_or_else(|| Status::ok("the edge has ended it"))?;
+                    self.receive(message)?;
                 }
                 message = self.feed.next() => return message.ok_or_else(shutting_down),
             }
         }
     }
 
-    fn hear(&mut self, message: v1::SyncRequest) -> Result<(), Status> {
+    fn receive(&mut self, message: v1::SyncRequest) -> Result<(), Status> {
         match ToDistributor::try_from(message).map_err(invalid)? {
             ToDistributor::Hello(_) => return Err(Status::invalid_argument("a session has one hello")),
             ToDistributor::Heartbeat(heartbeat) => {
                 self.lease.heartbeat = Some(heartbeat.number);
-                self.is_lease_due = self.session.renew(Instant::now());
+                self.is_lease_due = self.session.renew(self.clock.monotonic());
             }
             ToDistributor::Applied(applied) => self
                 .session
-                .report(applied, Instant::now())
+                .report(applied, self.clock.monotonic())
                 .map_err(|error| Status::invalid_argument(error.to_string()))?,
         }
         Ok(())

@@ -13,7 +13,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// A TLS file that is of no use.
+/// A TLS file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {fault}", file.display())]
 pub struct TlsError {
@@ -93,8 +93,8 @@ impl Pem {
     }
 }
 
-/// Looks at the files every `period`, and passes on what new connections need when they have changed. A file that is of
-/// no use leaves the old ones in force.
+/// Looks at the files every `period`, and passes on what new connections need when they have changed. A file that
+/// cannot be used leaves the old ones in force.
 pub(crate) async fn watch(
     files: TlsFiles,
     mut current: Pem,
@@ -110,7 +110,7 @@ pub(crate) async fn watch(
                 current = pem;
                 changed.send_replace(config);
             }
-            Err(error) => tracing::warn!(%error, "a TLS file is of no use; the old ones stay in force"),
+            Err(error) => tracing::warn!(%error, "a TLS file cannot be used; the old ones stay in force"),
         }
     }
 }

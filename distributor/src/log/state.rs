@@ -1,4 +1,4 @@
-//! What the fleet knows: records by key, and by the revision that wrote them.
+//! What the log has come to: records by key, and by the revision that wrote them.
 //!
 //! A [`State`] is immutable and shares its parts with the states before it (persistent trees), so that a copy costs
 //! nothing: a reader or a slow subscriber walks one state while the writer makes the next, and neither waits.
@@ -25,7 +25,7 @@ pub(crate) struct Place {
     pub(crate) index: u32,
 }
 
-/// What the store keeps beside the records.
+/// What the store keeps beside the records. A commit names those it was made on, and is refused when the store has others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counters {
     /// Names this store, so that an edge cannot resume from another's revision.
@@ -34,13 +34,13 @@ pub(crate) struct Counters {
     pub(crate) head: u64,
     /// The newest revision of a purged tombstone. Who has not seen it needs a snapshot.
     pub(crate) purged: u64,
-    /// The newest that was given to a process.
+    /// The newest incarnation that was given to a process.
     pub(crate) incarnation: u32,
     /// The highest slot that was ever given to an edge; 0: none.
     pub(crate) highest_slot: u16,
 }
 
-/// What the fleet knows at one revision.
+/// What the log has come to at one revision.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) counters: Counters,
@@ -181,11 +181,11 @@ impl State {
             .map(|(_, spi)| *spi)
     }
 
-    /// Keys of the tombstones that were buried before `time`, oldest first.
+    /// Keys of the tombstones that are older than `time`, oldest first.
     pub(crate) fn tombstones_before(&self, time: Timestamp) -> impl Iterator<Item = &Key> {
         self.tombstones_by_age
             .iter()
-            .take_while(move |(buried, _)| *buried < time)
+            .take_while(move |(deleted, _)| *deleted < time)
             .map(|(_, key)| key)
     }
 

@@ -1,4 +1,4 @@
-//! A state in the making. It becomes one when the store has it.
+//! A transaction: what one change makes of a state. It counts when the store has it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use proto::{Body, InboundSpi, Key, Record, Slot, Timestamp, Tombstone};
 
 use crate::log::state::{Counters, Entry, Place, State};
 
-/// A state in the making: everything that is put or buried here belongs to one revision.
+/// A state in the making: everything that is put or deleted here belongs to one revision, which nobody hears of before the
+/// store has it. A transaction that was made on an older state than the store's is dropped, and made again.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct Transaction {
     state: State,
     revision: u64,
     now: Timestamp,
@@ -27,9 +28,9 @@ pub(crate) struct Draft {
 pub(crate) struct Outcome {
     /// When the edges have applied it, they have applied the change.
     pub(crate) revision: u64,
-    /// IKE SAs that were buried.
+    /// IKE SAs that were deleted.
     pub(crate) ike_sas: u32,
-    /// Child SAs that were buried.
+    /// Child SAs that were deleted.
     pub(crate) child_sas: u32,
 }
 
@@ -48,7 +49,7 @@ impl Writes {
     }
 }
 
-impl Draft {
+impl Transaction {
     /// `now` dates the tombstones.
     pub(crate) fn new(state: &State, now: Timestamp) -> Self {
         Self {
@@ -64,7 +65,7 @@ impl Draft {
         }
     }
 
-    /// The state as it is with what was put and buried so far.
+    /// The state as it is with what was put and deleted so far.
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
@@ -102,8 +103,8 @@ impl Draft {
     }
 
     /// Puts a tombstone in a record's place and in those of what depends on it: a tunnel's IKE SAs, an IKE SA's
-    /// children. What is buried or was never there stays as it is.
-    pub(crate) fn bury(&mut self, key: &Key) {
+    /// children. What is deleted or was never there stays as it is.
+    pub(crate) fn delete(&mut self, key: &Key) {
         let Some(entry) = self.state.get(key) else { return };
         match &entry.record.body {
             Body::Tombstone(_) => {
@@ -112,13 +113,15 @@ impl Draft {
             }
             Body::Tunnel(sealed) => {
                 let sas: Vec<u64> = self.state.ike_sas_of(&sealed.header().name).collect();
-                sas.into_iter().for_each(|spi| self.bury(&Key::IkeSa(spi)));
+                sas.into_iter().for_each(|spi| self.delete(&Key::IkeSa(spi)));
             }
             Body::IkeSa(sealed) => {
                 let children: Vec<InboundSpi> =
                     self.state.children_of(sealed.header().spis.responder).collect();
                 self.ike_sas += 1;
-                children.into_iter().for_each(|spi| self.bury(&Key::ChildSa(spi)));
+                children
+                    .into_iter()
+                    .for_each(|spi| self.delete(&Key::ChildSa(spi)));
             }
             Body::ChildSa(_) => self.child_sas += 1,
             Body::Edge(_) => {}
@@ -150,7 +153,7 @@ impl Draft {
         Some(slot)
     }
 
-    /// The new state, what it did, and what the store must have before anyone may see it.
+    /// The new state, what the change did, and what the store must have before anyone may see either.
     pub(crate) fn finish(mut self) -> (State, Outcome, Writes) {
         let revision = if self.written.is_empty() {
             self.confirmed

@@ -104,10 +104,10 @@ fn prefixes(tunnel: &Tunnel) -> impl Iterator<Item = IpNet> {
 mod tests {
     use super::*;
     use crate::log::state::Counters;
-    use crate::log::transaction::Draft;
+    use crate::log::transaction::Transaction;
     use crate::records::{sealed, tunnel};
 
-    fn draft() -> Draft {
+    fn transaction() -> Transaction {
         let counters = Counters {
             store: 1,
             head: 0,
@@ -115,15 +115,15 @@ mod tests {
             incarnation: 0,
             highest_slot: 0,
         };
-        Draft::new(&State::new(counters), std::time::SystemTime::now().into())
+        Transaction::new(&State::new(counters), std::time::SystemTime::now().into())
     }
 
     /// What comes of adding `second` when `first` is there, in this order and in the other.
     fn both_ways(first: &Tunnel, second: &Tunnel) -> [Result<(), Refusal>; 2] {
         [(first, second), (second, first)].map(|(there, new)| {
-            let mut draft = draft();
-            draft.put(proto::Body::Tunnel(sealed(there.clone())));
-            check(draft.state(), new)
+            let mut transaction = transaction();
+            transaction.put(proto::Body::Tunnel(sealed(there.clone())));
+            check(transaction.state(), new)
         })
     }
 
@@ -197,17 +197,17 @@ mod tests {
     #[test]
     fn what_was_there_before_may_be_changed_elsewhere() {
         let [acme, beta] = [("acme", 1), ("beta", 2)].map(|(name, id)| behind(name, id, &["10.7.0.0/16"]));
-        let mut draft = draft();
+        let mut transaction = transaction();
         for tunnel in [&acme, &beta] {
-            draft.put(proto::Body::Tunnel(sealed(tunnel.clone())));
+            transaction.put(proto::Body::Tunnel(sealed(tunnel.clone())));
         }
         let redirected = Tunnel {
             redirect: Some("vpn.example".parse().unwrap()),
             ..acme.clone()
         };
-        assert_eq!(check(draft.state(), &redirected), Ok(()));
+        assert_eq!(check(transaction.state(), &redirected), Ok(()));
         let wider = behind("acme", 1, &["10.7.0.0/16", "10.8.0.0/16"]);
-        assert!(check(draft.state(), &wider).is_err());
+        assert!(check(transaction.state(), &wider).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Edges come, stay, and are forgotten: slots, incarnations, and the records that time removes.
+//! Edges join, stay, and are removed: slots, incarnations, and what has expired.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 use proto::{Body, Edge, InboundSpi, Key, Name, Slot};
 
 use crate::log::state::State;
-use crate::log::transaction::Draft;
+use crate::log::transaction::Transaction;
 use crate::rules::refusal::Refusal;
 
 /// Gives an edge its slot and its process an incarnation. An edge keeps its slot for as long as it is known; a process
 /// that was given the edge's newest incarnation keeps that.
 pub(crate) fn join(
-    draft: &mut Draft,
+    transaction: &mut Transaction,
     name: &Name,
     forward: SocketAddr,
     incarnation: Option<u32>,
 ) -> Result<(), Refusal> {
-    let known = draft.state().edge(name).cloned();
+    let known = transaction.state().edge(name).cloned();
     let slot = match &known {
         Some(edge) => edge.slot,
-        None => free_slot(draft)?,
+        None => free_slot(transaction)?,
     };
     let incarnation = match known {
         Some(edge) if incarnation == Some(edge.incarnation) => edge.incarnation,
-        _ => draft.next_incarnation().ok_or(Refusal::NoIncarnation)?,
+        _ => transaction.next_incarnation().ok_or(Refusal::NoIncarnation)?,
     };
-    draft.put(Body::Edge(Edge {
+    transaction.put(Body::Edge(Edge {
         slot,
         name: name.clone(),
         forward,
@@ -37,13 +37,13 @@ pub(crate) fn join(
 
 /// A slot that was never used; when all were, one that nothing remembers. So an SPI of a forgotten edge comes back as
 /// late as possible.
-fn free_slot(draft: &mut Draft) -> Result<Slot, Refusal> {
-    if let Some(slot) = draft.next_slot() {
+fn free_slot(transaction: &mut Transaction) -> Result<Slot, Refusal> {
+    if let Some(slot) = transaction.next_slot() {
         return Ok(slot);
     }
     let mut slots = (1..=Slot::MAX).filter_map(Slot::new);
     slots
-        .find(|slot| is_forgotten(draft.state(), *slot))
+        .find(|slot| is_forgotten(transaction.state(), *slot))
         .ok_or(Refusal::NoSlot)
 }
 
@@ -51,32 +51,36 @@ fn is_forgotten(state: &State, slot: Slot) -> bool {
     state.get(&Key::Edge(slot)).is_none() && !state.has_spi_of(slot)
 }
 
-/// Removes what time has overtaken: child SAs that every kernel has dropped by itself, edges that were silent for as
-/// long as tombstones live, and tombstones of that age.
-pub(crate) fn sweep(draft: &mut Draft, silent: &[Slot], tombstones: Duration) {
-    let now = draft.now();
-    let expired: Vec<InboundSpi> = draft.state().expired_children(now).collect();
-    expired.into_iter().for_each(|spi| draft.bury(&Key::ChildSa(spi)));
-    silent.iter().for_each(|slot| retire(draft, *slot));
-    let old: Vec<Key> = draft
+/// Removes what has expired: child SAs that every kernel has dropped by itself, edges that were silent for as long as
+/// tombstones live, and tombstones of that age.
+pub(crate) fn sweep(transaction: &mut Transaction, silent: &[Slot], tombstones: Duration) {
+    let now = transaction.now();
+    let expired: Vec<InboundSpi> = transaction.state().expired_children(now).collect();
+    expired
+        .into_iter()
+        .for_each(|spi| transaction.delete(&Key::ChildSa(spi)));
+    silent.iter().for_each(|slot| delete_edge(transaction, *slot));
+    let old: Vec<Key> = transaction
         .state()
         .tombstones_before(now.before(tombstones))
         .cloned()
         .collect();
-    old.iter().for_each(|key| draft.purge(key));
+    old.iter().for_each(|key| transaction.purge(key));
 }
 
-/// Buries an edge and the IKE SAs that nobody runs any more.
-fn retire(draft: &mut Draft, slot: Slot) {
-    let state = draft.state();
+/// Deletes an edge and the IKE SAs that nobody runs any more.
+fn delete_edge(transaction: &mut Transaction, slot: Slot) {
+    let state = transaction.state();
     let owned = |spi: &u64| {
         state
             .ike_sa(*spi)
             .is_some_and(|sealed| sealed.header().slot == slot)
     };
     let orphans: Vec<u64> = state.ike_sas().filter(owned).collect();
-    orphans.into_iter().for_each(|spi| draft.bury(&Key::IkeSa(spi)));
-    draft.bury(&Key::Edge(slot));
+    orphans
+        .into_iter()
+        .for_each(|spi| transaction.delete(&Key::IkeSa(spi)));
+    transaction.delete(&Key::Edge(slot));
 }
 
 #[cfg(test)]
@@ -99,10 +103,10 @@ mod tests {
         })
     }
 
-    fn change<T>(state: &mut State, now: Timestamp, rule: impl FnOnce(&mut Draft) -> T) -> T {
-        let mut draft = Draft::new(state, now);
-        let result = rule(&mut draft);
-        *state = draft.finish().0;
+    fn change<T>(state: &mut State, now: Timestamp, rule: impl FnOnce(&mut Transaction) -> T) -> T {
+        let mut transaction = Transaction::new(state, now);
+        let result = rule(&mut transaction);
+        *state = transaction.finish().0;
         result
     }
 
@@ -112,8 +116,8 @@ mod tests {
 
     fn join_as(state: &mut State, name: &str, incarnation: Option<u32>) -> Result<Edge, Refusal> {
         let name = name.parse().unwrap();
-        change(state, start(), |draft| {
-            join(draft, &name, ([10, 0, 0, 1], 4501).into(), incarnation)
+        change(state, start(), |transaction| {
+            join(transaction, &name, ([10, 0, 0, 1], 4501).into(), incarnation)
         })?;
         Ok(state.edge(&name).unwrap().clone())
     }
@@ -146,12 +150,14 @@ mod tests {
 
         let slot = Slot::new(7).unwrap();
         let (ike, later) = (ike_sa(slot, 1), start().after(2 * DAY));
-        change(&mut state, start(), |draft| {
-            draft.put(Body::Tunnel(sealed(tunnel("acme", 1))));
-            draft.put(Body::ChildSa(sealed(child_sa(&ike, 1))));
-            draft.put(Body::IkeSa(sealed(ike)));
+        change(&mut state, start(), |transaction| {
+            transaction.put(Body::Tunnel(sealed(tunnel("acme", 1))));
+            transaction.put(Body::ChildSa(sealed(child_sa(&ike, 1))));
+            transaction.put(Body::IkeSa(sealed(ike)));
         });
-        change(&mut state, start(), |draft| sweep(draft, &[slot], DAY));
+        change(&mut state, start(), |transaction| {
+            sweep(transaction, &[slot], DAY)
+        });
         assert_eq!(state.edge_in(slot), None);
         assert_eq!(state.ike_sas().count(), 0, "nobody runs them any more");
         assert_eq!(
@@ -160,7 +166,7 @@ mod tests {
             "a tombstone remembers its SPI"
         );
 
-        change(&mut state, later, |draft| sweep(draft, &[], DAY));
+        change(&mut state, later, |transaction| sweep(transaction, &[], DAY));
         assert_eq!(join_as(&mut state, "late", None).unwrap().slot, slot);
         assert_eq!(
             state.edge(&"e7".parse().unwrap()),
@@ -176,38 +182,40 @@ mod tests {
         let ike = ike_sa(edge.slot, 1);
         let child = child_sa(&ike, 1);
         let (key, expires) = (Key::ChildSa(child.inbound_spi), child.expires);
-        change(&mut state, start(), |draft| {
-            draft.put(Body::Tunnel(sealed(tunnel("acme", 1))));
-            draft.put(Body::IkeSa(sealed(ike)));
-            draft.put(Body::ChildSa(sealed(child)));
+        change(&mut state, start(), |transaction| {
+            transaction.put(Body::Tunnel(sealed(tunnel("acme", 1))));
+            transaction.put(Body::IkeSa(sealed(ike)));
+            transaction.put(Body::ChildSa(sealed(child)));
         });
-        let is_buried = |state: &State| {
+        let is_deleted = |state: &State| {
             matches!(
                 state.get(&key).map(|entry| &entry.record.body),
                 Some(Body::Tombstone(_))
             )
         };
         let before = state.head();
-        change(&mut state, expires.before(Duration::from_millis(1)), |draft| {
-            sweep(draft, &[], DAY)
-        });
-        assert!(!is_buried(&state));
-        change(&mut state, expires, |draft| sweep(draft, &[], DAY));
-        assert!(is_buried(&state));
+        change(
+            &mut state,
+            expires.before(Duration::from_millis(1)),
+            |transaction| sweep(transaction, &[], DAY),
+        );
+        assert!(!is_deleted(&state));
+        change(&mut state, expires, |transaction| sweep(transaction, &[], DAY));
+        assert!(is_deleted(&state));
         assert!(state.can_resume(1, before));
 
-        let buried_at = state.head();
+        let deleted_at = state.head();
         change(
             &mut state,
             expires.after(DAY + Duration::from_millis(1)),
-            |draft| sweep(draft, &[], DAY),
+            |transaction| sweep(transaction, &[], DAY),
         );
         assert!(state.get(&key).is_none());
         assert!(
             !state.can_resume(1, before),
             "who has not heard of the end needs a snapshot"
         );
-        assert!(state.can_resume(1, buried_at));
+        assert!(state.can_resume(1, deleted_at));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use proto::{Body, InboundSpi, Key, Name, Sealed, Tunnel};
 
-use crate::log::transaction::Draft;
+use crate::log::transaction::Transaction;
 use crate::rules::clash;
 use crate::rules::refusal::Refusal;
 
@@ -19,7 +19,7 @@ pub(crate) enum Target {
     ChildSa(InboundSpi),
 }
 
-/// As an operator says it.
+/// As the log of changes names it.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -42,9 +42,13 @@ pub(crate) enum Replaces {
 }
 
 /// Adds a tunnel, or puts a new configuration in the place of the old one, whose SAs live on.
-pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replaces: Replaces) -> Result<(), Refusal> {
+pub(crate) fn put(
+    transaction: &mut Transaction,
+    sealed: &Sealed<Tunnel>,
+    replaces: Replaces,
+) -> Result<(), Refusal> {
     let new = sealed.header();
-    let revision = draft
+    let revision = transaction
         .state()
         .get(&Key::Tunnel(new.name.clone()))
         .map(|old| old.record.revision);
@@ -53,8 +57,8 @@ pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replaces: Replaces)
     {
         return Err(Refusal::TunnelChanged(new.name.clone()));
     }
-    if let Some(old) = draft.state().tunnel(&new.name) {
-        if *old != sealed && replaces == Replaces::Nothing {
+    if let Some(old) = transaction.state().tunnel(&new.name) {
+        if old != sealed && replaces == Replaces::Nothing {
             return Err(Refusal::TunnelExists(new.name.clone()));
         }
         if old.header().id != new.id {
@@ -64,38 +68,39 @@ pub(crate) fn put(draft: &mut Draft, sealed: Sealed<Tunnel>, replaces: Replaces)
             });
         }
     }
-    clash::check(draft.state(), new)?;
-    draft.put(Body::Tunnel(sealed));
+    clash::check(transaction.state(), new)?;
+    transaction.put(Body::Tunnel(sealed.clone()));
     Ok(())
 }
 
-/// Removes a tunnel with all its SAs.
-pub(crate) fn remove(draft: &mut Draft, name: Name) -> Result<(), Refusal> {
-    let key = Key::Tunnel(name);
-    if draft.state().get(&key).is_none() {
+/// Deletes a tunnel with all its SAs.
+pub(crate) fn remove(transaction: &mut Transaction, name: &Name) -> Result<(), Refusal> {
+    let key = Key::Tunnel(name.clone());
+    if transaction.state().get(&key).is_none() {
         return Err(Refusal::NoSuchRecord(key));
     }
-    draft.bury(&key);
+    transaction.delete(&key);
     Ok(())
 }
 
-/// Removes SAs. What is buried already counts as done, so that a repeated call succeeds.
-pub(crate) fn revoke(draft: &mut Draft, target: Target) -> Result<(), Refusal> {
+/// Deletes SAs. What is deleted already counts as done, so that a repeated call succeeds.
+pub(crate) fn revoke(transaction: &mut Transaction, target: &Target) -> Result<(), Refusal> {
     let key = match target {
         Target::Tunnel(name) => {
-            if draft.state().tunnel(&name).is_none() {
-                return Err(Refusal::NoTunnel(name));
+            if transaction.state().tunnel(name).is_none() {
+                return Err(Refusal::NoTunnel(name.clone()));
             }
-            let sas: Vec<u64> = draft.state().ike_sas_of(&name).collect();
-            sas.into_iter().for_each(|spi| draft.bury(&Key::IkeSa(spi)));
+            let sas: Vec<u64> = transaction.state().ike_sas_of(name).collect();
+            sas.into_iter()
+                .for_each(|spi| transaction.delete(&Key::IkeSa(spi)));
             return Ok(());
         }
-        Target::IkeSa(spi) => Key::IkeSa(spi),
-        Target::ChildSa(spi) => Key::ChildSa(spi),
+        Target::IkeSa(spi) => Key::IkeSa(*spi),
+        Target::ChildSa(spi) => Key::ChildSa(*spi),
     };
-    if draft.state().get(&key).is_none() {
+    if transaction.state().get(&key).is_none() {
         return Err(Refusal::NoSuchRecord(key));
     }
-    draft.bury(&key);
+    transaction.delete(&key);
     Ok(())
 }

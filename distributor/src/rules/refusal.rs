@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     #[error("{key} is at epoch {at}, not {asked}")]
     Epoch { key: Key, at: u64, asked: u64 },
     #[error("another process of edge {0} has begun a session, or none has")]
-    NotTheHolder(Name),
+    NotTheNewestProcess(Name),
     #[error("tunnel {0} exists already; `--replace` puts this one in its place")]
     TunnelExists(Name),
     #[error("somebody else has changed tunnel {0} meanwhile: try again")]
@@ -64,7 +64,9 @@ impl Refusal {
             | Self::StrayAddress { .. } => Code::AlreadyExists,
             Self::NoTunnel(_) | Self::NoSuchRecord(_) => Code::NotFound,
             Self::Mismatch { .. } => Code::InvalidArgument,
-            Self::Epoch { .. } | Self::NotTheHolder(_) | Self::TunnelId { .. } => Code::FailedPrecondition,
+            Self::Epoch { .. } | Self::NotTheNewestProcess(_) | Self::TunnelId { .. } => {
+                Code::FailedPrecondition
+            }
             Self::TunnelChanged(_) => Code::Aborted,
             Self::NoSlot | Self::NoIncarnation => Code::ResourceExhausted,
         }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 /// An IPv4 address, or the /64 of an IPv6 address: one customer's network has at least that much, and can take any
 /// address in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// All of the address.
     V4(Ipv4Addr),

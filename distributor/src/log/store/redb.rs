@@ -1,22 +1,19 @@
-//! The records on disk.
-//!
-//! The file only has to survive: every question is answered from the [`State`] in memory, which is read from the file
-//! once. After a failed write the file is closed, and opened and read again before the next one, because nobody can
-//! say what of the failed write it holds.
+//! A file of redb's. After a commit that failed it is closed, and opened and checked again when it is read.
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use prost::Message;
-use proto::{Invalid, Key, Record, v1};
+use proto::{Key, v1};
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+    Table, TableDefinition, TableError,
 };
-use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::log::state::{Counters, State};
+use super::{CommitOutcome, Engine, Fault, Loaded};
+use crate::log::state::Counters;
 use crate::log::transaction::Writes;
 
 /// The schema's `Key` to its `Record`, both encoded.
@@ -33,142 +30,57 @@ const PURGED: &str = "purged";
 const INCARNATION: &str = "incarnation";
 const HIGHEST_SLOT: &str = "highest_slot";
 
-/// Octets of redb's page cache: little, because nothing is read but at the start.
+/// Bytes of redb's page cache: little, because nothing is read but at the start.
 const CACHE: usize = 16 * 1024 * 1024;
 
-/// A store that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[error("store {}: {fault}", path.display())]
-pub struct StoreError {
-    path: PathBuf,
-    fault: Fault,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error(transparent)]
-    Database(redb::Error),
-    #[error(
-        "is damaged: {0}; move it away, start the distributor, and add the tunnels again; until it starts the edges go on \
-         forwarding for the SA lease, and then they drop every SA, since the new store has none"
-    )]
-    Damaged(String),
-    #[error("holds a record that breaks the schema: {0}")]
-    Record(#[from] Invalid),
-    #[error("has format {0}, and this program knows {FORMAT_NOW}")]
-    Format(u64),
-    #[error("holds no valid {0}")]
-    Counter(&'static str),
-    #[error("has lost revisions: it ends at {0}, and {1} was written")]
-    Behind(u64, u64),
-    #[error("the system gives no random numbers")]
-    NoRandomness,
-}
-
-impl From<redb::Error> for Fault {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::Corrupted(reason) => Self::Damaged(reason),
-            // It is no file of redb's, or ends too early.
-            redb::Error::Io(error)
-                if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
-            {
-                Self::Damaged(error.to_string())
-            }
-            error => Self::Database(error),
-        }
-    }
-}
-
-impl StoreError {
-    /// True when the file will not become better by itself.
-    pub fn is_lasting(&self) -> bool {
-        match self.fault {
-            Fault::Damaged(_) | Fault::Record(_) | Fault::Format(_) | Fault::Counter(_) => true,
-            Fault::Database(_) | Fault::Behind(..) | Fault::NoRandomness => false,
-        }
-    }
-}
-
 /// Opens the file: a function, so that a test can put another medium in its place.
-pub(crate) type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
+type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
 
 /// The file.
-pub(crate) struct Store {
-    path: PathBuf,
+pub(super) struct Redb {
     opener: Opener,
-    /// `None` after a failed write.
+    /// `None` after a failed commit.
     database: Option<Database>,
 }
 
-impl Store {
-    /// Opens the file at `path`, or makes it, and reads all of it.
-    pub(crate) fn open(path: &Path) -> Result<(Self, State), StoreError> {
+impl Redb {
+    /// The file at `path`, which is made when there is none.
+    pub(super) fn new(path: &Path) -> Self {
         let file = path.to_owned();
-        let opener = Box::new(move || {
+        Self::with_opener(Box::new(move || {
             check_not_empty(&file)?;
             builder().create(&file)
-        });
-        Self::open_with(path, opener)
+        }))
     }
 
-    pub(crate) fn open_with(path: &Path, opener: Opener) -> Result<(Self, State), StoreError> {
-        let mut store = Self {
-            path: path.to_owned(),
+    pub(super) fn with_opener(opener: Opener) -> Self {
+        Self {
             opener,
             database: None,
-        };
-        let state = store.read().map_err(|fault| store.error(fault))?;
-        Ok((store, state))
-    }
-
-    /// Opens and reads the file again when the last write has failed: the state it holds if that is a newer one than
-    /// `state`, because the failed write got through after all.
-    pub(crate) fn recover(&mut self, state: &State) -> Result<Option<State>, StoreError> {
-        if self.database.is_some() {
-            return Ok(None);
         }
-        let found = self.read().map_err(|fault| self.error(fault))?;
-        if found.head() < state.head() {
-            self.database = None;
-            return Err(self.error(Fault::Behind(found.head(), state.head())));
-        }
-        tracing::info!(store = %self.path.display(), "the store can be written again");
-        Ok((found.counters() != state.counters()).then_some(found))
     }
+}
 
-    /// Writes all or nothing, and returns when it is on the disk.
-    pub(crate) fn write(&mut self, batch: &[Writes]) -> Result<(), StoreError> {
-        let Some(database) = &self.database else {
-            return Err(self.error(redb::Error::DatabaseClosed.into()));
-        };
-        write(database, batch).map_err(|error| {
-            self.database = None;
-            self.error(error.into())
-        })
-    }
-
-    fn read(&mut self) -> Result<State, Fault> {
+impl Engine for Redb {
+    fn load(&mut self) -> Result<Loaded, Fault> {
+        self.database = None; // A file is opened once at a time.
         let database = (self.opener)().map_err(redb::Error::from)?;
-        let counters = match read_counters(&database)? {
-            Some(counters) => counters,
-            None => {
-                tracing::warn!(
-                    store = %self.path.display(),
-                    "there was no store: this is a new one, and edges that come from another drop its tunnels and SAs"
-                );
-                first_counters(&database)?
-            }
-        };
-        let records = read_records(&database)?;
+        let loaded = read(&database)?;
         self.database = Some(database);
-        Ok(State::restored(counters, records))
+        Ok(loaded)
     }
 
-    fn error(&self, fault: Fault) -> StoreError {
-        StoreError {
-            path: self.path.clone(),
-            fault,
+    fn commit(&mut self, expected: Option<&Counters>, batch: &[Writes]) -> CommitOutcome {
+        let Some(database) = &self.database else {
+            return CommitOutcome::Unknown(redb::Error::DatabaseClosed.into());
+        };
+        match write(database, expected, batch) {
+            Ok(true) => CommitOutcome::Committed,
+            Ok(false) => CommitOutcome::HeadDiffers,
+            Err(fault) => {
+                self.database = None;
+                CommitOutcome::Unknown(fault)
+            }
         }
     }
 }
@@ -185,32 +97,65 @@ fn check_not_empty(path: &Path) -> Result<(), DatabaseError> {
 }
 
 /// The whole file is checked each time that it is opened: redb panics at some faults in one that it trusts.
-fn builder() -> Builder {
+pub(super) fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
     builder
 }
 
-fn write(database: &Database, batch: &[Writes]) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    {
-        let mut records = transaction.open_table(RECORDS)?;
-        for writes in batch {
-            for entry in &writes.put {
-                records.insert(&*encode_key(&entry.record.key()), &*entry.encoded)?;
-            }
-            for key in &writes.delete {
-                records.remove(&*encode_key(key))?;
-            }
-        }
-        if let Some(last) = batch.last() {
-            let mut table = transaction.open_table(COUNTERS)?;
-            for (name, value) in named(&last.counters) {
-                table.insert(name, value)?;
-            }
+fn read(database: &Database) -> Result<Loaded, Fault> {
+    let transaction = database.begin_read().map_err(redb::Error::from)?;
+    let counters = match transaction.open_table(COUNTERS) {
+        Ok(table) => Some(read_counters(&table)?),
+        Err(TableError::TableDoesNotExist(_)) => None,
+        Err(error) => return Err(redb::Error::from(error).into()),
+    };
+    let mut records = Vec::new();
+    if counters.is_some() {
+        let table = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
+        for row in table.iter().map_err(redb::Error::from)? {
+            let (_, value) = row.map_err(redb::Error::from)?;
+            records.push(Bytes::copy_from_slice(value.value()));
         }
     }
-    transaction.commit()?;
+    Ok(Loaded { counters, records })
+}
+
+/// False when the file holds other counters than the expected ones, and nothing is written.
+fn write(database: &Database, expected: Option<&Counters>, batch: &[Writes]) -> Result<bool, Fault> {
+    let transaction = database.begin_write().map_err(redb::Error::from)?;
+    {
+        let mut counters = transaction.open_table(COUNTERS).map_err(redb::Error::from)?;
+        let is_new = counters.is_empty().map_err(redb::Error::from)?;
+        let found = if is_new {
+            None
+        } else {
+            Some(read_counters(&counters)?)
+        };
+        if found.as_ref() != expected {
+            return Ok(false); // The transaction ends without effect.
+        }
+        if let Some(last) = batch.last() {
+            for (name, value) in named(&last.counters) {
+                counters.insert(name, value).map_err(redb::Error::from)?;
+            }
+        }
+        let mut records = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
+        for writes in batch {
+            write_records(&mut records, writes).map_err(redb::Error::from)?;
+        }
+    }
+    transaction.commit().map_err(redb::Error::from)?;
+    Ok(true)
+}
+
+fn write_records(table: &mut Table<'_, &[u8], &[u8]>, writes: &Writes) -> Result<(), StorageError> {
+    for entry in &writes.put {
+        table.insert(&*encode_key(&entry.record.key()), &*entry.encoded)?;
+    }
+    for key in &writes.delete {
+        table.remove(&*encode_key(key))?;
+    }
     Ok(())
 }
 
@@ -229,23 +174,19 @@ fn named(counters: &Counters) -> [(&'static str, u64); 6] {
     ]
 }
 
-/// `None` for a file that was just made.
-fn read_counters(database: &Database) -> Result<Option<Counters>, Fault> {
-    let transaction = database.begin_read().map_err(redb::Error::from)?;
-    let table = match transaction.open_table(COUNTERS) {
-        Ok(table) => table,
-        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-        Err(error) => return Err(redb::Error::from(error).into()),
-    };
+fn read_counters(table: &impl ReadableTable<&'static str, u64>) -> Result<Counters, Fault> {
     let counter = |name: &'static str| -> Result<u64, Fault> {
         let value = table.get(name).map_err(redb::Error::from)?;
         value.map(|guard| guard.value()).ok_or(Fault::Counter(name))
     };
     let format = counter(FORMAT)?;
     if format != FORMAT_NOW {
-        return Err(Fault::Format(format));
+        return Err(Fault::Format {
+            found: format,
+            known: FORMAT_NOW,
+        });
     }
-    Ok(Some(Counters {
+    Ok(Counters {
         store: counter(STORE)?,
         head: counter(HEAD)?,
         purged: counter(PURGED)?,
@@ -255,43 +196,22 @@ fn read_counters(database: &Database) -> Result<Option<Counters>, Fault> {
         highest_slot: counter(HIGHEST_SLOT)?
             .try_into()
             .map_err(|_| Fault::Counter(HIGHEST_SLOT))?,
-    }))
+    })
 }
 
-/// Names a new store by a random number and writes that down.
-fn first_counters(database: &Database) -> Result<Counters, Fault> {
-    let mut store = [0; 8];
-    SystemRandom::new()
-        .fill(&mut store)
-        .map_err(|_| Fault::NoRandomness)?;
-    let counters = Counters {
-        store: u64::from_ne_bytes(store),
-        head: 0,
-        purged: 0,
-        incarnation: 0,
-        highest_slot: 0,
-    };
-    write(
-        database,
-        &[Writes {
-            put: Vec::new(),
-            delete: Vec::new(),
-            counters,
-        }],
-    )?;
-    Ok(counters)
-}
-
-fn read_records(database: &Database) -> Result<Vec<(Record, Bytes)>, Fault> {
-    let transaction = database.begin_read().map_err(redb::Error::from)?;
-    let table = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
-    let mut records = Vec::new();
-    for row in table.iter().map_err(redb::Error::from)? {
-        let (_, value) = row.map_err(redb::Error::from)?;
-        let encoded = Bytes::copy_from_slice(value.value());
-        records.push((Record::decode(encoded.clone())?, encoded));
+impl From<redb::Error> for Fault {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Corrupted(reason) => Self::Damaged(reason),
+            // It is no file of redb's, or ends too early.
+            redb::Error::Io(error)
+                if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+            {
+                Self::Damaged(error.to_string())
+            }
+            error => Self::Engine(Box::new(error)),
+        }
     }
-    Ok(records)
 }
 
 #[cfg(test)]

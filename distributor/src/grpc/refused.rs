@@ -1,0 +1,51 @@
+//! Connections that are refused, and the log of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use distributor_client::{Clock, RoleError, Throttle, tls_remedy};
+use ike_types::Source;
+
+/// Why a connection is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RefusedConnection {
+    #[error("the handshake took too long")]
+    TooLong,
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] io::Error),
+    #[error("no certificate was shown")]
+    NoCertificate,
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    #[error("there are too many connections")]
+    TooMany,
+}
+
+/// Writes a line a minute for each source and reason: who is refused tries again at once.
+#[derive(Clone)]
+pub(super) struct RefusalLog {
+    throttle: Arc<Mutex<Throttle<(Source, String)>>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl RefusalLog {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let throttle = Throttle::new(clock.monotonic());
+        Self {
+            throttle: Arc::new(Mutex::new(throttle)),
+            clock,
+        }
+    }
+
+    pub(super) fn log(&self, peer: SocketAddr, error: &RefusedConnection) {
+        let key = (Source::of(peer.ip()), error.to_string());
+        // Nothing under the lock can panic half-way.
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(withheld) = throttle.admit(key, self.clock.monotonic()) else {
+            return;
+        };
+        let remedy = tls_remedy(error).unwrap_or_default();
+        tracing::warn!(%peer, %error, remedy, withheld, "connection refused");
+    }
+}
