@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redb::StorageBackend;
 use ::redb::backends::InMemoryBackend;
+use proto::{Body, Record};
 
 use super::*;
 use crate::log::state::State;
@@ -209,4 +210,48 @@ fn an_empty_file_is_damaged_and_left_alone() {
     assert!(error.is_lasting(), "{error}");
     assert!(error.to_string().contains("is damaged: it is empty"), "{error}");
     assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+}
+
+/// A file that was written before there were engines: an edge, a tunnel with an IKE SA and a child SA, the tombstone of a
+/// second tunnel, and the purged one of a second IKE SA.
+const FORMAT_1: &[u8] = include_bytes!("format-1.redb");
+
+#[test]
+fn a_file_of_format_1_is_read_as_it_was_written_and_goes_on() {
+    let disk = Disk::holding(FORMAT_1);
+    let (mut store, state) = disk.open().unwrap();
+    let written = Counters {
+        store: 5_186_669_226_441_484_504,
+        head: 7,
+        purged: 7,
+        incarnation: 1,
+        highest_slot: 1,
+    };
+    assert_eq!(state.counters(), written);
+    let found = |state: &State| -> Vec<_> {
+        state
+            .after(None)
+            .map(|(place, encoded)| {
+                let record = Record::decode(encoded.clone()).unwrap();
+                assert_eq!(record.encode(), encoded, "{}", record.key());
+                let is_tombstone = matches!(record.body, Body::Tombstone(_));
+                (place.revision, record.key().to_string(), is_tombstone)
+            })
+            .collect()
+    };
+    let expected = [
+        (1, "edge in slot 1", false),
+        (2, "tunnel acme", false),
+        (4, "IKE SA 0000000000000007", false),
+        (4, "child SA 0x00400009", false),
+        (5, "tunnel beta", true),
+    ]
+    .map(|(revision, key, is_tombstone)| (revision, key.to_owned(), is_tombstone));
+    assert_eq!(found(&state), expected);
+
+    let state = add(&mut store, &state, 3).unwrap();
+    drop(store);
+    let (_, next) = disk.open().unwrap();
+    assert_eq!(next.counters(), Counters { head: 8, ..written });
+    assert_eq!(found(&next), found(&state));
 }
