@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-/// Starts logging what `filter` lets through: a level such as `info`, or levels by module as in `warn,anyswan=debug`.
+/// Starts logging what `filter` lets through: a level such as `info`, or levels by module as in `warn,edge=debug`.
 pub(crate) fn start(filter: &str) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(filter)?;
     tracing_subscriber::fmt()

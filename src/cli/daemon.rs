@@ -10,8 +10,8 @@ use tokio::runtime::Runtime;
 
 use super::failure::{Failure, Kind};
 use crate::config::{self, DistributorConfig, EdgeConfig};
+use crate::log;
 use crate::stop::Stop;
-use crate::{edge, files, log};
 
 /// What both daemons are told.
 #[derive(Args, Debug)]
@@ -19,7 +19,7 @@ pub(super) struct DaemonArgs {
     /// The daemon's config file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// What to log: error, warn, info, debug or trace, also by module as in `warn,anyswan=debug`.
+    /// What to log: error, warn, info, debug or trace, also by module as in `warn,edge=debug`.
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
     log: String,
 }
@@ -29,7 +29,10 @@ pub(super) fn edge(args: &DaemonArgs) -> Result<(), Failure> {
     let config: EdgeConfig = config::load(&args.config)?;
     connect::check(&config.distributor, &config.tls, Holder::Edge)?; // Later it would only be one more reason to try again.
     start_log(args)?;
-    Ok(Runtime::new()?.block_on(edge::run(config))?)
+    Runtime::new()?.block_on(async {
+        let mut stop = Stop::new()?;
+        Ok(edge::run(config.into(), async move { stop.wait().await }).await?)
+    })
 }
 
 /// Runs the distributor until SIGTERM.

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use distributor_client::connect::{self, ChannelError};
+use files::FileError;
+use pki::PkiError;
+use sealing::FleetKeyError;
 use tonic::{Code, Status};
 
 use crate::config::ConfigError;
-use crate::files::FileError;
-use crate::fleet_key::FleetKeyError;
-use crate::pki::PkiError;
 
 /// Shown at the end of `anyswan --help`.
 pub(super) const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 not found, \

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use distributor_client::Role;
+use pki::Address;
 use proto::Name;
 
 use super::failure::Failure;
 use super::output;
-use crate::pki::{self, Address};
 
 /// `anyswan pki ...`
 #[derive(Debug, Subcommand)]

@@ -94,27 +94,77 @@ pub(crate) struct EdgeLimits {
 
 impl Default for EdgeLimits {
     fn default() -> Self {
-        let ike::Limits {
+        let edge::Limits {
+            sa_lease,
+            sa_lifetime,
+            rekey_child,
+            rekey_ike,
+            reconcile,
             half_open_lifetime,
             half_open_max,
             half_open_per_source,
             cookie_threshold,
-            redirect_patience,
-            ..
-        } = ike::Limits::default();
+            dpd,
+            redirect,
+        } = edge::Limits::default();
         Self {
-            sa_lease: Duration::from_secs(3600),
-            sa_lifetime: Duration::from_secs(86_400),
-            // Longer than what routers come with, so that theirs, with a policy of its own, goes first.
-            rekey_child: Duration::from_secs(14 * 3600),
-            rekey_ike: Duration::from_secs(28 * 3600),
-            reconcile: Duration::from_secs(5),
+            sa_lease,
+            sa_lifetime,
+            rekey_child,
+            rekey_ike,
+            reconcile,
             half_open_lifetime,
             half_open_max,
             half_open_per_source,
             cookie_threshold,
-            dpd: Duration::from_secs(60),
-            redirect: redirect_patience,
+            dpd,
+            redirect,
+        }
+    }
+}
+
+impl From<EdgeLimits> for edge::Limits {
+    fn from(limits: EdgeLimits) -> Self {
+        let EdgeLimits {
+            sa_lease,
+            sa_lifetime,
+            rekey_child,
+            rekey_ike,
+            reconcile,
+            half_open_lifetime,
+            half_open_max,
+            half_open_per_source,
+            cookie_threshold,
+            dpd,
+            redirect,
+        } = limits;
+        Self {
+            sa_lease,
+            sa_lifetime,
+            rekey_child,
+            rekey_ike,
+            reconcile,
+            half_open_lifetime,
+            half_open_max,
+            half_open_per_source,
+            cookie_threshold,
+            dpd,
+            redirect,
+        }
+    }
+}
+
+impl From<EdgeConfig> for edge::Config {
+    fn from(config: EdgeConfig) -> Self {
+        Self {
+            addresses: config.addresses,
+            distributor: config.distributor,
+            forward: config.forward,
+            health: config.health,
+            fleet_key: config.fleet_key,
+            tls: config.tls,
+            quick_crash_detection: config.quick_crash_detection,
+            limits: config.limits.into(),
         }
     }
 }

@@ -11,10 +11,9 @@ mod values;
 
 use std::path::Path;
 
+use files::FileError;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-
-use crate::files::{self, FileError};
 
 pub(crate) use self::distributor::DistributorConfig;
 pub(crate) use self::edge::EdgeConfig;

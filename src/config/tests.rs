@@ -152,7 +152,7 @@ fn the_shipped_examples_are_good() {
 #[test]
 fn the_shipped_examples_show_the_true_defaults() {
     let edge: EdgeConfig = parse("edge.toml", &with_limits(EDGE_EXAMPLE)).unwrap();
-    assert_eq!(edge.limits, edge::EdgeLimits::default());
+    assert_eq!(edge.limits, self::edge::EdgeLimits::default());
     let distributor: DistributorConfig =
         parse("distributor.toml", &with_limits(DISTRIBUTOR_EXAMPLE)).unwrap();
     assert_eq!(

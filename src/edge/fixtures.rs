@@ -2,17 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use distributor_client::replica::Replica;
 use ike::Secret;
 use prost::bytes::Bytes;
 use proto::{
     AuthMethod, Body, ChildSa, ChildSaKeys, Delta, EspSuite, IkeSa, IkeSpis, InboundSpi, Key, Record, Sealed,
     Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
 };
-
-use super::replica::Replica;
-use crate::files;
-use crate::fleet_key::FleetKey;
-use crate::seal;
+use sealing::FleetKey;
 
 /// When every test takes place.
 pub(crate) fn now() -> SystemTime {
@@ -44,7 +41,7 @@ pub(crate) fn tombstone(revision: u64, key: Key) -> Record {
 
 pub(crate) fn tunnel(revision: u64, name: &str, id: u16) -> Record {
     let psk = Secret::new(b"a pre-shared key".to_vec());
-    let sealed = seal::seal_record(&fleet_key(), tunnel_header(name, id), &psk).unwrap();
+    let sealed = sealing::seal_record(&fleet_key(), tunnel_header(name, id), &psk).unwrap();
     Record {
         revision,
         body: Body::Tunnel(sealed),
@@ -98,7 +95,7 @@ pub(crate) fn child_sa_with(suite: EspSuite, revision: u64, inbound_spi: u32, tu
         suite,
         ..child_header(inbound_spi, tunnel)
     };
-    let sealed = seal::seal_record(&fleet_key(), header, &keys.encode()).unwrap();
+    let sealed = sealing::seal_record(&fleet_key(), header, &keys.encode()).unwrap();
     Record {
         revision,
         body: Body::ChildSa(sealed),

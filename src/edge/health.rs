@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use distributor_client::state::{Installed, LinkState, SharedReplica};
 use proto::Failure;
 use rustix::io::Errno;
 use tokio::net::TcpListener;
@@ -18,7 +19,6 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::metrics::{Metrics, gauge};
-use super::state::{Installed, LinkState, SharedReplica};
 
 /// How long the kernel may take for what has arrived. The fleet waits as long before it calls an edge lagging.
 const LAG: Duration = Duration::from_secs(1);
@@ -194,7 +194,7 @@ mod tests {
     use proto::{Key, Resume, Slot};
 
     use super::*;
-    use crate::edge::lease::Tenure;
+    use distributor_client::lease::Tenure;
 
     #[test]
     fn each_thing_that_is_missing_is_named() {

@@ -8,7 +8,6 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::PkiError;
-use crate::files;
 
 /// Ten years: replacing an authority means visiting every machine of the fleet.
 const VALIDITY: Duration = Duration::days(3652);

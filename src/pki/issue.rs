@@ -17,7 +17,7 @@ const VALIDITY: Duration = Duration::days(730);
 
 /// Where a distributor is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub enum Address {
     /// An IPv4 or IPv6 address.
     Ip(IpAddr),
     /// A host name.

@@ -1,7 +1,7 @@
 //! What follows a distributor: an edge, and a distributor that follows another.
 //!
 //! ```text
-//!   files -> connect -> session -> replica ---> whoever applies the records
+//!            connect -> session -> replica ---> whoever applies the records
 //!                        |   ^                          |
 //!                      lease '------- installed <-------'
 //! ```
@@ -16,7 +16,6 @@
 pub mod backoff;
 mod clock;
 pub mod connect;
-pub mod files;
 #[cfg(test)]
 mod fixtures;
 pub mod lease;

@@ -7,15 +7,13 @@ use clap::{Args, value_parser};
 use proto::{
     EspSuite, Identity, InterfaceName, Name, NetnsName, Sealed, Tunnel, TunnelId, TunnelSelector, limits, v1,
 };
+use sealing::FleetKey;
 use tonic::Code;
 
 use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
 use super::credentials::{CredentialArgs, Credentials};
 use super::{Taken, TunnelView, all};
-use crate::edge::selectors;
-use crate::fleet_key::FleetKey;
-use crate::seal;
 
 /// Others may take the same free number at the same moment; so often in a row nobody is that unlucky.
 const TRIES: usize = 16;
@@ -97,7 +95,7 @@ async fn put(
     for _ in 0..TRIES {
         let tunnel = tunnel(args, credentials, &known)?;
         let view = TunnelView::from(&tunnel);
-        let sealed: Sealed<Tunnel> = seal::seal_record(key, tunnel, &credentials.secret)
+        let sealed: Sealed<Tunnel> = sealing::seal_record(key, tunnel, &credentials.secret)
             .map_err(|error| Failure::new(Kind::Failed, error))?;
         let request = v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),

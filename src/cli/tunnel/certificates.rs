@@ -7,7 +7,6 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use super::super::failure::{Failure, Kind};
-use crate::files;
 
 /// Reads the files of a tunnel; what may stand in them `ike` knows.
 pub(super) fn read(

@@ -13,7 +13,6 @@ use super::super::failure::{Failure, Kind};
 use super::certificates;
 use super::key_file::{self, STANDARD_INPUT};
 use super::ppk::PpkArgs;
-use crate::seal;
 
 /// RFC 7296 section 2.15 asks for a pre-shared key with as much unpredictability as the strongest key negotiated; what is
 /// shorter than this cannot have it.
@@ -71,7 +70,10 @@ impl CredentialArgs {
             _ => self.read_psk(local_id)?,
         };
         let credentials = self.add_ppk(credentials)?;
-        let (len, most) = (credentials.secret.expose().len(), limits::SECRET - seal::OVERHEAD);
+        let (len, most) = (
+            credentials.secret.expose().len(),
+            limits::SECRET - sealing::OVERHEAD,
+        );
         match len > most {
             true => Err(wrong(format_args!(
                 "certificates, CRLs and keys take {len} octets; a tunnel has room for {most}"

@@ -6,7 +6,6 @@ use ike::Secret;
 use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};
-use crate::files;
 
 /// More than any router takes.
 const MOST: usize = 1024;

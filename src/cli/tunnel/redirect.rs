@@ -2,12 +2,11 @@
 
 use clap::Args;
 use proto::{Body, Gateway, Name, Record, Sealed, Tunnel, v1};
+use sealing::FleetKey;
 
 use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
 use super::{Taken, TunnelView};
-use crate::fleet_key::FleetKey;
-use crate::seal;
 
 /// Where a customer goes.
 #[derive(Args, Debug)]
@@ -54,14 +53,14 @@ async fn put(client: &mut Client, args: &RedirectArgs, key: &FleetKey) -> Result
             "the distributor's answer is no tunnel",
         ));
     };
-    let secret = seal::open_record(key, &old).map_err(|error| Failure::new(Kind::Failed, error))?;
+    let secret = sealing::open_record(key, &old).map_err(|error| Failure::new(Kind::Failed, error))?;
     let tunnel = Tunnel {
         redirect: args.to.clone(),
         ..old.header().clone()
     };
     let view = TunnelView::from(&tunnel);
     let sealed: Sealed<Tunnel> =
-        seal::seal_record(key, tunnel, &secret).map_err(|error| Failure::new(Kind::Failed, error))?;
+        sealing::seal_record(key, tunnel, &secret).map_err(|error| Failure::new(Kind::Failed, error))?;
     let request = v1::PutTunnelRequest {
         tunnel: Some((&sealed).into()),
         replace: true,

@@ -12,6 +12,7 @@ use ike::Secret;
 use ike::testkit::Customer;
 use proto::v1::operator_client::OperatorClient;
 use proto::{InboundSpi, v1};
+use sealing::FleetKey;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::oneshot;
@@ -19,11 +20,8 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 use super::kernel::FakeKernel;
-use crate::config::EdgeConfig;
-use crate::edge::sockets::Sockets;
-use crate::edge::{Doors, Edge};
-use crate::fleet_key::FleetKey;
-use crate::{pki, seal};
+use crate::ingress::sockets::Sockets;
+use crate::{Config, Edge, Listeners};
 
 /// Where customers send to, as far as IKE is told.
 pub(super) const ANYCAST: SocketAddr =
@@ -116,7 +114,7 @@ impl Fleet {
         let customer_side = customers.local_addr().unwrap();
         let health_side = health.local_addr().unwrap();
         let edge_side = edges.local_addr().unwrap();
-        let config = EdgeConfig {
+        let config = Config {
             addresses: vec![ANYCAST.ip()],
             distributor: format!("https://{}", self.address),
             forward: edge_side,
@@ -126,12 +124,12 @@ impl Fleet {
             quick_crash_detection: true,
             limits: Default::default(),
         };
-        let doors = Doors {
+        let listeners = Listeners {
             customers: Sockets::of(ANYCAST, customers),
             edges,
             health,
         };
-        let (edge, kernel) = Edge::start(config, Arc::clone(&self.fleet_key), doors);
+        let (edge, kernel) = Edge::start(config, Arc::clone(&self.fleet_key), listeners);
         TestEdge {
             edge,
             kernel: FakeKernel::start(kernel),
@@ -184,7 +182,7 @@ impl Fleet {
             ppk: None,
         };
         let psk = Secret::new(customer.psk.expose().to_vec());
-        let sealed = seal::seal_record(&self.fleet_key, header, &psk).unwrap();
+        let sealed = sealing::seal_record(&self.fleet_key, header, &psk).unwrap();
         v1::PutTunnelRequest {
             tunnel: Some((&sealed).into()),
             replace: false,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use distributor_client::state::Installed;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::edge::kernel::Kernel;
-use crate::edge::plan::Terms;
-use crate::edge::state::Installed;
+use crate::dataplane::Kernel;
+use crate::dataplane::plan::Terms;
 
 /// Plays the kernel's thread.
 pub(super) struct FakeKernel {

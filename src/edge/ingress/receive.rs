@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::Throttle;
+use distributor_client::state::LinkState;
 use ike::{Path, Route, Secret};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -13,9 +14,8 @@ use tracing::warn;
 
 use super::forward::{Forwarded, Forwarder};
 use super::input::{Datagram, Input, MOST_OCTETS};
-use super::metrics::{Family, Metrics};
 use super::sockets::Bound;
-use super::state::LinkState;
+use crate::metrics::{Family, Metrics};
 
 /// Datagrams that one socket may bring before the others have their turn.
 const BATCH: usize = 64;
@@ -141,8 +141,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::edge::fixtures;
-    use crate::edge::lease::Tenure;
+    use crate::fixtures;
+    use distributor_client::lease::Tenure;
 
     #[tokio::test]
     async fn nobody_is_a_customer_at_an_address_of_ours() {

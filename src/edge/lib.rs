@@ -18,38 +18,25 @@
 //!
 //! Records go one way: the owner of an SA installs it from the stream like every other edge. No queue grows: datagrams that
 //! find theirs full are dropped, since IKE sends again, and everything else is state that its readers look at when they
-//! are woken ([`state`], [`replica`]).
+//! are woken ([`distributor_client::state`], [`distributor_client::replica`]).
 
-mod admission;
-mod commit;
-mod convert;
-mod fd_store;
+mod config;
+mod dataplane;
 #[cfg(test)]
 mod fixtures;
-mod forward;
 mod health;
-mod host;
-mod input;
-mod journal;
-mod kernel;
+mod ingress;
 mod metrics;
-mod negotiate;
-mod notice;
-mod notifier;
-mod ownership;
-mod packet_limit;
-mod plan;
-mod receive;
-pub(crate) mod selectors;
-mod sockets;
+mod negotiation;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use distributor_client::session::{Link, SessionConfig, SessionEvent};
-use distributor_client::{backoff, lease, replica, state};
+use distributor_client::state::{Installed, LinkState, SharedReplica};
 use sd_notify::NotifyState;
+use sealing::{FleetKey, FleetKeyError};
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, watch};
@@ -57,23 +44,23 @@ use tokio::task::JoinSet;
 use tracing::info;
 use xfrm::Agent;
 
-use self::forward::Forwarder;
+use self::dataplane::Kernel;
+use self::dataplane::notifier::Notifier;
+use self::dataplane::plan::Planner;
 use self::health::Health;
-use self::kernel::Kernel;
+use self::ingress::forward::Forwarder;
+use self::ingress::receive::Receiver;
+use self::ingress::sockets::Sockets;
+use self::ingress::{fd_store, input};
 use self::metrics::{Family, Metrics};
-use self::negotiate::Negotiator;
-use self::notifier::Notifier;
-use self::plan::Planner;
-use self::receive::Receiver;
-use self::sockets::{SocketError, Sockets};
-use self::state::{Installed, LinkState, SharedReplica};
-use crate::config::EdgeConfig;
-use crate::fleet_key::{FleetKey, FleetKeyError};
-use crate::stop::Stop;
+use self::negotiation::Negotiator;
+
+pub use self::config::{Config, Limits};
+pub use self::ingress::sockets::SocketError;
 
 /// Why the daemon cannot start.
 #[derive(Debug, Error)]
-pub(crate) enum Error {
+pub enum Error {
     /// The fleet key is missing or malformed.
     #[error(transparent)]
     FleetKey(#[from] FleetKeyError),
@@ -97,19 +84,21 @@ pub(crate) enum Error {
     Ended(&'static str),
 }
 
-/// Runs until SIGTERM or SIGINT. The kernel goes on forwarding after that.
-pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
-    let mut stop = Stop::new().map_err(|error| Error::System("cannot wait for signals", error))?;
+/// Runs until `stop` returns. The kernel goes on forwarding after that.
+///
+/// # Errors
+/// If something that the edge needs of this machine is missing, or a part of it has ended, which is a fault of ours.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<(), Error> {
     let fleet_key = Arc::new(FleetKey::load(&config.fleet_key)?);
     let agent = Agent::open()?;
-    let doors = Doors::open(&config).await?;
-    let (mut edge, kernel) = Edge::start(config, fleet_key, doors);
+    let listeners = Listeners::open(&config).await?;
+    let (mut edge, kernel) = Edge::start(config, fleet_key, listeners);
     let kernel = kernel
         .start(agent)
         .map_err(|error| Error::System("cannot start a thread", error))?;
 
     let ended = tokio::select! {
-        () = stop.wait() => Ok(()),
+        () = stop => Ok(()),
         fault = edge.serve() => Err(fault),
     };
     if ended.is_ok() {
@@ -124,14 +113,14 @@ pub(crate) async fn run(config: EdgeConfig) -> Result<(), Error> {
 }
 
 /// Where others come in.
-struct Doors {
+struct Listeners {
     customers: Sockets,
     edges: UdpSocket,
     health: TcpListener,
 }
 
-impl Doors {
-    async fn open(config: &EdgeConfig) -> Result<Self, Error> {
+impl Listeners {
+    async fn open(config: &Config) -> Result<Self, Error> {
         let edges = UdpSocket::bind(config.forward).await;
         let health = TcpListener::bind(config.health).await;
         Ok(Self {
@@ -152,12 +141,12 @@ struct Edge {
 
 impl Edge {
     /// Starts everything but the kernel's thread.
-    fn start(config: EdgeConfig, fleet_key: Arc<FleetKey>, doors: Doors) -> (Self, Kernel) {
-        let Doors {
+    fn start(config: Config, fleet_key: Arc<FleetKey>, listeners: Listeners) -> (Self, Kernel) {
+        let Listeners {
             customers,
             edges,
             health,
-        } = doors;
+        } = listeners;
         let sockets = Arc::new(customers);
         let limits = config.limits.clone();
         let metrics = Metrics::default();

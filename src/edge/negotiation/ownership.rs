@@ -4,15 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use distributor_client::lease::Tenure;
+use distributor_client::replica::News;
 use ike::{Change, Commit, Responder};
 use proto::{Body, IkeSa, Key, Name, Record, Sealed};
+use sealing::FleetKey;
 use tracing::warn;
 
 use super::convert;
-use super::lease::Tenure;
-use super::replica::News;
-use crate::fleet_key::FleetKey;
-use crate::seal;
 
 /// What the responder was told, so that it can be told when it is gone.
 #[derive(Default)]
@@ -101,7 +100,7 @@ impl Ownership {
         if self.ike_sas.insert(spis.responder, spis).is_some() {
             return;
         }
-        let restored = seal::open_record(fleet_key, sealed)
+        let restored = sealing::open_record(fleet_key, sealed)
             .map_err(|error| error.to_string())
             .and_then(|snapshot| {
                 responder
@@ -150,8 +149,8 @@ mod tests {
     use proto::{IkeSpis, Resume, Slot};
 
     use super::*;
-    use crate::edge::fixtures::{self, tombstone};
-    use crate::edge::replica::Cursor;
+    use crate::fixtures::{self, tombstone};
+    use distributor_client::replica::Cursor;
 
     /// An edge whose responder hears what the fleet knows.
     struct Edge {
@@ -233,7 +232,7 @@ mod tests {
             initial_contact: false,
             created: fixtures::now().into(),
         };
-        let sealed = seal::seal_record(&fixtures::fleet_key(), header, &sa.snapshot).unwrap();
+        let sealed = sealing::seal_record(&fixtures::fleet_key(), header, &sa.snapshot).unwrap();
         Record {
             revision: 1,
             body: Body::IkeSa(sealed),

@@ -9,13 +9,13 @@
 //! Every seal has a key of its own, since its salt is random; so the nonce can be zero. The distributor stores sealed
 //! records: it can read no secret, and swap neither a header nor a kind.
 
-use ike::Secret;
+use ike_types::Secret;
 use proto::{Header, Sealed};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 
-use crate::fleet_key::FleetKey;
+use crate::FleetKey;
 
 const VERSION: u8 = 1;
 const KEY_ID_LEN: usize = 4;
@@ -23,11 +23,11 @@ const SALT_LEN: usize = 32;
 const PREFIX_LEN: usize = 1 + KEY_ID_LEN + SALT_LEN;
 
 /// Octets by which a sealed secret is longer than the secret.
-pub(crate) const OVERHEAD: usize = PREFIX_LEN + 16;
+pub const OVERHEAD: usize = PREFIX_LEN + 16;
 
 /// What a seal is for; a secret opens only for the purpose it was sealed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
+pub enum Purpose {
     /// The secret of a record.
     Record,
     /// An IKE message on its way from one edge to another.
@@ -46,11 +46,11 @@ impl Purpose {
 /// A secret that could not be sealed.
 #[derive(Debug, Error)]
 #[error("the system's random number generator fails")]
-pub(crate) struct NoRandomness;
+pub struct NoRandomness;
 
 /// Why a sealed secret does not open.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum OpenError {
+pub enum OpenError {
     /// Too short, or of a version this program does not know.
     #[error("it is not a sealed secret of a version that this program knows")]
     Malformed,
@@ -63,11 +63,7 @@ pub(crate) enum OpenError {
 }
 
 /// Seals the secret of a record together with its header.
-pub(crate) fn seal_record<H: Header>(
-    key: &FleetKey,
-    header: H,
-    secret: &Secret,
-) -> Result<Sealed<H>, NoRandomness> {
+pub fn seal_record<H: Header>(key: &FleetKey, header: H, secret: &Secret) -> Result<Sealed<H>, NoRandomness> {
     let salt = random_salt()?;
     let seal = |header: &[u8]| {
         seal_with(
@@ -83,7 +79,7 @@ pub(crate) fn seal_record<H: Header>(
 }
 
 /// The secret of a record that [`seal_record`] made.
-pub(crate) fn open_record<H: Header>(key: &FleetKey, record: &Sealed<H>) -> Result<Secret, OpenError> {
+pub fn open_record<H: Header>(key: &FleetKey, record: &Sealed<H>) -> Result<Secret, OpenError> {
     open(
         key,
         Purpose::Record,
@@ -93,22 +89,12 @@ pub(crate) fn open_record<H: Header>(key: &FleetKey, record: &Sealed<H>) -> Resu
 }
 
 /// Seals `secret` and binds it to the octets `bound`, which [`open`] must be given too.
-pub(crate) fn seal(
-    key: &FleetKey,
-    purpose: Purpose,
-    bound: &[u8],
-    secret: &[u8],
-) -> Result<Vec<u8>, NoRandomness> {
+pub fn seal(key: &FleetKey, purpose: Purpose, bound: &[u8], secret: &[u8]) -> Result<Vec<u8>, NoRandomness> {
     Ok(seal_with(key, purpose, &random_salt()?, bound, secret))
 }
 
 /// The secret, when nothing was changed since [`seal`].
-pub(crate) fn open(
-    key: &FleetKey,
-    purpose: Purpose,
-    bound: &[u8],
-    sealed: &[u8],
-) -> Result<Secret, OpenError> {
+pub fn open(key: &FleetKey, purpose: Purpose, bound: &[u8], sealed: &[u8]) -> Result<Secret, OpenError> {
     let Some((prefix, ciphertext)) = sealed.split_at_checked(PREFIX_LEN) else {
         return Err(OpenError::Malformed);
     };

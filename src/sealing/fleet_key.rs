@@ -2,25 +2,24 @@
 
 use std::path::Path;
 
-use ike::Secret;
+use files::FileError;
+use ike_types::Secret;
 use ring::hkdf::{self, HKDF_SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::files::{self, FileError};
-
 /// Octets of the fleet key and of every key derived from it.
-pub(crate) const KEY_LEN: usize = 32;
+const KEY_LEN: usize = 32;
 
 /// 32 random octets; `fleet.key` holds them as 64 hexadecimal digits. Edges and operators have it, the distributor
 /// never.
 #[derive(Debug)]
-pub(crate) struct FleetKey(Secret);
+pub struct FleetKey(Secret);
 
 /// Why there is no fleet key. Never shows a part of it.
 #[derive(Debug, Error)]
-pub(crate) enum FleetKeyError {
+pub enum FleetKeyError {
     /// The file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -34,7 +33,7 @@ pub(crate) enum FleetKeyError {
 
 impl FleetKey {
     /// A new one.
-    pub(crate) fn generate() -> Result<Self, FleetKeyError> {
+    pub fn generate() -> Result<Self, FleetKeyError> {
         let mut octets = vec![0; KEY_LEN];
         SystemRandom::new()
             .fill(&mut octets)
@@ -43,7 +42,7 @@ impl FleetKey {
     }
 
     /// Reads `fleet.key`.
-    pub(crate) fn load(path: &Path) -> Result<Self, FleetKeyError> {
+    pub fn load(path: &Path) -> Result<Self, FleetKeyError> {
         let text = files::read_secret(path)?;
         let malformed = || FleetKeyError::Malformed(path.display().to_string());
         let key = Secret::from_hex(text.trim_end()).filter(|key| key.expose().len() == KEY_LEN);
@@ -51,7 +50,7 @@ impl FleetKey {
     }
 
     /// The text of `fleet.key`.
-    pub(crate) fn to_file_text(&self) -> Zeroizing<String> {
+    pub fn to_file_text(&self) -> Zeroizing<String> {
         // With room for the line's end from the start: a growing string would leave a copy behind.
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY_LEN + 1));
         text.push_str(&self.0.to_hex());
@@ -60,7 +59,7 @@ impl FleetKey {
     }
 
     /// Masks the slot in IKE responder SPIs: see `ike::Config::spi_key`.
-    pub(crate) fn spi_key(&self) -> Secret {
+    pub fn spi_key(&self) -> Secret {
         self.derive(&[], "anyswan spi v1")
     }
 

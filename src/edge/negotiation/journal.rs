@@ -8,7 +8,7 @@ use ike::{Dropped, Event, IkeSpis, What};
 use tracing::{Level, debug, info, warn};
 
 use super::commit::Refused;
-use super::metrics::{Family, Metrics};
+use crate::metrics::{Family, Metrics};
 
 /// Writes a line a minute for each kind and peer, or tunnel; counts all.
 pub(crate) struct Journal {

@@ -1,19 +1,49 @@
 //! From IKE's traffic selectors, which are ranges of addresses and ports (RFC 7296 section 3.13.1), to the kernel's, which
-//! are prefixes and masked ports.
+//! are prefixes and masked ports. Edges need the pairs; `tunnel add` needs to know that there are not too many.
+
+#![forbid(unsafe_code)]
 
 use std::net::IpAddr;
 
+use ike_types::TrafficSelector;
 use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
-use proto::TrafficSelector;
 use thiserror::Error;
-use xfrm::{PortMask, Selector};
 
 /// Selectors of one child SA; each costs the kernel three policies.
 const MOST: usize = 256;
 
+/// What a kernel matches by: packets between the two sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// Behind the fleet.
+    pub local: Side,
+    /// Behind the customer.
+    pub remote: Side,
+    /// IP protocol; 0 for any.
+    pub protocol: u8,
+}
+
+/// One side of a [`Pair`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Its addresses.
+    pub prefix: IpNet,
+    /// Its ports.
+    pub ports: Ports,
+}
+
+/// All ports that agree with `port` in the bits of `mask`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// Has no bits outside the mask.
+    pub port: u16,
+    /// 0 for any port, 0xffff for one.
+    pub mask: u16,
+}
+
 /// Why the kernel cannot have the selectors of a child SA.
 #[derive(Debug, Error, PartialEq, Eq)]
-pub(crate) enum Unsupported {
+pub enum Unsupported {
     /// Too many prefixes and ports against too many.
     #[error("traffic selectors that make more than {MOST} pairs of prefixes and masked ports")]
     TooMany,
@@ -23,10 +53,7 @@ pub(crate) enum Unsupported {
 }
 
 /// Every pair of what is behind the fleet and what is behind the customer that can talk to each other.
-pub(crate) fn pairs(
-    local: &[TrafficSelector],
-    remote: &[TrafficSelector],
-) -> Result<Vec<Selector>, Unsupported> {
+pub fn pairs(local: &[TrafficSelector], remote: &[TrafficSelector]) -> Result<Vec<Pair>, Unsupported> {
     let mut selectors = Vec::new();
     for local in local {
         for remote in remote {
@@ -42,7 +69,7 @@ pub(crate) fn pairs(
 fn pair(
     local: &TrafficSelector,
     remote: &TrafficSelector,
-    selectors: &mut Vec<Selector>,
+    selectors: &mut Vec<Pair>,
 ) -> Result<(), Unsupported> {
     // Before they are taken apart: a customer can have thousands of prefixes of either family that fit none of the other.
     if local.first().is_ipv4() != remote.first().is_ipv4() {
@@ -56,11 +83,9 @@ fn pair(
             if selectors.len() == MOST {
                 return Err(Unsupported::TooMany);
             }
-            selectors.push(Selector {
-                local: local.0,
-                local_ports: local.1,
-                remote: remote.0,
-                remote_ports: remote.1,
+            selectors.push(Pair {
+                local,
+                remote,
                 protocol,
             });
         }
@@ -69,10 +94,10 @@ fn pair(
 }
 
 /// The fewest pairs of a prefix and masked ports that are the selector.
-fn masked(selector: &TrafficSelector) -> impl Iterator<Item = (IpNet, PortMask)> {
+fn masked(selector: &TrafficSelector) -> impl Iterator<Item = Side> {
     let (first, last) = selector.ports();
     prefixes(selector.first(), selector.last())
-        .flat_map(move |prefix| port_masks(first, last).map(move |ports| (prefix, ports)))
+        .flat_map(move |prefix| port_masks(first, last).map(move |ports| Side { prefix, ports }))
 }
 
 /// 0 is any protocol; `None` when there is none in common.
@@ -84,7 +109,7 @@ fn common_protocol(local: u8, remote: u8) -> Option<u8> {
 }
 
 /// The fewest masked ports that are the range: at most 30.
-fn port_masks(first: u16, last: u16) -> impl Iterator<Item = PortMask> {
+fn port_masks(first: u16, last: u16) -> impl Iterator<Item = Ports> {
     let mut rest = Some(first);
     std::iter::from_fn(move || {
         let port = rest.filter(|port| *port <= last)?;
@@ -93,7 +118,8 @@ fn port_masks(first: u16, last: u16) -> impl Iterator<Item = PortMask> {
         let left = (u32::from(last - port) + 1).ilog2();
         let size = 1_u32 << aligned.min(left);
         rest = u16::try_from(u32::from(port) + size).ok();
-        Some(PortMask::new(port, !((size - 1) as u16)))
+        let mask = !((size - 1) as u16);
+        Some(Ports { port, mask })
     })
 }
 
@@ -110,6 +136,7 @@ fn prefixes(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpNet>> {
 mod tests {
     use super::*;
 
+    const ANY: Ports = Ports { port: 0, mask: 0 };
     const ANY_PORT: (u16, u16) = (0, 65_535);
 
     fn selector(protocol: u8, ports: (u16, u16), first: &str, last: &str) -> TrafficSelector {
@@ -120,10 +147,10 @@ mod tests {
         selector(0, ANY_PORT, first, last)
     }
 
-    fn words(selectors: &[Selector]) -> Vec<String> {
-        selectors
+    fn words(pairs: &[Pair]) -> Vec<String> {
+        pairs
             .iter()
-            .map(|selector| format!("{} {}", selector.local, selector.remote))
+            .map(|pair| format!("{} {}", pair.local.prefix, pair.remote.prefix))
             .collect()
     }
 
@@ -144,7 +171,7 @@ mod tests {
         assert!(
             pairs
                 .iter()
-                .all(|pair| pair.protocol == 0 && pair.local_ports == PortMask::default())
+                .all(|pair| pair.protocol == 0 && pair.local.ports == ANY)
         );
     }
 
@@ -164,8 +191,15 @@ mod tests {
         let remote = [any("10.1.0.0", "10.1.0.255")];
         let pairs = pairs(&local, &remote).unwrap();
         assert_eq!(
-            (pairs[0].protocol, pairs[0].local_ports, pairs[0].remote_ports),
-            (6, PortMask::one(443), PortMask::default())
+            (pairs[0].protocol, pairs[0].local.ports, pairs[0].remote.ports),
+            (
+                6,
+                Ports {
+                    port: 443,
+                    mask: 0xffff
+                },
+                ANY
+            )
         );
 
         let udp = [selector(17, ANY_PORT, "10.1.0.0", "10.1.0.255")];
@@ -176,7 +210,7 @@ mod tests {
     fn a_range_of_ports_becomes_several() {
         let of = |first, last| {
             let masks = port_masks(first, last);
-            let words: Vec<_> = masks.map(|it| format!("{}/{:x}", it.port(), it.mask())).collect();
+            let words: Vec<_> = masks.map(|it| format!("{}/{:x}", it.port, it.mask)).collect();
             words.join(" ")
         };
         assert_eq!(of(0, 65535), "0/0");

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use distributor_client::backoff::Backoff;
+use distributor_client::lease::Tenure;
+use distributor_client::state::LinkState;
 use proto::v1;
 use tokio::sync::watch;
 use tonic::Code;
 
-use super::backoff::Backoff;
-use super::lease::Tenure;
-use super::metrics::{Family, Metrics};
-use super::state::LinkState;
+use crate::metrics::{Family, Metrics};
 
 /// For an answer to a commit: far beyond any barrier.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use distributor_client::lease::Tenure;
+use distributor_client::replica::Replica;
 use ike::{ChildUpdate, Secret};
 use proto::{
     AuthMethod, ChildSaKeys, InboundSpi, Invalid, Name, Sealed, Timestamp, TrafficSelector,
     TunnelCertificates, TunnelSecrets,
 };
+use sealing::{FleetKey, NoRandomness, OpenError};
 use thiserror::Error;
-
-use super::lease::Tenure;
-use super::replica::Replica;
-use crate::fleet_key::FleetKey;
-use crate::seal::{self, NoRandomness, OpenError};
 
 /// Why something the responder wants cannot be put into the fleet's words.
 #[derive(Debug, Error)]
@@ -83,7 +81,7 @@ impl Author<'_> {
             initial_contact: sa.initial_contact,
             created: known.map_or(self.now.into(), |known| known.created),
         };
-        Ok(seal::seal_record(self.fleet_key, header, &sa.snapshot)?)
+        Ok(sealing::seal_record(self.fleet_key, header, &sa.snapshot)?)
     }
 
     fn child_sa(&self, sa: &ike::ChildSa, replica: &Replica) -> Result<Sealed<proto::ChildSa>, CommitError> {
@@ -111,7 +109,7 @@ impl Author<'_> {
             inbound: sa.inbound_key.clone(),
             outbound: sa.outbound_key.clone(),
         };
-        Ok(seal::seal_record(self.fleet_key, header, &keys.encode())?)
+        Ok(sealing::seal_record(self.fleet_key, header, &keys.encode())?)
     }
 
     /// The child SA as the fleet has it, but for one thing. It is sealed anew, since its header is a part of the seal.
@@ -133,8 +131,8 @@ impl Author<'_> {
                 header.udp_encap = udp_encap;
             }
         }
-        let secret = seal::open_record(self.fleet_key, sealed)?;
-        Ok(seal::seal_record(self.fleet_key, header, &secret)?)
+        let secret = sealing::open_record(self.fleet_key, sealed)?;
+        Ok(sealing::seal_record(self.fleet_key, header, &secret)?)
     }
 }
 
@@ -163,7 +161,7 @@ pub(crate) fn tunnel(
     sealed: &Sealed<proto::Tunnel>,
 ) -> Result<ike::Tunnel, CredentialsError> {
     let header = sealed.header();
-    let (secret, ppk) = secrets(header.ppk.as_ref(), seal::open_record(fleet_key, sealed)?)?;
+    let (secret, ppk) = secrets(header.ppk.as_ref(), sealing::open_record(fleet_key, sealed)?)?;
     Ok(ike::Tunnel {
         name: String::from(&header.name),
         remote_id: header.remote_id.clone(),

@@ -4,7 +4,7 @@ use std::time::Instant;
 use proto::{Change, Slot, limits};
 
 use super::*;
-use crate::edge::fixtures;
+use crate::fixtures;
 
 fn path() -> ike::Path {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
@@ -103,7 +103,7 @@ fn a_child_sa_reaches_the_fleet_with_its_keys_sealed() {
         "2001:db8::ffff:ffff:ffff:ffff"
     );
 
-    let secret = seal::open_record(&fixtures::fleet_key(), sealed).unwrap();
+    let secret = sealing::open_record(&fixtures::fleet_key(), sealed).unwrap();
     let keys = ChildSaKeys::decode(secret.expose(), header.suite).unwrap();
     assert_eq!(
         (keys.inbound.expose(), keys.outbound.expose()),
@@ -124,7 +124,7 @@ fn an_ike_sa_keeps_its_age_and_epoch_when_it_changes() {
     let first = put(fixtures::now(), &Replica::default());
     assert_eq!((first.header().slot.get(), first.header().epoch), (1, 1));
     assert!(first.header().initial_contact);
-    let snapshot = seal::open_record(&fixtures::fleet_key(), &first).unwrap();
+    let snapshot = sealing::open_record(&fixtures::fleet_key(), &first).unwrap();
     assert_eq!(snapshot.expose(), b"a snapshot");
 
     let record = proto::Record {
@@ -183,7 +183,7 @@ fn a_ppk_opens_for_the_responder() {
     };
     let open = |secret: &[u8]| {
         let secret = Secret::new(secret.to_vec());
-        let sealed = seal::seal_record(&fixtures::fleet_key(), header.clone(), &secret).unwrap();
+        let sealed = sealing::seal_record(&fixtures::fleet_key(), header.clone(), &secret).unwrap();
         tunnel(&fixtures::fleet_key(), &sealed)
     };
     let opened = open(secrets.encode().expose()).unwrap();
@@ -226,7 +226,7 @@ fn certificates_open_for_the_responder() {
         let secret = Secret::new(secret.to_vec());
         tunnel(
             &fixtures::fleet_key(),
-            &seal::seal_record(&fixtures::fleet_key(), header, &secret).unwrap(),
+            &sealing::seal_record(&fixtures::fleet_key(), header, &secret).unwrap(),
         )
     };
     let opened = open(certificates.encode().expose()).unwrap();

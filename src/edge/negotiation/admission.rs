@@ -6,9 +6,8 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use distributor_client::replica::Replica;
 use ike::{Change, Commit};
-
-use super::replica::Replica;
 
 /// New SAs of a tunnel at once: a router that starts again, or that rekeys all of its child SAs together.
 const BURST: u32 = 64;

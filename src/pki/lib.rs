@@ -9,13 +9,12 @@ mod issue;
 use std::path::{Path, PathBuf};
 
 use distributor_client::Role;
+use files::FileError;
 use proto::Name;
+use sealing::{FleetKey, FleetKeyError};
 use thiserror::Error;
 
-use crate::files::{self, FileError};
-use crate::fleet_key::{FleetKey, FleetKeyError};
-
-pub(crate) use issue::Address;
+pub use self::issue::Address;
 
 const CA_CERTIFICATE: &str = "ca.pem";
 const CA_KEY: &str = "ca.key";
@@ -23,7 +22,7 @@ const FLEET_KEY: &str = "fleet.key";
 
 /// Why nothing was made.
 #[derive(Debug, Error)]
-pub(crate) enum PkiError {
+pub enum PkiError {
     /// A file cannot be read, or is there already.
     #[error(transparent)]
     File(#[from] FileError),
@@ -44,7 +43,7 @@ pub(crate) enum PkiError {
 }
 
 /// Makes the authority and the fleet key in `dir`; returns the files, the public one first.
-pub(crate) fn init(dir: &Path, fleet: &Name) -> Result<Vec<PathBuf>, PkiError> {
+pub fn init(dir: &Path, fleet: &Name) -> Result<Vec<PathBuf>, PkiError> {
     for name in [FLEET_KEY, CA_KEY, CA_CERTIFICATE] {
         files::check_new(&dir.join(name))?;
     }
@@ -68,12 +67,7 @@ pub(crate) fn init(dir: &Path, fleet: &Name) -> Result<Vec<PathBuf>, PkiError> {
 }
 
 /// Makes a certificate and its key in `out`, signed by the authority in `dir`; returns both files.
-pub(crate) fn issue(
-    dir: &Path,
-    out: &Path,
-    role: &Role,
-    addresses: &[Address],
-) -> Result<Vec<PathBuf>, PkiError> {
+pub fn issue(dir: &Path, out: &Path, role: &Role, addresses: &[Address]) -> Result<Vec<PathBuf>, PkiError> {
     let name = role.name();
     if matches!(role, Role::Distributor(_)) && addresses.is_empty() {
         return Err(PkiError::NoAddress);

@@ -1,28 +1,35 @@
 //! The task that runs the IKE responder: datagrams, timers and the fleet's news in; datagrams and commits out.
 
+mod admission;
+mod commit;
+mod convert;
+mod host;
+mod journal;
+mod ownership;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use distributor_client::lease::Tenure;
+use distributor_client::replica::{Cursor, Replica};
+use distributor_client::state::{LinkState, SharedReplica};
 use ike::{CommitId, CommitOutcome, Limits, Transmit};
 use proto::v1;
+use sealing::FleetKey;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use super::admission::{self, Admission};
-use super::commit::{Committer, Refused};
-use super::convert::Author;
-use super::host::FleetHost;
-use super::input::{Datagram, Input};
-use super::journal::Journal;
-use super::lease::Tenure;
-use super::metrics::{Family, Metrics};
-use super::notice::Notice;
-use super::ownership::Ownership;
-use super::replica::{Cursor, Replica};
-use super::sockets::Sockets;
-use super::state::{LinkState, SharedReplica};
-use crate::fleet_key::FleetKey;
+use self::admission::Admission;
+use self::commit::{Committer, Refused};
+use self::convert::Author;
+use self::host::FleetHost;
+use self::journal::Journal;
+use self::ownership::Ownership;
+use crate::ingress::input::{Datagram, Input};
+use crate::ingress::notice::Notice;
+use crate::ingress::sockets::Sockets;
+use crate::metrics::{Family, Metrics};
 
 /// Commits on their way at once; the responder keeps the others until there is room.
 const COMMITS: usize = 1024;

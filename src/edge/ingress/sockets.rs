@@ -24,7 +24,7 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 /// A socket could not be had.
 #[derive(Debug, Error)]
 #[error("UDP {address}: {source}")]
-pub(crate) struct SocketError {
+pub struct SocketError {
     address: SocketAddr,
     source: io::Error,
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::edge::fixtures::{self, child_sa, tampered_child_sa, tombstone, tunnel};
+use crate::fixtures::{self, child_sa, tampered_child_sa, tombstone, tunnel};
 
 const SPI: u32 = 0x0040_0001;
 const LEASE: Duration = Duration::from_secs(3600);

@@ -3,11 +3,17 @@
 //! A thread and not a task, because netlink calls block, and because SAs and policies belong to the network namespace of
 //! the thread that makes them.
 
+pub(crate) mod notifier;
+mod packet_limit;
+pub(crate) mod plan;
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use distributor_client::replica::{Cursor, News};
+use distributor_client::state::{Installed, LinkState, SharedReplica};
 use proto::Resume;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -17,12 +23,10 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
 use xfrm::Agent;
 
-use super::metrics::{Family, Metrics};
-use super::notifier::Notifier;
-use super::packet_limit::packet_limit;
-use super::plan::{Planner, Terms};
-use super::replica::{Cursor, News};
-use super::state::{Installed, LinkState, SharedReplica};
+use self::notifier::Notifier;
+use self::packet_limit::packet_limit;
+use self::plan::{Planner, Terms};
+use crate::metrics::{Family, Metrics};
 
 /// The SA leases are moved ahead when this part of them has passed.
 const RENEW_AFTER: u32 = 4;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use distributor_client::state::{LinkState, SharedReplica};
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
-use super::forward::{Forwarded, Forwarder};
-use super::input::Input;
-use super::metrics::{Family, Metrics};
-use super::notice::Notice;
-use super::state::{LinkState, SharedReplica};
+use crate::ingress::forward::{Forwarded, Forwarder};
+use crate::ingress::input::Input;
+use crate::ingress::notice::Notice;
+use crate::metrics::{Family, Metrics};
 
 /// Tells the owner, here or at another edge.
 pub(crate) struct Notifier {

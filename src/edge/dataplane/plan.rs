@@ -8,12 +8,10 @@ use proto::{
     Body, ChildSa, ChildSaKeys, EspSuite, Failure, InboundSpi, Integrity, Key, Name, Record, Sealed, Slot,
     Tunnel, TunnelSelector, limits,
 };
+use sealing::{FleetKey, OpenError};
+use selectors::{Pair, Ports, Unsupported};
 use thiserror::Error;
-use xfrm::{Algorithm, Change, Child, Cipher, Subject, TunnelId, UdpEncap, Wanted};
-
-use super::selectors::{self, Unsupported};
-use crate::fleet_key::FleetKey;
-use crate::seal::{self, OpenError};
+use xfrm::{Algorithm, Change, Child, Cipher, PortMask, Selector, Subject, TunnelId, UdpEncap, Wanted};
 
 /// Turns records into changes for the kernel, and remembers which of them it could not turn.
 pub(crate) struct Planner {
@@ -119,7 +117,7 @@ impl Planner {
                 }
                 changes.push(Change::PutTunnel(id, kernel_tunnel(tunnel)));
                 // The kernel does not need the credentials, but nobody can authenticate without.
-                match seal::open_record(&self.fleet_key, sealed) {
+                match sealing::open_record(&self.fleet_key, sealed) {
                     Ok(_) => self.refused.remove(&record.key()),
                     Err(error) => self.refused.insert(record.key(), Refusal::Credentials(error)),
                 };
@@ -167,8 +165,8 @@ impl Planner {
             .ids
             .of(&sa.tunnel)
             .ok_or_else(|| Refusal::NoTunnel(sa.tunnel.clone()))?;
-        let selectors = selectors::pairs(&sa.local_ts, &sa.remote_ts)?;
-        let keys = ChildSaKeys::decode(seal::open_record(&self.fleet_key, sealed)?.expose(), sa.suite)?;
+        let pairs = selectors::pairs(&sa.local_ts, &sa.remote_ts)?;
+        let keys = ChildSaKeys::decode(sealing::open_record(&self.fleet_key, sealed)?.expose(), sa.suite)?;
         let ports = UdpEncap {
             local_port: sa.local.port(),
             peer_port: sa.peer.port(),
@@ -182,7 +180,7 @@ impl Planner {
             encap: sa.udp_encap.then_some(ports),
             inbound: cipher(sa.suite, keys.inbound.expose()),
             outbound: cipher(sa.suite, keys.outbound.expose()),
-            selectors,
+            selectors: pairs.iter().map(kernel_selector).collect(),
             precedence: sa.precedence,
             created: SystemTime::from(sa.created),
             report_use: sa.is_standby(),
@@ -197,6 +195,17 @@ impl Planner {
             Subject::Child(spi) => InboundSpi::try_from(spi).ok().map(Key::ChildSa),
             Subject::Kernel => None,
         }
+    }
+}
+
+fn kernel_selector(pair: &Pair) -> Selector {
+    let ports = |ports: Ports| PortMask::new(ports.port, ports.mask);
+    Selector {
+        local: pair.local.prefix,
+        local_ports: ports(pair.local.ports),
+        remote: pair.remote.prefix,
+        remote_ports: ports(pair.remote.ports),
+        protocol: pair.protocol,
     }
 }
 

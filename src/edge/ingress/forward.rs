@@ -12,17 +12,16 @@
 
 use std::sync::Arc;
 
+use distributor_client::state::SharedReplica;
 use ike::Path;
 use proto::Slot;
+use sealing::{FleetKey, OpenError, Purpose};
 use serde::{Deserialize, Serialize};
 use tokio::net::UdpSocket;
 
 use super::input::{Datagram, Input, MOST_OCTETS};
-use super::metrics::{Family, Metrics};
 use super::notice::Notice;
-use super::state::SharedReplica;
-use crate::fleet_key::FleetKey;
-use crate::seal::{self, OpenError, Purpose};
+use crate::metrics::{Family, Metrics};
 
 /// Nothing but the purpose of the seal is bound to it.
 const BOUND: &[u8] = &[];
@@ -95,14 +94,14 @@ impl Forwarder {
 /// `None` when it would not fit one datagram any more.
 fn seal_forwarded(key: &FleetKey, forwarded: &Forwarded<'_>) -> Option<Vec<u8>> {
     let plain = postcard::to_stdvec(forwarded).ok()?;
-    if plain.len() + seal::OVERHEAD > MOST_OCTETS {
+    if plain.len() + sealing::OVERHEAD > MOST_OCTETS {
         return None;
     }
-    seal::seal(key, Purpose::Forward, BOUND, &plain).ok()
+    sealing::seal(key, Purpose::Forward, BOUND, &plain).ok()
 }
 
 fn open_forwarded(key: &FleetKey, sealed: &[u8]) -> Result<Input, OpenError> {
-    let plain = seal::open(key, Purpose::Forward, BOUND, sealed)?;
+    let plain = sealing::open(key, Purpose::Forward, BOUND, sealed)?;
     match postcard::from_bytes(plain.expose()).map_err(|_| OpenError::Malformed)? {
         Forwarded::Datagram { path, payload } => Ok(Input::Datagram(Datagram {
             path,
@@ -115,7 +114,7 @@ fn open_forwarded(key: &FleetKey, sealed: &[u8]) -> Result<Input, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::fixtures;
+    use crate::fixtures;
 
     fn path() -> Path {
         Path {
@@ -169,7 +168,7 @@ mod tests {
                 "{length} octets"
             );
         }
-        let record = seal::seal(&key, Purpose::Record, BOUND, b"").unwrap();
+        let record = sealing::seal(&key, Purpose::Record, BOUND, b"").unwrap();
         assert!(
             open_forwarded(&key, &record).is_err(),
             "sealed for something else"

@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use distributor_client::lease::Tenure;
+use distributor_client::state::{LinkState, SharedReplica};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
-
-use super::lease::Tenure;
-use super::state::{LinkState, SharedReplica};
 
 /// The system's randomness, and the fleet's SPIs.
 pub(crate) struct FleetHost {
@@ -61,7 +60,7 @@ mod tests {
     use proto::Slot;
 
     use super::*;
-    use crate::edge::fixtures;
+    use crate::fixtures;
 
     const KNOWN: u64 = 7;
 
