@@ -33,14 +33,15 @@ pub use api::refusals::{AuthRefusal, ChildRefusal, InitRefusal, NoChild};
 pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{DhError, DhGroup, DhKeyPair, IkePolicy, IkeSuite, Kem, Prf};
-pub use fleet::spi::{Route, route};
+pub use fleet::shard::Shard;
+pub use fleet::spi::{Route, Router};
 pub use ike_sa::state::RestoreError;
 pub use ike_types::{
     Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, TrafficSelector,
     Transmit,
 };
 pub use negotiation::weak::Weak;
-pub use responder::Responder;
+pub use responder::{Responder, Shared};
 
 /// The entry points of the fuzz targets in `ike/fuzz`.
 #[cfg(fuzzing)]

@@ -202,7 +202,7 @@ impl Edge {
         };
         let receiver = Receiver {
             addresses: config.addresses.as_slice().into(),
-            spi_key: fleet_key.spi_key(),
+            router: ike::Router::new(&fleet_key.spi_key()),
             link: link.clone(),
             draining: draining.clone(),
             forwarder,

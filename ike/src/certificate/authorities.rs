@@ -13,7 +13,7 @@ use super::Certificates;
 const MAX_NAMED: usize = 8;
 
 /// Each with the number of tunnels that trust it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Authorities(BTreeMap<[u8; 20], usize>);
 
 impl Authorities {

@@ -2,5 +2,6 @@
 //! DETECTION, and the tunnels that peers authenticate for.
 
 pub(crate) mod qcd;
+pub(crate) mod shard;
 pub(crate) mod spi;
 pub(crate) mod tunnels;

@@ -1,15 +1,16 @@
 //! The customers' configurations, by name and by who they must prove to be.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::certificate::Authorities;
 use crate::{Credentials, Identity, Tunnel};
 
 /// The distributor lets no two tunnels have one remote identity; should it happen, the later one is found.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Tunnels {
-    by_name: HashMap<String, Tunnel>,
-    name_by_remote_id: HashMap<Identity, String>,
+    by_name: HashMap<String, Arc<Tunnel>>,
+    by_remote_id: HashMap<Identity, Arc<Tunnel>>,
     authorities: Authorities,
     /// How many of them have a PPK.
     ppks: usize,
@@ -22,8 +23,9 @@ impl Tunnels {
             self.authorities.add(certificates);
         }
         self.ppks += usize::from(tunnel.ppk.is_some());
-        self.name_by_remote_id
-            .insert(tunnel.remote_id.clone(), tunnel.name.clone());
+        let tunnel = Arc::new(tunnel);
+        self.by_remote_id
+            .insert(tunnel.remote_id.clone(), Arc::clone(&tunnel));
         self.by_name.insert(tunnel.name.clone(), tunnel);
     }
 
@@ -34,14 +36,14 @@ impl Tunnels {
             }
             self.ppks -= usize::from(tunnel.ppk.is_some());
             let id = &tunnel.remote_id;
-            if self.name_by_remote_id.get(id).is_some_and(|other| other == name) {
-                self.name_by_remote_id.remove(id);
+            if self.by_remote_id.get(id).is_some_and(|other| other.name == name) {
+                self.by_remote_id.remove(id);
             }
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Tunnel> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(Arc::as_ref)
     }
 
     /// The authorities that they trust.
@@ -55,7 +57,7 @@ impl Tunnels {
     }
 
     pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {
-        self.by_name.get(self.name_by_remote_id.get(id)?)
+        self.by_remote_id.get(id).map(Arc::as_ref)
     }
 }
 

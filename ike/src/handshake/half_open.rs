@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use ike_types::Source;
@@ -61,13 +63,52 @@ pub(crate) struct Committing {
 }
 
 /// All of them, by responder SPI and by the request that began them.
-#[derive(Default)]
 pub(crate) struct HalfOpens {
     by_spi: HashMap<u64, HalfOpen>,
     by_request: HashMap<RequestKey, u64>,
+    counts: Arc<Counts>,
+}
+
+/// How many there are at all responders of the edge.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    all: AtomicUsize,
     /// How many of them each source has begun with a cookie. Those without one do not count: anybody could fill a
     /// customer's share with them.
-    proven: HashMap<Source, usize>,
+    proven: Mutex<HashMap<Source, usize>>,
+}
+
+impl Counts {
+    fn all(&self) -> usize {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    fn proven_from(&self, source: Source) -> usize {
+        self.proven().get(&source).copied().unwrap_or_default()
+    }
+
+    fn add(&self, proven: Option<Source>) {
+        self.all.fetch_add(1, Ordering::Relaxed);
+        if let Some(source) = proven {
+            *self.proven().entry(source).or_default() += 1;
+        }
+    }
+
+    fn remove(&self, proven: Option<Source>) {
+        self.all.fetch_sub(1, Ordering::Relaxed);
+        if let Some(source) = proven
+            && let Entry::Occupied(mut count) = self.proven().entry(source)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    fn proven(&self) -> MutexGuard<'_, HashMap<Source, usize>> {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Whether there may be one more.
@@ -80,6 +121,17 @@ pub(crate) enum Verdict {
 }
 
 impl HalfOpens {
+    /// None, to be counted in `counts`.
+    pub(crate) fn new(counts: Arc<Counts>) -> Self {
+        Self {
+            by_spi: HashMap::new(),
+            by_request: HashMap::new(),
+            counts,
+        }
+    }
+
+    /// At this responder.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.by_spi.len()
     }
@@ -87,26 +139,20 @@ impl HalfOpens {
     /// On one more from a `proven` source, or from one that is not. The policy and its reasons stand in
     /// docs/decisions/0008.
     pub(crate) fn verdict(&self, proven: Option<Source>, limits: &Limits) -> Verdict {
-        let total = self.len();
+        let total = self.counts.all();
         match proven {
             _ if total < limits.cookie_threshold.min(limits.half_open_max) => Verdict::Welcome,
             None => Verdict::Unproven,
             Some(_) if total >= limits.half_open_max => Verdict::Full(Dropped::TooManyHalfOpen),
-            Some(source) if self.proven_from(source) >= limits.half_open_per_source => {
+            Some(source) if self.counts.proven_from(source) >= limits.half_open_per_source => {
                 Verdict::Full(Dropped::TooManyFromSource)
             }
             Some(_) => Verdict::Welcome,
         }
     }
 
-    fn proven_from(&self, source: Source) -> usize {
-        self.proven.get(&source).copied().unwrap_or_default()
-    }
-
     pub(crate) fn insert(&mut self, half_open: HalfOpen) {
-        if let Some(source) = half_open.proven {
-            *self.proven.entry(source).or_default() += 1;
-        }
+        self.counts.add(half_open.proven);
         self.by_request
             .insert(half_open.request, half_open.spis.responder);
         self.by_spi.insert(half_open.spis.responder, half_open);
@@ -146,14 +192,16 @@ impl HalfOpens {
     pub(crate) fn remove(&mut self, spi: u64) -> Option<HalfOpen> {
         let half_open = self.by_spi.remove(&spi)?;
         self.by_request.remove(&half_open.request);
-        if let Some(source) = half_open.proven
-            && let Entry::Occupied(mut count) = self.proven.entry(source)
-        {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
+        self.counts.remove(half_open.proven);
         Some(half_open)
+    }
+}
+
+/// Another lease's responder takes this one's place, and begins with none.
+impl Drop for HalfOpens {
+    fn drop(&mut self) {
+        for half_open in self.by_spi.values() {
+            self.counts.remove(half_open.proven);
+        }
     }
 }

@@ -30,7 +30,8 @@ impl Context<'_> {
     /// A free inbound SPI, which belongs to the IKE SA `ike` from now on.
     pub(crate) fn issue_esp_spi(&mut self, ike: u64) -> Option<u32> {
         let is_pending = |spi| self.ike_of_child.contains_key(&spi);
-        let spi = issue_esp_spi(self.config.slot, self.host, is_pending)?;
+        let place = (self.config.slot, self.spi_mask.shard_of(ike));
+        let spi = issue_esp_spi(place, self.host, is_pending)?;
         self.ike_of_child.insert(spi, ike);
         Some(spi)
     }
@@ -40,10 +41,11 @@ impl Context<'_> {
         self.ike_of_child.remove(&spi);
     }
 
-    /// For an IKE SA that takes the place of `old`.
+    /// For an IKE SA that takes the place of `old`, on the same responder.
     pub(crate) fn issue_ike_spi(&mut self, old: u64) -> u64 {
         let is_taken = |spi| spi == old || (self.is_ike_spi_taken)(spi);
-        self.spi_mask.issue_free(self.config.slot, self.host, is_taken)
+        let place = (self.config.slot, self.spi_mask.shard_of(old));
+        self.spi_mask.issue_free(place, self.host, is_taken)
     }
 
     /// Since the beginning of 1970.

@@ -81,7 +81,8 @@ impl Responder {
             Verdict::Unproven => return Err(Failure::Unproven(self.cookies.make(&claim, time))),
             Verdict::Full(dropped) => return Err(dropped.into()),
         }
-        let spi = self.issue_ike_spi();
+        let spi = self.issue_ike_spi(path, header.spis.initiator);
+        let tunnels = self.shared.tunnels();
         let arrived = Arrived {
             now,
             path,
@@ -89,9 +90,9 @@ impl Responder {
             octets,
         };
         let (preference, host) = (&self.config.ike, self.host.as_mut());
-        match Initiated::respond(preference, host, arrived, &request, spi, &self.tunnels) {
+        match Initiated::respond(preference, host, arrived, &request, spi, &tunnels) {
             Ok(initiated) => self.open_half(now, path, key, initiated, proven),
-            Err(Failure::Refused(refusal)) if is_proven || self.error_budget.take(now) => {
+            Err(Failure::Refused(refusal)) if is_proven || self.shared.take_error(now) => {
                 self.send_refusal(path, &header, refusal);
             }
             // With so many errors under way, whoever needs one has to show that it gets there.
@@ -101,12 +102,14 @@ impl Responder {
         Ok(())
     }
 
-    fn issue_ike_spi(&mut self) -> u64 {
+    /// Of the shard that the request has come here by.
+    fn issue_ike_spi(&mut self, path: Path, initiator: u64) -> u64 {
+        let shard = self.spi_mask.shard_of_new(path.peer.ip(), initiator);
+        let place = (self.config.slot, shard);
         let (half_open, established) = (&self.half_open, &self.established);
-        self.spi_mask
-            .issue_free(self.config.slot, self.host.as_mut(), |spi| {
-                half_open.get(spi).is_some() || established.contains_key(&spi)
-            })
+        self.spi_mask.issue_free(place, self.host.as_mut(), |spi| {
+            half_open.get(spi).is_some() || established.contains_key(&spi)
+        })
     }
 
     fn open_half(
@@ -133,7 +136,7 @@ impl Responder {
     }
 
     fn refuse_init(&mut self, now: Instant, path: Path, header: &Header, refusal: InitRefusal) {
-        match self.error_budget.take(now) {
+        match self.shared.take_error(now) {
             true => self.send_refusal(path, header, refusal),
             false => self
                 .out
@@ -244,12 +247,13 @@ impl Responder {
             Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
         };
         let unix_time = self.host.unix_time();
-        let (slot, children) = (self.config.slot, &self.ike_of_child);
-        let issue = || issue_esp_spi(slot, self.host.as_mut(), |spi| children.contains_key(&spi));
+        let place = (self.config.slot, self.spi_mask.shard_of(spis.responder));
+        let (tunnels, children) = (self.shared.tunnels(), &self.ike_of_child);
+        let issue = || issue_esp_spi(place, self.host.as_mut(), |spi| children.contains_key(&spi));
         let attempt = Attempt {
             arrived: opened.whole(arrived),
             initiated,
-            tunnels: &self.tunnels,
+            tunnels: &tunnels,
             decoy: &self.decoy,
             unix_time,
             token: self.tokens.as_ref().map(|tokens| tokens.of(spis)),

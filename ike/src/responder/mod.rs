@@ -2,6 +2,7 @@
 
 mod budget;
 mod handshake;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -13,7 +14,6 @@ use std::time::Instant;
 
 use crate::fleet::qcd::Tokens;
 use crate::fleet::spi::SpiMask;
-use crate::fleet::tunnels::Tunnels;
 use crate::handshake::cookie::Cookies;
 use crate::handshake::half_open::HalfOpens;
 use crate::ike_sa::context::Context;
@@ -25,10 +25,10 @@ use crate::message::outbox::Outbox;
 use crate::message::udp;
 use crate::wire::{Header, Message, WireError};
 use crate::{
-    Commit, CommitId, CommitOutcome, Config, Dropped, Event, Host, IkeSpis, Path, RestoreError, Secret,
-    Transmit, Tunnel, What,
+    Commit, CommitId, CommitOutcome, Config, Dropped, Event, Gateway, Host, IkeSpis, Path, RestoreError,
+    Secret, Transmit, Tunnel, What,
 };
-use budget::ErrorBudget;
+pub use shared::Shared;
 use timers::Timers;
 
 /// Octets of the key that stands in for that of an unknown peer.
@@ -48,7 +48,9 @@ pub struct Responder {
     /// `None` without QUICK CRASH DETECTION (RFC 6290).
     tokens: Option<Tokens>,
     host: Box<dyn Host + Send>,
-    tunnels: Tunnels,
+    shared: Shared,
+    /// Where each tunnel's customers are to go, as far as the IKE SAs here have been told.
+    redirects: HashMap<String, Gateway>,
     /// Checked in place of the key of a peer that is not known, so that both take the same time.
     decoy: Secret,
     half_open: HalfOpens,
@@ -62,7 +64,6 @@ pub struct Responder {
     /// Above every IV counter that an IKE SA used which no longer runs here: should it be restored in this same
     /// process, it goes on from here.
     used_ivs: u32,
-    error_budget: ErrorBudget,
     out: Outbox,
 }
 
@@ -76,7 +77,13 @@ enum Awaited {
 
 impl Responder {
     /// `host` is asked for randomness at once, and whenever SPIs, nonces and key pairs are made.
-    pub fn new(config: Config, mut host: Box<dyn Host + Send>) -> Self {
+    pub fn new(config: Config, host: Box<dyn Host + Send>) -> Self {
+        Self::sharing(Shared::default(), config, host)
+    }
+
+    /// One of several responders of an edge, with the same `config`, each on a thread of its own. [`crate::Router`] tells what
+    /// is for which of them; everything about one IKE SA has to go to one.
+    pub fn sharing(shared: Shared, config: Config, mut host: Box<dyn Host + Send>) -> Self {
         let mut decoy = vec![0; DECOY_LEN];
         host.fill_random(&mut decoy);
         Self {
@@ -85,16 +92,16 @@ impl Responder {
             tokens: config.quick_crash_detection.then(|| Tokens::new(&config.spi_key)),
             config,
             host,
-            tunnels: Tunnels::default(),
+            redirects: HashMap::new(),
             decoy: Secret::new(decoy),
-            half_open: HalfOpens::default(),
+            half_open: HalfOpens::new(shared.half_open()),
+            shared,
             established: HashMap::new(),
             ike_of_child: HashMap::new(),
             promised: HashSet::new(),
             timers: Timers::default(),
             awaited: HashMap::new(),
             used_ivs: 0,
-            error_budget: ErrorBudget::default(),
             out: Outbox::default(),
         }
     }
@@ -103,11 +110,23 @@ impl Responder {
     /// fleet revokes what must go.
     pub fn handle_tunnel(&mut self, now: Instant, tunnel: Tunnel) {
         let name = tunnel.name.clone();
-        let before = self.tunnels.get(&name).and_then(|tunnel| tunnel.redirect.clone());
-        let is_moved = before != tunnel.redirect;
-        self.tunnels.put(tunnel);
-        if is_moved {
-            self.wake_all_of(&name, now);
+        self.shared.put_tunnel(tunnel);
+        self.handle_tunnel_changed(now, &name);
+    }
+
+    /// A tunnel of [`Shared`] is new, or has changed, or is gone.
+    pub fn handle_tunnel_changed(&mut self, now: Instant, name: &str) {
+        let tunnels = self.shared.tunnels();
+        let Some(tunnel) = tunnels.get(name) else {
+            self.redirects.remove(name);
+            return;
+        };
+        let before = match &tunnel.redirect {
+            Some(to) => self.redirects.insert(name.to_owned(), to.clone()),
+            None => self.redirects.remove(name),
+        };
+        if before != tunnel.redirect {
+            self.wake_all_of(name, now);
         }
     }
 
@@ -124,8 +143,9 @@ impl Responder {
     }
 
     /// A tunnel is gone: nobody can authenticate for it any more. Its SAs are ended by [`Self::handle_ike_removed`].
-    pub fn handle_tunnel_removed(&mut self, _now: Instant, name: &str) {
-        self.tunnels.remove(name);
+    pub fn handle_tunnel_removed(&mut self, now: Instant, name: &str) {
+        self.shared.remove_tunnel(name);
+        self.handle_tunnel_changed(now, name);
     }
 
     /// A UDP payload arrived along `path`; on port 4500 with its non-ESP marker.
@@ -338,11 +358,12 @@ impl Responder {
         for promised in sa.promised_spis() {
             self.promised.remove(&promised);
         }
+        let tunnels = self.shared.tunnels();
         let is_ike_spi_taken = |spi| self.half_open.get(spi).is_some() || self.established.contains_key(&spi);
         let mut cx = Context {
             now,
             config: &self.config,
-            tunnels: &self.tunnels,
+            tunnels: &tunnels,
             out: &mut self.out,
             host: self.host.as_mut(),
             spi_mask: &self.spi_mask,

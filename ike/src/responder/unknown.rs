@@ -31,7 +31,7 @@ impl Responder {
         let Some(token) = token else {
             return self.out.report(path, Some(spis), None, Dropped::UnknownSpi);
         };
-        if !self.error_budget.take(now) {
+        if !self.shared.take_error(now) {
             return self.out.report(path, Some(spis), None, Dropped::TooManyErrors);
         }
         self.out.send(path, &answer(&header, &token));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::host::TestHost;
 use super::initiator::Initiator;
 use crate::{
-    Commit, CommitId, CommitOutcome, Config, Event, IkePolicy, Limits, Path, Responder, Secret, Slot,
+    Commit, CommitId, CommitOutcome, Config, Event, IkePolicy, Limits, Path, Responder, Secret, Shared, Slot,
     Transmit, What,
 };
 
@@ -53,8 +53,13 @@ impl TestFleet {
 
     /// One that is set up as the test says.
     pub fn with_config(config: Config, host: TestHost) -> Self {
+        Self::sharing(Shared::default(), config, host)
+    }
+
+    /// One of several responders of an edge.
+    pub fn sharing(shared: Shared, config: Config, host: TestHost) -> Self {
         Self {
-            responder: Responder::new(config, Box::new(host)),
+            responder: Responder::sharing(shared, config, Box::new(host)),
             now: Instant::now(),
             prompt: true,
             commits: Vec::new(),

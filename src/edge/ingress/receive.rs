@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use distributor_client::Throttle;
 use distributor_client::state::LinkState;
-use ike::{Path, Route, Secret};
+use ike::{Path, Route, Router};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
@@ -25,7 +25,7 @@ const BATCH: usize = 64;
 pub(crate) struct Receiver {
     /// The anycast addresses.
     pub(crate) addresses: Arc<[IpAddr]>,
-    pub(crate) spi_key: Secret,
+    pub(crate) router: Router,
     pub(crate) link: watch::Receiver<LinkState>,
     /// True when new IKE SAs are left to other edges, since this one is about to go.
     pub(crate) draining: watch::Receiver<bool>,
@@ -73,7 +73,7 @@ impl Receiver {
         let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
             return self.metrics.count(Family::Datagrams, "dropped_without_lease");
         };
-        match ike::route(&self.spi_key, path.local.port(), payload) {
+        match self.router.route(path, payload).0 {
             Route::Any if *self.draining.borrow() => {
                 self.metrics.count(Family::Datagrams, "dropped_draining")
             }
@@ -99,7 +99,7 @@ impl Receiver {
         };
         let is_ours = match &input {
             Input::Datagram(Datagram { path, payload }) => {
-                ike::route(&self.spi_key, path.local.port(), payload) == Route::Slot(tenure.slot)
+                self.router.route(*path, payload).0 == Route::Slot(tenure.slot)
             }
             // The responder knows which SAs are its own.
             Input::Notice(_) => true,
@@ -148,7 +148,7 @@ mod tests {
     async fn nobody_is_a_customer_at_an_address_of_ours() {
         let addresses: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
         let key = fixtures::fleet_key();
-        let spi_key = key.spi_key();
+        let router = Router::new(&key.spi_key());
         let tenure = Tenure {
             slot: proto::Slot::new(1).unwrap(),
             incarnation: 1,
@@ -165,7 +165,7 @@ mod tests {
         let (responder, mut datagrams) = mpsc::channel(8);
         let receiver = Receiver {
             addresses: addresses.into(),
-            spi_key,
+            router,
             link: watch::channel(link).1,
             draining: watch::channel(false).1,
             forwarder: Arc::new(forwarder),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::wire::{Encrypted, Fragment};
-use crate::{Dropped, Route, Slot, route};
+use crate::{Dropped, Path, Route, Router, Slot};
 
 /// Octets of the fragments that the customers here send.
 const SIZE: usize = 150;
@@ -189,8 +189,11 @@ fn another_edge_repeats_the_answer_fragment_by_fragment() {
 fn fragments_that_reach_different_edges_go_to_the_same_owner() {
     let (_, mut initiator, auth) = initiated(Customer::new(1));
     for fragment in initiator.cut(&auth, SIZE) {
-        let port = fragment.path.peer.port();
-        let route = route(&TestFleet::spi_key(), port, &fragment.payload);
+        let path = Path {
+            local: fragment.path.peer,
+            peer: fragment.path.local,
+        };
+        let (route, _) = Router::new(&TestFleet::spi_key()).route(path, &fragment.payload);
         assert_eq!(route, Route::Slot(Slot::new(5).unwrap()));
     }
 }

@@ -8,6 +8,7 @@ mod initial_exchanges;
 mod installed;
 mod pair;
 mod pki;
+mod shards;
 mod takeover;
 
 use std::time::Duration;

@@ -92,7 +92,11 @@ fn the_new_ike_sa_inherits_the_child_sas_before_the_reply_leaves() {
     let mut message = sent.payload.clone();
     message[..16].copy_from_slice(&header);
     message[0] = 1;
-    let route = crate::route(&TestFleet::spi_key(), 500, &message);
+    let path = crate::Path {
+        local: sent.path.peer,
+        peer: sent.path.local,
+    };
+    let (route, _) = crate::Router::new(&TestFleet::spi_key()).route(path, &message);
     assert_eq!(route, crate::Route::Slot(Slot::new(5).unwrap()));
 
     let reply = fleet.finish(commit.id, CommitOutcome::Done);
