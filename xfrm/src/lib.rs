@@ -34,6 +34,6 @@ mod wanted;
 
 pub use agent::{Agent, Error, Report};
 pub use cipher::{Algorithm, Cipher};
-pub use events::{AboutSa, Event, Events, Moved, Notice};
+pub use events::{AboutSa, Addresses, Event, Events, Moved, NetworkEvent, NetworkWatcher, Notice};
 pub use failure::{Failure, Subject};
 pub use wanted::*;

@@ -30,6 +30,11 @@ impl Kernel {
         })
     }
 
+    /// The port that this namespace's requests of a protocol come from.
+    pub(crate) fn port(&mut self, protocol: isize) -> io::Result<u32> {
+        Ok(self.sockets.get(protocol)?.port())
+    }
+
     /// Opens named namespaces for one pass.
     pub(crate) fn open_namespaces(&self, names: &BTreeSet<String>) -> Namespaces {
         let protocols = protocols(true);

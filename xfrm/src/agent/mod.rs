@@ -6,12 +6,15 @@ mod outcome;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
+
+use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
 
 use self::kernel::{Kernel, Namespaces};
 pub use self::outcome::Report;
 use self::outcome::{Outcome, first_of_each};
-use crate::events::{Event, Events, Notice};
+use crate::events::pace::Pace;
+use crate::events::{Event, Events, NetworkEvent, NetworkWatcher, Notice};
 use crate::intent::Intent;
 use crate::intent::desired::unix_seconds;
 use crate::netlink::BATCH_REQUESTS;
@@ -36,6 +39,7 @@ pub struct Agent {
     intent: Intent,
     added: AddedTimes,
     events: Events,
+    pace: Pace,
     notices: Vec<Notice>,
     /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
     namespaces: BTreeSet<String>,
@@ -47,11 +51,14 @@ pub struct Agent {
 impl Agent {
     /// Works on the network namespace of the calling thread; touches nothing yet.
     pub fn open() -> Result<Self, Error> {
+        let mut kernel = Kernel::open()?;
+        let events = Events::for_agent(kernel.port(NETLINK_XFRM)?)?;
         Ok(Self {
-            kernel: Kernel::open()?,
+            kernel,
             intent: Intent::default(),
             added: AddedTimes::default(),
-            events: Events::for_agent()?,
+            events,
+            pace: Pace::default(),
             notices: Vec::new(),
             namespaces: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -75,8 +82,28 @@ impl Agent {
         std::mem::take(&mut self.notices)
     }
 
-    /// Replaces the whole wanted set and reconciles: what the kernel has already stays untouched, unwanted objects go, also from
-    /// named namespaces that nothing wanted uses any more.
+    /// Subscribes to what others do to interfaces and routes: hand it to [`Agent::observe`]. In the network namespace of
+    /// the calling thread, which has to be the agent's, and within a tokio runtime that does input and output.
+    pub fn watch_network(&mut self) -> io::Result<NetworkWatcher> {
+        NetworkWatcher::open(self.kernel.port(NETLINK_ROUTE)?)
+    }
+
+    /// Takes note of what others have done. See [`Agent::reconcile_at`].
+    pub fn observe(&mut self, event: &NetworkEvent) {
+        if self.intent.is_touched_by(event) {
+            self.pace.request(Instant::now());
+        }
+    }
+
+    /// When [`Agent::reconcile`] is due, since somebody has removed or changed what is wanted: soon, but together with
+    /// what happens at the same time, and not often if another program does so again and again. `None` if there is no
+    /// reason. Ask after [`Agent::notices`], which reads what the kernel tells, and after [`Agent::observe`].
+    pub fn reconcile_at(&self) -> Option<Instant> {
+        self.pace.due()
+    }
+
+    /// Replaces the whole wanted set and reconciles: what the kernel has already stays untouched, unwanted objects go,
+    /// also from named namespaces that nothing wanted uses any more.
     pub fn adopt(&mut self, wanted: Wanted) -> Report {
         self.intent.replace(wanted);
         self.namespaces = netns::names();
@@ -125,6 +152,16 @@ impl Agent {
     /// The slow loop's step: compares everything of ours in the kernel with the wanted set and corrects what differs.
     pub fn reconcile(&mut self) -> Report {
         self.read_events();
+        let began = Instant::now();
+        let was_requested = self.pace.begin();
+        let report = self.reconcile_now();
+        if was_requested {
+            self.pace.charge(began, Instant::now());
+        }
+        report
+    }
+
+    fn reconcile_now(&mut self) -> Report {
         let now = SystemTime::now();
         self.namespaces.extend(self.intent.namespaces());
         let mut namespaces = self.kernel.open_namespaces(&self.namespaces);
@@ -161,14 +198,32 @@ impl Agent {
         objects
     }
 
-    /// Remembers SAs that the kernel removed because of their packet limit, and those that are about to get there.
+    /// Remembers SAs that the kernel removed because of their packet limit, those that are about to get there, and that
+    /// something wanted is gone.
     fn read_events(&mut self) {
+        let now = SystemTime::now();
         while let Ok(event) = self.events.next() {
-            match event {
-                Event::Expired(sa) if sa.exhausted => self.intent.note_exhausted(sa.id),
-                Event::Warned(sa) => self.notices.extend(self.intent.notice(sa.id)),
-                Event::Moved(moved) => self.notices.extend(self.intent.notice_of_move(moved)),
-                Event::Expired(_) | Event::Deleted(_) | Event::Lost => {}
+            let is_missing = match event {
+                Event::Warned(sa) => {
+                    self.notices.extend(self.intent.notice(sa.id));
+                    false
+                }
+                Event::Moved(moved) => {
+                    self.notices.extend(self.intent.notice_of_move(moved));
+                    false
+                }
+                Event::Expired(sa) if sa.exhausted => {
+                    self.intent.note_exhausted(sa.id);
+                    false
+                }
+                Event::Expired(sa) | Event::Deleted(sa) => self.intent.wants_sa(sa.id, now),
+                Event::PolicyDeleted(tunnel) => self.intent.has_children(tunnel),
+                Event::Flushed | Event::PoliciesFlushed | Event::Lost => {
+                    !self.intent.wanted().children.is_empty()
+                }
+            };
+            if is_missing {
+                self.pace.request(Instant::now());
             }
         }
     }

@@ -4,13 +4,17 @@ pub(crate) mod desired;
 pub(crate) mod outbound;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use self::desired::Desired;
 use self::outbound::OutboundHolders;
-use crate::events::Moved;
+use crate::events::{Moved, NetworkEvent};
+use crate::objects::link::DEFAULT_MTU;
 use crate::objects::sa::SaId;
 use crate::{Change, Notice, Subject, TunnelId, Wanted};
+
+/// The kernel ends an SA some seconds before or after the end of its child: what lives no longer than this stays away.
+const WORTH_RESTORING: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
 pub(crate) struct Intent {
@@ -140,6 +144,43 @@ impl Intent {
     /// The kernel removed the SA since it had carried all the packets it may.
     pub(crate) fn note_exhausted(&mut self, id: SaId) {
         self.exhausted.extend(self.holders.holder(id));
+    }
+
+    /// True for an SA of a child that lives on, for so long that it is worth bringing back.
+    pub(crate) fn wants_sa(&self, id: SaId, now: SystemTime) -> bool {
+        let inbound = self.wanted.children.get(&id.spi);
+        let child = inbound
+            .filter(|child| SaId::inbound(child) == id)
+            .or_else(|| self.wanted.children.get(&self.holders.holder(id)?));
+        child.is_some_and(|child| child.expires > now + WORTH_RESTORING)
+    }
+
+    pub(crate) fn has_children(&self, id: TunnelId) -> bool {
+        self.children_of.contains_key(&id)
+    }
+
+    /// True if what has happened may have taken something wanted away, or changed it.
+    pub(crate) fn is_touched_by(&self, event: &NetworkEvent) -> bool {
+        match event {
+            NetworkEvent::LinkChanged {
+                tunnel,
+                name,
+                mtu,
+                up,
+            } => self.wanted.tunnels.get(tunnel).is_some_and(|tunnel| {
+                let wanted_mtu = tunnel.mtu.unwrap_or(DEFAULT_MTU);
+                !up || *mtu != wanted_mtu || *name != tunnel.interface
+            }),
+            NetworkEvent::LinkRemoved(tunnel) | NetworkEvent::AddressRemoved(tunnel) => {
+                self.wanted.tunnels.contains_key(tunnel)
+            }
+            NetworkEvent::RouteRemoved(tunnel, prefix) => self
+                .wanted
+                .tunnels
+                .get(tunnel)
+                .is_some_and(|tunnel| tunnel.routes.iter().any(|route| route.trunc() == *prefix)),
+            NetworkEvent::Lost => !self.wanted.tunnels.is_empty(),
+        }
     }
 
     pub(crate) fn has(&self, subject: Subject) -> bool {

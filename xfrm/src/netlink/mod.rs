@@ -37,6 +37,7 @@ const HEADER_LEN: usize = 16;
 /// A socket for requests only: it has joined no multicast group, whose messages could be taken for answers.
 pub(crate) struct Socket {
     inner: netlink_sys::Socket,
+    port: u32,
     sequence: u32,
     /// Both may hold keys. Allocated once, so that no growth leaves a copy behind.
     send: Zeroizing<Vec<u8>>,
@@ -47,7 +48,7 @@ impl Socket {
     /// Of the network namespace of the calling thread, now and later.
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
         let mut inner = netlink_sys::Socket::new(protocol)?;
-        inner.bind_auto()?;
+        let port = inner.bind_auto()?.port_number();
         inner.connect(&SocketAddr::new(0, 0))?;
         inner.set_non_blocking(true)?;
         // Answers do not repeat the request, which may hold a key; they carry the kernel's reason in words.
@@ -57,10 +58,16 @@ impl Socket {
         inner.set_netlink_get_strict_chk(true)?;
         Ok(Self {
             inner,
+            port,
             sequence: 0,
             send: Zeroizing::new(Vec::with_capacity(2 * BATCH_BYTES)),
             receive: Zeroizing::new(vec![0; RECEIVE_BYTES]),
         })
+    }
+
+    /// What events say of who has caused them.
+    pub(crate) fn port(&self) -> u32 {
+        self.port
     }
 
     /// Sends the requests, as many as fit in one send at a time. One result for each, in their order.
@@ -94,7 +101,7 @@ impl Socket {
                 break;
             }
             self.sequence = self.sequence.wrapping_add(1);
-            request.emit(self.sequence, NLM_F_ACK, &mut self.send);
+            request.emit(self.port, self.sequence, NLM_F_ACK, &mut self.send);
             count += 1;
         }
         count
@@ -151,7 +158,7 @@ impl Socket {
     fn read(&mut self, request: &Request, flags: u16, mut each: impl FnMut(&[u8])) -> io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1);
         self.send.clear();
-        request.emit(self.sequence, flags, &mut self.send);
+        request.emit(self.port, self.sequence, flags, &mut self.send);
         self.inner.send(&self.send, 0)?;
         let mut consistent = true;
         loop {

@@ -27,7 +27,7 @@ impl Request {
         }
     }
 
-    pub(super) fn emit(&self, sequence: u32, flags: u16, buffer: &mut Vec<u8>) {
+    pub(super) fn emit(&self, port: u32, sequence: u32, flags: u16, buffer: &mut Vec<u8>) {
         let length = HEADER_LEN + self.payload.len();
         let end = buffer.len() + length.next_multiple_of(4);
         let mut header = NetlinkHeader::default();
@@ -36,6 +36,8 @@ impl Request {
         header.message_type = self.message_type;
         header.flags = NLM_F_REQUEST | self.flags | flags;
         header.sequence_number = sequence;
+        // xfrm takes it over into events (`km_event`); elsewhere the kernel knows it anyhow.
+        header.port_number = port;
         let mut head = [0; HEADER_LEN];
         header.emit(&mut head);
         buffer.extend_from_slice(&head);

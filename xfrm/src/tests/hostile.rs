@@ -1,5 +1,7 @@
 //! Bytes that no kernel would send: refused, with no panic.
 
+use netlink_packet_core::NetlinkDeserializable;
+use netlink_packet_route::RouteNetlinkMessage;
 use proptest::prelude::*;
 
 use super::*;
@@ -18,10 +20,19 @@ fn parse_all(payload: &[u8]) {
     let _ = link::parse(payload);
     let _ = route::parse(payload);
     let _ = netns::parse(payload);
-    for message_type in [0x11, 0x18, 0x26] {
+    for message_type in [0x11, 0x14, 0x18, 0x1c, 0x1d, 0x26] {
         let mut header = netlink_packet_core::NetlinkHeader::default();
         header.message_type = message_type;
         let _ = events::parse(&Message { header, payload });
+    }
+    // As rtnetlink reads them: interfaces, addresses and routes that come and go.
+    for message_type in [16, 17, 20, 21, 24, 25] {
+        let mut header = netlink_packet_core::NetlinkHeader::default();
+        header.message_type = message_type;
+        if let Ok(message) = RouteNetlinkMessage::deserialize(&header, payload) {
+            let _ = events::parse_network(message.clone());
+            events::Table::default().note(message);
+        }
     }
 }
 

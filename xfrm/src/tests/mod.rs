@@ -3,6 +3,7 @@
 mod codec;
 mod desired;
 mod diff;
+mod events;
 mod hostile;
 mod model;
 

@@ -1,6 +1,7 @@
 //! Tests against a real kernel: need root, ESP and xfrm interfaces. Each makes its own network namespaces.
 
 mod adoption;
+mod events;
 mod failures;
 mod forwarding;
 mod lifetime;

@@ -80,18 +80,12 @@ pub(crate) struct Found {
 /// Reads RTM_NEWLINK. `None` for an interface without our mark, or not understood and therefore not ours.
 pub(crate) fn parse(payload: &[u8]) -> Option<Found> {
     let message = LinkMessage::parse(payload).ok()?;
-    let mut link = Link {
-        name: String::new(),
-        mtu: 0,
-        up: message.header.flags.contains(LinkFlags::Up),
-    };
+    let link = settings(&message);
     let mut tunnel = None;
     let mut home = None;
     for attribute in message.attributes {
         match attribute {
             LinkAttribute::LinkNetNsId(number) => home = Some(number),
-            LinkAttribute::IfName(name) => link.name = name,
-            LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::LinkInfo(infos) => tunnel = tunnel_of(&infos),
             _ => {}
         }
@@ -99,6 +93,23 @@ pub(crate) fn parse(payload: &[u8]) -> Option<Found> {
     tunnel
         .filter(|tunnel| message.header.index == tunnel.if_id())
         .map(|tunnel| Found { tunnel, link, home })
+}
+
+/// What of an interface may be set.
+pub(crate) fn settings(message: &LinkMessage) -> Link {
+    let mut link = Link {
+        name: String::new(),
+        mtu: 0,
+        up: message.header.flags.contains(LinkFlags::Up),
+    };
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(name) => link.name.clone_from(name),
+            LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
+            _ => {}
+        }
+    }
+    link
 }
 
 fn tunnel_of(infos: &[LinkInfo]) -> Option<TunnelId> {

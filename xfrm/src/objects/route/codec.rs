@@ -18,7 +18,7 @@ use crate::TunnelId;
 use crate::netlink::Request;
 
 /// Marks our routes beside others into the same interface. Nobody else's in iproute2's rt_protos.
-const PROTOCOL: RouteProtocol = RouteProtocol::Other(0x57);
+pub(crate) const PROTOCOL: RouteProtocol = RouteProtocol::Other(0x57);
 
 /// Fails if the main table has a route of that prefix already.
 pub(crate) fn add(tunnel: TunnelId, prefix: IpNet) -> Request {
@@ -43,7 +43,11 @@ pub(crate) fn dump(family: AddressFamily) -> Request {
 
 /// Reads RTM_NEWROUTE. `None` for a route that is not ours, or not understood and therefore not ours.
 pub(crate) fn parse(payload: &[u8]) -> Option<(TunnelId, IpNet)> {
-    let message = RouteMessage::parse(payload).ok()?;
+    read(RouteMessage::parse(payload).ok()?)
+}
+
+/// The same of RTM_DELROUTE, and of a message that is parsed already.
+pub(crate) fn read(message: RouteMessage) -> Option<(TunnelId, IpNet)> {
     if message.header.protocol != PROTOCOL || message.header.table != RouteHeader::RT_TABLE_MAIN {
         return None;
     }
