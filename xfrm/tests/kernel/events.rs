@@ -165,7 +165,9 @@ fn what_happens_to_an_interface_of_ours_is_told() {
         Daemon::run(open_agent(), async |mut daemon| {
             let index = TUNNEL.if_id();
             let route: ipnet::IpNet = "10.2.0.0/16".parse().expect("a prefix");
-            ip(&format!("link add name ipsec0 index {index} mtu 1400 type veth peer name other"));
+            ip(&format!(
+                "link add name ipsec0 index {index} mtu 1400 type veth peer name other"
+            ));
             ip("link set ipsec0 up");
             ip("route add 10.2.0.0/16 dev ipsec0 proto 87");
             ip("route delete 10.2.0.0/16");
