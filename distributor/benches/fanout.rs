@@ -4,6 +4,8 @@
 //! Subscribers apply at once: they decode what comes and report it, and have no kernel behind them. Writes a JSON object
 //! a line, one for each number of subscribers and round; `interop/bench` makes a table of them.
 
+#![allow(clippy::disallowed_methods, reason = "real time is what these run in")]
+
 #[path = "../tests/fleet/support/mod.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod support;

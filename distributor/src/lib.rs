@@ -6,6 +6,14 @@
 //! complete the *wait* that the service answers after.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::iter_over_hash_type, clippy::wildcard_enum_match_arm)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "a test that does not set the time takes the present"
+    )
+)]
 
 mod config;
 mod fleet;

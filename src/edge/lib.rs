@@ -33,6 +33,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use distributor_client::SystemClock;
 use distributor_client::session::{Link, SessionConfig, SessionEvent};
 use distributor_client::state::{Installed, LinkState, SharedReplica};
 use sd_notify::NotifyState;
@@ -225,6 +226,7 @@ impl Edge {
             replica,
             state: link_state,
             installed: installed.clone(),
+            clock: Arc::new(SystemClock),
             observe: move |event| {
                 let name = match event {
                     SessionEvent::Begun => "begun",

@@ -14,14 +14,16 @@ pub struct Backoff {
     ceiling: Duration,
 }
 
-impl Backoff {
-    /// Starts short.
-    pub fn new() -> Self {
+/// Starts short.
+impl Default for Backoff {
+    fn default() -> Self {
         Self { ceiling: SHORTEST }
     }
+}
 
+impl Backoff {
     /// The next pause: between half of the present length and all of it.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         let pause = self.ceiling / 2 + self.ceiling.mul_f64(random_fraction() / 2.0);
         self.ceiling = (self.ceiling * 2).min(LONGEST);
         pause
@@ -32,7 +34,7 @@ impl Backoff {
         if lasted > LONGEST {
             self.ceiling = SHORTEST;
         }
-        self.next()
+        self.next_pause()
     }
 }
 
@@ -49,10 +51,10 @@ mod tests {
 
     #[test]
     fn grows_to_a_second_and_starts_again_after_something_that_lasted() {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         for longest in [50, 100, 200, 400, 800, 1000, 1000] {
             let longest = Duration::from_millis(longest);
-            let pause = backoff.next();
+            let pause = backoff.next_pause();
             assert!(
                 (longest / 2..=longest).contains(&pause),
                 "{pause:?} of {longest:?}"

@@ -1,4 +1,4 @@
-//! The right to act, by this machine's own clock.
+//! The right to act, by this machine's own heartbeats.
 
 use std::time::{Duration, Instant};
 
@@ -34,31 +34,31 @@ impl Tenure {
     }
 }
 
-/// Matches the distributor's answers with the moments of the questions: the lease counts from when the edge *sent* a
+/// Matches the distributor's answers with the heartbeats that were sent: the lease counts from when the edge *sent* a
 /// heartbeat, so the edge believes in it for less time than the distributor does.
 #[derive(Debug)]
-pub struct Clock {
-    /// The question on its way: its number, `None` for the hello, and when it was sent.
-    asked: Option<(Option<u64>, Instant)>,
+pub struct Heartbeats {
+    /// The one without an answer: its number, `None` for the hello, and when it was sent.
+    sent: Option<(Option<u64>, Instant)>,
     last_number: u64,
 }
 
-impl Clock {
+impl Heartbeats {
     /// The hello is sent now.
     pub fn new(now: Instant) -> Self {
         Self {
-            asked: Some((None, now)),
+            sent: Some((None, now)),
             last_number: 0,
         }
     }
 
-    /// The next heartbeat, sent now; `None` while the last question has no answer, which may come behind much else.
-    pub fn heartbeat(&mut self, now: Instant) -> Option<Heartbeat> {
-        if self.asked.is_some() {
+    /// The next heartbeat, sent now; `None` while the last has no answer, which may come behind much else.
+    pub fn next(&mut self, now: Instant) -> Option<Heartbeat> {
+        if self.sent.is_some() {
             return None;
         }
         self.last_number += 1;
-        self.asked = Some((Some(self.last_number), now));
+        self.sent = Some((Some(self.last_number), now));
         Some(Heartbeat {
             number: self.last_number,
         })
@@ -66,7 +66,7 @@ impl Clock {
 
     /// The right that an answer gives; `None` when it answers nothing that was asked.
     pub fn answered(&mut self, lease: &Lease) -> Option<Tenure> {
-        let (_, sent) = self.asked.take_if(|(number, _)| *number == lease.heartbeat)?;
+        let (_, sent) = self.sent.take_if(|(number, _)| *number == lease.heartbeat)?;
         Some(Tenure {
             slot: lease.slot,
             incarnation: lease.incarnation,
@@ -100,14 +100,14 @@ mod tests {
     #[test]
     fn a_lease_counts_from_the_question() {
         let start = Instant::now();
-        let mut clock = Clock::new(start);
-        let tenure = clock.answered(&lease(None)).unwrap();
+        let mut heartbeats = Heartbeats::new(start);
+        let tenure = heartbeats.answered(&lease(None)).unwrap();
         assert!(tenure.runs(start + TTL - Duration::from_millis(1)));
         assert!(!tenure.runs(start + TTL));
 
         let asked = start + Duration::from_secs(5);
-        let heartbeat = clock.heartbeat(asked).unwrap();
-        let longer = clock.answered(&lease(Some(heartbeat.number))).unwrap();
+        let heartbeat = heartbeats.next(asked).unwrap();
+        let longer = heartbeats.answered(&lease(Some(heartbeat.number))).unwrap();
         assert_eq!(longer.until, asked + TTL);
         assert!(longer.is_same(&tenure));
     }
@@ -115,22 +115,22 @@ mod tests {
     #[test]
     fn each_answer_counts_once_and_one_question_is_open_at_a_time() {
         let start = Instant::now();
-        let mut clock = Clock::new(start);
-        assert_eq!(clock.heartbeat(start), None, "the hello has no answer yet");
-        assert!(clock.answered(&lease(None)).is_some());
+        let mut heartbeats = Heartbeats::new(start);
+        assert_eq!(heartbeats.next(start), None, "the hello has no answer yet");
+        assert!(heartbeats.answered(&lease(None)).is_some());
 
-        let heartbeat = clock.heartbeat(start + Duration::from_secs(5)).unwrap();
-        assert_eq!(clock.answered(&lease(None)), None);
-        assert_eq!(clock.answered(&lease(Some(heartbeat.number + 1))), None);
-        assert_eq!(clock.heartbeat(start + Duration::from_secs(10)), None);
-        assert!(clock.answered(&lease(Some(heartbeat.number))).is_some());
-        assert_eq!(clock.answered(&lease(Some(heartbeat.number))), None);
+        let heartbeat = heartbeats.next(start + Duration::from_secs(5)).unwrap();
+        assert_eq!(heartbeats.answered(&lease(None)), None);
+        assert_eq!(heartbeats.answered(&lease(Some(heartbeat.number + 1))), None);
+        assert_eq!(heartbeats.next(start + Duration::from_secs(10)), None);
+        assert!(heartbeats.answered(&lease(Some(heartbeat.number))).is_some());
+        assert_eq!(heartbeats.answered(&lease(Some(heartbeat.number))), None);
     }
 
     #[test]
     fn another_slot_incarnation_or_store_is_another_right() {
         let start = Instant::now();
-        let tenure = |lease: Lease| Clock::new(start).answered(&lease).unwrap();
+        let tenure = |lease: Lease| Heartbeats::new(start).answered(&lease).unwrap();
         let first = tenure(lease(None));
         let later = tenure(Lease {
             incarnation: 10,

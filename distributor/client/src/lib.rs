@@ -9,9 +9,17 @@
 //! A [`session`](session::Link) keeps the connection, the [lease](lease::Tenure) and the [replica](replica::Replica) of the
 //! fleet's records; its readers look at the replica when they are woken, and say how far they have applied it. Who a
 //! certificate belongs to ([`Role`]), what to do about a refused one ([`tls_remedy`]) and how often the log may say so
-//! ([`Throttle`]) is the same on both sides of a connection, so the distributor uses these too.
+//! ([`RateLimit`]) is the same on both sides of a connection, so the distributor uses these too.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::iter_over_hash_type, clippy::wildcard_enum_match_arm)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "a test that does not set the time takes the present"
+    )
+)]
 
 pub mod backoff;
 mod clock;
@@ -19,15 +27,15 @@ pub mod connect;
 #[cfg(test)]
 mod fixtures;
 pub mod lease;
+mod rate_limit;
 pub mod replica;
 mod role;
 pub mod session;
 pub mod state;
-mod throttle;
 mod tls_remedy;
 
 pub use clock::{Clock, SystemClock};
 pub use connect::TlsFiles;
+pub use rate_limit::{Rate, RateLimit};
 pub use role::{Role, RoleError};
-pub use throttle::Throttle;
 pub use tls_remedy::tls_remedy;

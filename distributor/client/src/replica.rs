@@ -78,7 +78,7 @@ impl Replica {
     }
 
     /// Takes in what the stream of the store named `store` brought. True when that completes a revision, so that
-    /// readers find news.
+    /// readers find changes.
     pub fn receive(&mut self, store: u64, delta: Delta, now: Timestamp) -> bool {
         self.incoming.records.extend(delta.records);
         let Some(revision) = delta.revision else {
@@ -86,7 +86,7 @@ impl Replica {
         };
         let Incoming { is_snapshot, records } = std::mem::take(&mut self.incoming);
         if is_snapshot {
-            self.bury_all_but(&records, revision, now);
+            self.delete_all_but(&records, revision, now);
         }
         for record in records {
             self.write(record);
@@ -143,18 +143,18 @@ impl Replica {
 
     /// What is known of a living IKE SA.
     pub fn ike_sa(&self, responder_spi: u64) -> Option<&IkeSa> {
-        match &self.entries.get(&Key::IkeSa(responder_spi))?.record.body {
-            Body::IkeSa(sealed) => Some(sealed.header()),
-            _ => None,
-        }
+        let Body::IkeSa(sealed) = &self.entries.get(&Key::IkeSa(responder_spi))?.record.body else {
+            return None;
+        };
+        Some(sealed.header())
     }
 
     /// What is known of a living child SA.
     pub fn child_sa(&self, spi: InboundSpi) -> Option<&Sealed<ChildSa>> {
-        match &self.entries.get(&Key::ChildSa(spi))?.record.body {
-            Body::ChildSa(sealed) => Some(sealed),
-            _ => None,
-        }
+        let Body::ChildSa(sealed) = &self.entries.get(&Key::ChildSa(spi))?.record.body else {
+            return None;
+        };
+        Some(sealed)
     }
 
     /// The slot of the edge that runs the IKE SA of a child SA.
@@ -175,9 +175,11 @@ impl Replica {
 
     /// Forgets tombstones that nothing can ask for any more.
     pub fn forget_old_tombstones(&mut self, now: Timestamp) {
-        let is_old = |entry: &Entry| match &entry.record.body {
-            Body::Tombstone(tombstone) => tombstone.buried.after(TOMBSTONE_LIFE) <= now,
-            _ => false,
+        let is_old = |entry: &Entry| {
+            let Body::Tombstone(tombstone) = &entry.record.body else {
+                return false;
+            };
+            tombstone.buried.after(TOMBSTONE_LIFE) <= now
         };
         let old: Vec<Key> = self
             .entries
@@ -194,7 +196,7 @@ impl Replica {
     }
 
     /// A snapshot says what is there; readers have to hear what is not there any more.
-    fn bury_all_but(&mut self, snapshot: &[Record], revision: u64, now: Timestamp) {
+    fn delete_all_but(&mut self, snapshot: &[Record], revision: u64, now: Timestamp) {
         let kept: BTreeSet<Key> = snapshot.iter().map(Record::key).collect();
         let is_gone = |(key, entry): &(&Key, &Entry)| {
             !kept.contains(key) && !matches!(entry.record.body, Body::Tombstone(_))
@@ -223,14 +225,16 @@ impl Replica {
         {
             return; // A snapshot brings much that is known.
         }
-        match (&key, &record.body) {
-            (_, Body::Edge(edge)) => {
+        match &record.body {
+            Body::Edge(edge) => {
                 self.edges.insert(edge.slot, edge.forward);
             }
-            (Key::Edge(slot), Body::Tombstone(_)) => {
-                self.edges.remove(slot);
+            Body::Tombstone(_) => {
+                if let Key::Edge(slot) = &key {
+                    self.edges.remove(slot);
+                }
             }
-            _ => {}
+            Body::Tunnel(_) | Body::IkeSa(_) | Body::ChildSa(_) => {}
         }
         self.written = self.written.next();
         let entry = Entry {
@@ -265,9 +269,9 @@ mod tests {
     fn keys(news: &News) -> Vec<String> {
         news.records
             .iter()
-            .map(|record| match &record.body {
-                Body::Tombstone(_) => format!("no {}", record.key()),
-                _ => record.key().to_string(),
+            .map(|record| {
+                let is_tombstone = matches!(record.body, Body::Tombstone(_));
+                format!("{}{}", if is_tombstone { "no " } else { "" }, record.key())
             })
             .collect()
     }
@@ -321,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_snapshot_buries_what_it_lacks_and_leaves_alone_what_is_the_same() {
+    fn a_second_snapshot_deletes_what_it_lacks_and_leaves_alone_what_is_the_same() {
         let kept = tunnel(1, "acme", 1);
         let mut replica = snapshot(STORE, vec![kept.clone(), tunnel(2, "zeta", 2)], 2);
         let seen = replica.since(None).unwrap().cursor;

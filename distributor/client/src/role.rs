@@ -56,9 +56,11 @@ impl Role {
         let names = extension
             .map(|extension| extension.value.general_names.as_slice())
             .unwrap_or_default();
-        let mut uris = names.iter().filter_map(|name| match name {
-            GeneralName::URI(uri) if uri.starts_with(SCHEME) => Some(*uri),
-            _ => None,
+        let mut uris = names.iter().filter_map(|name| {
+            let GeneralName::URI(uri) = name else {
+                return None;
+            };
+            uri.starts_with(SCHEME).then_some(*uri)
         });
         match (uris.next(), uris.next()) {
             (None, _) => Err(RoleError::None),

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
 use proto::v1::fleet_client::FleetClient;
 use proto::{Applied, FromDistributor, Hello, Lease, ToDistributor, limits, v1};
@@ -13,16 +14,17 @@ use tonic::{Code, Streaming};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
+use crate::clock::Clock;
 use crate::connect::{self, ChannelError, Holder, TlsFiles};
-use crate::lease::{Clock, heartbeat_interval};
+use crate::lease::{Heartbeats, heartbeat_interval};
+use crate::rate_limit::RateLimit;
 use crate::state::{Installed, LinkState, SharedReplica};
-use crate::throttle::Throttle;
 
-/// Messages to the distributor that wait for HTTP/2's window; when they are more, heartbeats and reports wait too.
+/// Messages to the distributor that wait for the window of HTTP/2; when they are more, heartbeats and reports wait too.
 const OUTGOING: usize = 4;
 
 /// After another machine has begun a session as this edge. Each of the two would take it from the other many times a second, and
-/// take up all its IKE SAs anew each time.
+/// restore all its IKE SAs anew each time.
 const PAUSE_FOR_RIVAL: Duration = Duration::from_secs(10);
 
 /// How often tombstones are looked through.
@@ -39,9 +41,9 @@ enum SessionEnd {
     Refused(tonic::Status),
     #[error("the distributor ended the session")]
     Closed,
-    #[error("the distributor says something that cannot be: {0}")]
+    #[error("the distributor sent an invalid message: {0}")]
     Invalid(#[from] proto::Invalid),
-    #[error("the distributor's first word is not a lease")]
+    #[error("the distributor's first message is not a lease")]
     NoLease,
     #[error("no answer to a heartbeat while the lease ran")]
     Silent,
@@ -60,7 +62,14 @@ impl SessionEnd {
     fn pause(&self, backoff: &mut Backoff, lasted: Duration) -> Duration {
         match self {
             Self::Refused(status) if status.code() == Code::Aborted => PAUSE_FOR_RIVAL,
-            _ => backoff.after(lasted),
+            Self::Connect(_)
+            | Self::Broken(_)
+            | Self::Refused(_)
+            | Self::Closed
+            | Self::Invalid(_)
+            | Self::NoLease
+            | Self::Silent
+            | Self::IncarnationReused(_) => backoff.after(lasted),
         }
     }
 }
@@ -95,24 +104,27 @@ pub struct Link<F> {
     pub state: watch::Sender<LinkState>,
     /// How far the records are applied here.
     pub installed: watch::Receiver<Option<Installed>>,
-    /// Hears of every session.
+    /// Leases and rates go by it.
+    pub clock: Arc<dyn Clock>,
+    /// Is told of every session.
     pub observe: F,
 }
 
 impl<F: Fn(SessionEvent)> Link<F> {
     /// Returns never: a session that ends is followed by the next.
     pub async fn run(mut self) {
-        let mut backoff = Backoff::new();
-        let mut throttle = Throttle::new(Instant::now());
+        let mut backoff = Backoff::default();
+        let mut log = RateLimit::of_log_lines();
         loop {
-            let begun = Instant::now();
+            let begun = self.clock.monotonic();
             let Err(end) = self.session().await;
             self.state.send_modify(|state| state.note_session(None));
             (self.observe)(SessionEvent::Ended);
-            if let Some(withheld) = throttle.admit(end.to_string(), Instant::now()) {
+            let now = self.clock.monotonic();
+            if let Some(withheld) = log.admit(end.to_string(), now) {
                 warn!(reason = %end, withheld, "no session with the distributor; trying again");
             }
-            tokio::time::sleep(end.pause(&mut backoff, begun.elapsed())).await;
+            tokio::time::sleep(end.pause(&mut backoff, now - begun)).await;
         }
     }
 
@@ -123,7 +135,7 @@ impl<F: Fn(SessionEvent)> Link<F> {
             .max_encoding_message_size(proto::limits::MESSAGE);
 
         let (outgoing, requests) = mpsc::channel(OUTGOING);
-        let mut clock = Clock::new(Instant::now());
+        let mut heartbeats = Heartbeats::new(self.clock.monotonic());
         // The channel is new and empty, so this does not wait.
         let _ = outgoing
             .send(v1::SyncRequest::from(&ToDistributor::Hello(self.hello())))
@@ -132,12 +144,12 @@ impl<F: Fn(SessionEvent)> Link<F> {
         let FromDistributor::Lease(lease) = next(&mut incoming).await? else {
             return Err(SessionEnd::NoLease);
         };
-        self.take_lease(&mut clock, &lease)?;
+        self.take_lease(&mut heartbeats, &lease)?;
         self.replica.write().begin_stream();
         self.state.send_modify(|state| state.note_session(Some(client)));
         (self.observe)(SessionEvent::Begun);
         info!(slot = %lease.slot, incarnation = lease.incarnation, "session with the distributor");
-        self.converse(&mut clock, lease, outgoing, incoming).await
+        self.exchange(&mut heartbeats, lease, outgoing, incoming).await
     }
 
     fn hello(&self) -> Hello {
@@ -148,9 +160,9 @@ impl<F: Fn(SessionEvent)> Link<F> {
         }
     }
 
-    async fn converse(
+    async fn exchange(
         &mut self,
-        clock: &mut Clock,
+        heartbeats: &mut Heartbeats,
         mut lease: Lease,
         outgoing: mpsc::Sender<v1::SyncRequest>,
         mut incoming: Streaming<v1::SyncResponse>,
@@ -163,7 +175,7 @@ impl<F: Fn(SessionEvent)> Link<F> {
             tokio::select! {
                 message = next(&mut incoming) => match message? {
                     FromDistributor::Lease(next) => {
-                        self.take_lease(clock, &next)?;
+                        self.take_lease(heartbeats, &next)?;
                         lease = next;
                     }
                     FromDistributor::SnapshotBegin => self.replica.write().begin_snapshot(),
@@ -181,23 +193,23 @@ impl<F: Fn(SessionEvent)> Link<F> {
                     }
                 }
                 _ = heartbeat.tick() => {
-                    let now = Instant::now();
+                    let now = self.clock.monotonic();
                     if self.state.borrow().lease(now).is_none() {
                         return Err(SessionEnd::Silent);
                     }
                     if let Ok(permit) = outgoing.try_reserve()
-                        && let Some(question) = clock.heartbeat(now)
+                        && let Some(next) = heartbeats.next(now)
                     {
-                        permit.send(v1::SyncRequest::from(&ToDistributor::Heartbeat(question)));
+                        permit.send(v1::SyncRequest::from(&ToDistributor::Heartbeat(next)));
                     }
                 }
-                _ = sweep.tick() => self.replica.write().forget_old_tombstones(SystemTime::now().into()),
+                _ = sweep.tick() => self.replica.write().forget_old_tombstones(self.clock.wall().into()),
             }
         }
     }
 
-    fn take_lease(&self, clock: &mut Clock, lease: &Lease) -> Result<(), SessionEnd> {
-        let Some(tenure) = clock.answered(lease) else {
+    fn take_lease(&self, heartbeats: &mut Heartbeats, lease: &Lease) -> Result<(), SessionEnd> {
+        let Some(tenure) = heartbeats.answered(lease) else {
             return Ok(());
         };
         let last = self.state.borrow().tenure;
@@ -211,12 +223,12 @@ impl<F: Fn(SessionEvent)> Link<F> {
     fn take_delta(&self, store: u64, delta: proto::Delta) {
         let position = {
             let mut replica = self.replica.write();
-            let complete = replica.receive(store, delta, SystemTime::now().into());
+            let complete = replica.receive(store, delta, self.clock.wall().into());
             replica.position().filter(|_| complete)
         };
         if let Some(position) = position {
-            self.state
-                .send_modify(|state| state.note_received(position, Instant::now()));
+            let now = self.clock.monotonic();
+            self.state.send_modify(|state| state.note_received(position, now));
         }
     }
 
@@ -252,6 +264,8 @@ async fn next(incoming: &mut Streaming<v1::SyncResponse>) -> Result<FromDistribu
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use proto::{Failure, Key, Resume};
     use tonic::Status;
 
@@ -280,7 +294,7 @@ mod tests {
 
     #[test]
     fn who_is_replaced_by_another_machine_leaves_it_some_time() {
-        let pause = |status| SessionEnd::from(status).pause(&mut Backoff::new(), Duration::ZERO);
+        let pause = |status| SessionEnd::from(status).pause(&mut Backoff::default(), Duration::ZERO);
         assert_eq!(
             pause(Status::aborted("another session has begun")),
             PAUSE_FOR_RIVAL

@@ -7,6 +7,10 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 /// What to do when `error`, or a cause of it, is a handshake that failed since one side did not accept the other's
 /// certificate. It is told in the same words on both sides.
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "rustls has many errors, and most have no remedy"
+)]
 pub fn tls_remedy(error: &(dyn Error + 'static)) -> Option<&'static str> {
     match tls_error(error)? {
         // Authorities of one name tell themselves apart by their keys.

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use distributor_client::{Clock, RoleError, Throttle, tls_remedy};
+use distributor_client::{Clock, RateLimit, RoleError, tls_remedy};
 use ike_types::Source;
 
 /// Why a connection is refused.
@@ -25,15 +25,15 @@ pub(super) enum RefusedConnection {
 /// Writes a line a minute for each source and reason: who is refused tries again at once.
 #[derive(Clone)]
 pub(super) struct RefusalLog {
-    throttle: Arc<Mutex<Throttle<(Source, String)>>>,
+    lines: Arc<Mutex<RateLimit<(Source, String)>>>,
     clock: Arc<dyn Clock>,
 }
 
 impl RefusalLog {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let throttle = Throttle::new(clock.monotonic());
+        let lines = RateLimit::of_log_lines();
         Self {
-            throttle: Arc::new(Mutex::new(throttle)),
+            lines: Arc::new(Mutex::new(lines)),
             clock,
         }
     }
@@ -41,8 +41,8 @@ impl RefusalLog {
     pub(super) fn log(&self, peer: SocketAddr, error: &RefusedConnection) {
         let key = (Source::of(peer.ip()), error.to_string());
         // Nothing under the lock can panic half-way.
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(withheld) = throttle.admit(key, self.clock.monotonic()) else {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(withheld) = lines.admit(key, self.clock.monotonic()) else {
             return;
         };
         let remedy = tls_remedy(error).unwrap_or_default();

@@ -132,6 +132,6 @@ fn chain(certificate: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>()?;
     match Role::of_certificate(chain.first().ok_or(Fault::Empty)?)? {
         Role::Distributor(_) => Ok(chain),
-        other => Err(Fault::NotADistributor(other)),
+        other @ (Role::Edge(_) | Role::Operator(_)) => Err(Fault::NotADistributor(other)),
     }
 }

@@ -99,24 +99,24 @@ impl State {
     }
 
     pub(crate) fn tunnel(&self, name: &Name) -> Option<&Sealed<Tunnel>> {
-        match &self.get(&Key::Tunnel(name.clone()))?.record.body {
-            Body::Tunnel(sealed) => Some(sealed),
-            _ => None,
-        }
+        let Body::Tunnel(sealed) = &self.get(&Key::Tunnel(name.clone()))?.record.body else {
+            return None;
+        };
+        Some(sealed)
     }
 
     pub(crate) fn ike_sa(&self, responder_spi: u64) -> Option<&Sealed<IkeSa>> {
-        match &self.get(&Key::IkeSa(responder_spi))?.record.body {
-            Body::IkeSa(sealed) => Some(sealed),
-            _ => None,
-        }
+        let Body::IkeSa(sealed) = &self.get(&Key::IkeSa(responder_spi))?.record.body else {
+            return None;
+        };
+        Some(sealed)
     }
 
     pub(crate) fn child_sa(&self, spi: InboundSpi) -> Option<&Sealed<ChildSa>> {
-        match &self.get(&Key::ChildSa(spi))?.record.body {
-            Body::ChildSa(sealed) => Some(sealed),
-            _ => None,
-        }
+        let Body::ChildSa(sealed) = &self.get(&Key::ChildSa(spi))?.record.body else {
+            return None;
+        };
+        Some(sealed)
     }
 
     /// The edge with this name.
@@ -126,10 +126,10 @@ impl State {
 
     /// The edge that has this slot.
     pub(crate) fn edge_in(&self, slot: Slot) -> Option<&Edge> {
-        match &self.get(&Key::Edge(slot))?.record.body {
-            Body::Edge(edge) => Some(edge),
-            _ => None,
-        }
+        let Body::Edge(edge) = &self.get(&Key::Edge(slot))?.record.body else {
+            return None;
+        };
+        Some(edge)
     }
 
     /// All edges, by name.
@@ -142,9 +142,11 @@ impl State {
         let end = Bound::Excluded(Key::ChildSa(InboundSpi::MIN));
         self.by_key
             .range((Bound::Unbounded, end))
-            .filter_map(|(_, entry)| match &entry.record.body {
-                Body::Tunnel(sealed) => Some(sealed),
-                _ => None,
+            .filter_map(|(_, entry)| {
+                let Body::Tunnel(sealed) = &entry.record.body else {
+                    return None;
+                };
+                Some(sealed)
             })
     }
 

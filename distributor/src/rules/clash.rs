@@ -1,7 +1,7 @@
 //! What two tunnels may not have in common. What an edge's kernel makes of the rest, only that edge knows: two names may mean
 //! one network namespace there, or another program may have a route.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -17,7 +17,7 @@ pub(crate) fn check(state: &State, new: &Tunnel) -> Result<(), Refusal> {
     if old.is_some_and(|old| place(old) == place(new)) {
         return Ok(());
     }
-    let prefixes: HashSet<IpNet> = prefixes(new).collect();
+    let prefixes: BTreeSet<IpNet> = prefixes(new).collect();
     let others = state.tunnels().map(Sealed::header);
     for other in others.filter(|other| other.name != new.name) {
         check_identity(new, other)?;
@@ -66,7 +66,7 @@ fn check_identity(new: &Tunnel, other: &Tunnel) -> Result<(), Refusal> {
 
 /// A routing table has one route to a prefix. Of prefixes that lie within each other the longest counts, so those may be of
 /// different customers.
-fn check_routes(new: &HashSet<IpNet>, other: &Tunnel) -> Result<(), Refusal> {
+fn check_routes(new: &BTreeSet<IpNet>, other: &Tunnel) -> Result<(), Refusal> {
     match prefixes(other).find(|prefix| new.contains(prefix)) {
         None => Ok(()),
         Some(prefix) => Err(Refusal::SameRoute {
@@ -207,7 +207,11 @@ mod tests {
         };
         assert_eq!(check(transaction.state(), &redirected), Ok(()));
         let wider = behind("acme", 1, &["10.7.0.0/16", "10.8.0.0/16"]);
-        assert!(check(transaction.state(), &wider).is_err());
+        let same_route = Refusal::SameRoute {
+            other: "beta".parse().unwrap(),
+            prefix: "10.7.0.0/16".parse().unwrap(),
+        };
+        assert_eq!(check(transaction.state(), &wider), Err(same_route));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use distributor_client::Throttle;
+use distributor_client::RateLimit;
 use distributor_client::state::LinkState;
 use ike::{Path, Route, Router};
 use tokio::net::UdpSocket;
@@ -51,7 +51,7 @@ impl Receiver {
 
     /// Reads what other edges pass to this one, for ever.
     pub(crate) async fn read_edges(self) {
-        let mut throttle = Throttle::new(Instant::now());
+        let mut throttle = RateLimit::of_log_lines();
         read(self.forwarder.socket(), |sealed, edge| match self.forwarder.open(sealed) {
             Ok(input) => self.take_forwarded(input),
             Err(error) => {

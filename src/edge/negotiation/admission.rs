@@ -1,36 +1,34 @@
-//! How often a customer may make the fleet take up new SAs.
+//! How often a customer may make the fleet install new SAs.
 //!
 //! Each is a change in every edge's kernel and, once it has ended, a tombstone for a day. The distributor bounds how many
 //! there are at once; this bounds how fast they can come and go.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use distributor_client::replica::Replica;
+use distributor_client::{Rate, RateLimit};
 use ike::{Change, Commit};
 
-/// New SAs of a tunnel at once: a router that starts again, or that rekeys all of its child SAs together.
-const BURST: u32 = 64;
-
-/// One more is allowed after this time, whatever came before.
-const INTERVAL: Duration = Duration::from_secs(2);
+const RATE: Rate = Rate {
+    // A router that starts again, or that rekeys all of its child SAs together.
+    burst: 64,
+    interval: Duration::from_secs(2),
+};
 
 /// What each tunnel has had lately.
-#[derive(Default)]
-pub(crate) struct Admission {
-    /// When the tunnel may have a whole burst again. At most one entry for each tunnel of the fleet.
-    rested: HashMap<String, Instant>,
+pub(crate) struct Admission(RateLimit<String>);
+
+impl Default for Admission {
+    fn default() -> Self {
+        // One key for each tunnel of the fleet at most.
+        Self(RateLimit::new(RATE, usize::MAX))
+    }
 }
 
 impl Admission {
     /// True when the tunnel may have one more.
     pub(crate) fn admit(&mut self, tunnel: &str, now: Instant) -> bool {
-        let rested = self.rested.get(tunnel).copied().unwrap_or(now).max(now);
-        if rested + INTERVAL > now + INTERVAL * BURST {
-            return false;
-        }
-        self.rested.insert(tunnel.to_owned(), rested + INTERVAL);
-        true
+        self.0.admit(tunnel.to_owned(), now).is_some()
     }
 }
 
@@ -53,14 +51,17 @@ mod tests {
         let start = Instant::now();
         let mut admitted =
             |tunnel: &str, now, tries| (0..tries).filter(|_| admission.admit(tunnel, now)).count();
-        assert_eq!(admitted("noisy", start, 1000), BURST as usize);
+        assert_eq!(admitted("noisy", start, 1000), RATE.burst as usize);
         assert_eq!(admitted("calm", start, 1), 1);
         assert_eq!(
-            admitted("noisy", start + INTERVAL - Duration::from_millis(1), 10),
+            admitted("noisy", start + RATE.interval - Duration::from_millis(1), 10),
             0
         );
-        assert_eq!(admitted("noisy", start + INTERVAL, 10), 1);
-        assert_eq!(admitted("noisy", start + INTERVAL * 4, 10), 3);
-        assert_eq!(admitted("noisy", start + INTERVAL * 1000, 1000), BURST as usize);
+        assert_eq!(admitted("noisy", start + RATE.interval, 10), 1);
+        assert_eq!(admitted("noisy", start + RATE.interval * 4, 10), 3);
+        assert_eq!(
+            admitted("noisy", start + RATE.interval * 1000, 1000),
+            RATE.burst as usize
+        );
     }
 }

@@ -36,7 +36,7 @@ impl Committer {
     /// Every attempt sends the same octets, so that one which was carried out without our hearing of it does no harm
     /// when it comes again.
     pub(crate) async fn commit(mut self, request: v1::CommitRequest) -> Option<Result<(), Refused>> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::default();
         loop {
             let mut client = self.session().await?;
             let mut attempt = tonic::Request::new(request.clone());
@@ -56,7 +56,7 @@ impl Committer {
                 }));
             }
             self.metrics.count(Family::Commits, "retried");
-            tokio::time::sleep(backoff.next()).await;
+            tokio::time::sleep(backoff.next_pause()).await;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use distributor_client::Throttle;
+use distributor_client::RateLimit;
 use ike::{Dropped, Event, IkeSpis, What};
 use tracing::{Level, debug, info, warn};
 
@@ -13,16 +13,16 @@ use crate::metrics::{Family, Metrics};
 /// Writes a line a minute for each kind and peer, or tunnel; counts all.
 pub(crate) struct Journal {
     metrics: Metrics,
-    throttle: Throttle<(&'static str, IpAddr)>,
-    refusals: Throttle<(&'static str, String)>,
+    throttle: RateLimit<(&'static str, IpAddr)>,
+    refusals: RateLimit<(&'static str, String)>,
 }
 
 impl Journal {
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self {
             metrics,
-            throttle: Throttle::new(Instant::now()),
-            refusals: Throttle::new(Instant::now()),
+            throttle: RateLimit::of_log_lines(),
+            refusals: RateLimit::of_log_lines(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Journal {
         );
     }
 
-    /// `Some` when the line may be written, as [`Throttle::admit`] says. What only a peer that has proved who it is can cause,
+    /// `Some` when the line may be written, as [`RateLimit::admit`] says. What only a peer that has proved who it is can cause,
     /// which is all of [`Level::INFO`], is written every time: no stranger can flood with it.
     fn admit(&mut self, level: Level, key: (&'static str, IpAddr), now: Instant) -> Option<u64> {
         match level {

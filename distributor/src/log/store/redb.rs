@@ -199,6 +199,10 @@ fn read_counters(table: &impl ReadableTable<&'static str, u64>) -> Result<Counte
     })
 }
 
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "redb may add errors, and all but a few are its own business"
+)]
 impl From<redb::Error> for Fault {
     fn from(error: redb::Error) -> Self {
         match error {

@@ -59,7 +59,9 @@ impl Engine for Deaf {
     fn commit(&mut self, expected: Option<&Counters>, batch: &[Writes]) -> CommitOutcome {
         match self.0.commit(expected, batch) {
             CommitOutcome::Committed if expected.is_some() => CommitOutcome::Unknown(Fault::Closed),
-            outcome => outcome,
+            outcome @ (CommitOutcome::Committed | CommitOutcome::HeadDiffers | CommitOutcome::Unknown(_)) => {
+                outcome
+            }
         }
     }
 }
