@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use distributor_client::connect::{self, ChannelError};
+use distributor_client::connect::{self, ConnectError};
 use files::FileError;
 use pki::PkiError;
 use sealing::FleetKeyError;
@@ -84,14 +84,14 @@ impl From<PkiError> for Failure {
     }
 }
 
-impl From<ChannelError> for Failure {
-    fn from(error: ChannelError) -> Self {
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
         let kind = match error {
-            ChannelError::File(_)
-            | ChannelError::BadAuthority(_)
-            | ChannelError::BadIdentity { .. }
-            | ChannelError::WrongHolder { .. } => Kind::Usage,
-            ChannelError::Unreachable { .. } => Kind::Unreachable,
+            ConnectError::File(_)
+            | ConnectError::BadAuthority(_)
+            | ConnectError::BadIdentity { .. }
+            | ConnectError::WrongHolder { .. } => Kind::Usage,
+            ConnectError::Unreachable { .. } => Kind::Unreachable,
         };
         Self::new(kind, error)
     }

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use distributor_client::state::{Installed, LinkState, SharedReplica};
+use distributor_client::state::{AppliedReport, SessionState, SharedReplica};
 use proto::Failure;
 use rustix::io::Errno;
 use tokio::net::TcpListener;
@@ -26,8 +26,8 @@ const LAG: Duration = Duration::from_secs(1);
 /// What can be looked at from outside.
 #[derive(Clone)]
 pub(crate) struct Health {
-    pub(crate) link: watch::Receiver<LinkState>,
-    pub(crate) installed: watch::Receiver<Option<Installed>>,
+    pub(crate) session: watch::Receiver<SessionState>,
+    pub(crate) installed: watch::Receiver<Option<AppliedReport>>,
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) replica: SharedReplica,
     pub(crate) metrics: Metrics,
@@ -82,7 +82,7 @@ impl Health {
     fn check(&self, now: Instant) -> Result<(), Unfit> {
         let installed = self.installed.borrow();
         check(
-            &self.link.borrow(),
+            &self.session.borrow(),
             installed.as_ref(),
             *self.draining.borrow(),
             now,
@@ -92,14 +92,14 @@ impl Health {
     fn render(&self, now: Instant) -> String {
         let mut text = String::new();
         self.metrics.render(&mut text);
-        let link = self.link.borrow().clone();
-        let lease = link
+        let session = self.session.borrow().clone();
+        let lease = session
             .lease(now)
             .map_or(0.0, |lease| (lease.until - now).as_secs_f64());
-        let behind = link
+        let behind = session
             .behind_since
             .map_or(0.0, |since| now.saturating_duration_since(since).as_secs_f64());
-        let received = link.received.map_or(0, |position| position.revision);
+        let received = session.received.map_or(0, |position| position.revision);
         let (installed, failures) = match &*self.installed.borrow() {
             Some(installed) => (installed.position.revision, installed.failures.len()),
             None => (0, 0),
@@ -143,25 +143,25 @@ impl Health {
 
 /// An edge is fit when it knows what the fleet knows, has it in its kernel, and would hear of a change.
 fn check(
-    link: &LinkState,
-    installed: Option<&Installed>,
+    session: &SessionState,
+    installed: Option<&AppliedReport>,
     is_draining: bool,
     now: Instant,
 ) -> Result<(), Unfit> {
     if is_draining {
         return Err(Unfit::Draining);
     }
-    if link.lease(now).is_none() {
+    if session.lease(now).is_none() {
         return Err(Unfit::NoLease);
     }
-    if link.received.is_none() {
+    if session.received.is_none() {
         return Err(Unfit::NotSynced);
     }
     let installed = installed.ok_or(Unfit::NotInstalled)?;
     if installed.failures.iter().any(is_for_lack_of_a_module) {
         return Err(Unfit::Unable);
     }
-    let behind = link
+    let behind = session
         .behind_since
         .map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
     if behind > LAG {
@@ -194,7 +194,7 @@ mod tests {
     use proto::{Key, Resume, Slot};
 
     use super::*;
-    use distributor_client::lease::Tenure;
+    use distributor_client::lease::LeaseGrant;
 
     #[test]
     fn each_thing_that_is_missing_is_named() {
@@ -204,7 +204,7 @@ mod tests {
             revision: 1,
         };
         // With something that the kernel refused so.
-        let installed = |errno| Installed {
+        let installed = |errno| AppliedReport {
             position,
             began: start,
             failures: vec![Failure {
@@ -214,38 +214,38 @@ mod tests {
             }],
         };
         let at = |ms| start + Duration::from_millis(ms);
-        let mut link = LinkState::default();
-        assert_eq!(check(&link, None, false, at(0)), Err(Unfit::NoLease));
+        let mut session = SessionState::default();
+        assert_eq!(check(&session, None, false, at(0)), Err(Unfit::NoLease));
 
-        link.tenure = Some(Tenure {
+        session.grant = Some(LeaseGrant {
             slot: Slot::new(1).unwrap(),
             incarnation: 1,
             store: 1,
             until: at(15_000),
         });
-        assert_eq!(check(&link, None, false, at(0)), Err(Unfit::NotSynced));
-        link.note_received(position, at(10));
-        assert_eq!(check(&link, None, false, at(10)), Err(Unfit::NotInstalled));
-        assert_eq!(check(&link, Some(&installed(0)), false, at(1010)), Ok(()));
+        assert_eq!(check(&session, None, false, at(0)), Err(Unfit::NotSynced));
+        session.note_received(position, at(10));
+        assert_eq!(check(&session, None, false, at(10)), Err(Unfit::NotInstalled));
+        assert_eq!(check(&session, Some(&installed(0)), false, at(1010)), Ok(()));
         for (errno, expected) in [
             (Errno::OPNOTSUPP, Err(Unfit::Unable)),
             (Errno::PROTONOSUPPORT, Err(Unfit::Unable)),
             (Errno::EXIST, Ok(())),
         ] {
             let installed = installed(errno.raw_os_error());
-            assert_eq!(check(&link, Some(&installed), false, at(1010)), expected);
+            assert_eq!(check(&session, Some(&installed), false, at(1010)), expected);
         }
         let behind = Duration::from_millis(1500);
         assert_eq!(
-            check(&link, Some(&installed(0)), false, at(1510)),
+            check(&session, Some(&installed(0)), false, at(1510)),
             Err(Unfit::Lagging(behind))
         );
         assert_eq!(
-            check(&link, Some(&installed(0)), true, at(10)),
+            check(&session, Some(&installed(0)), true, at(10)),
             Err(Unfit::Draining)
         );
         assert_eq!(
-            check(&link, Some(&installed(0)), false, at(15_000)),
+            check(&session, Some(&installed(0)), false, at(15_000)),
             Err(Unfit::NoLease)
         );
     }

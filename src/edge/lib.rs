@@ -9,9 +9,9 @@
 //!         |          v
 //!         '------- negotiate (ike) --- commit ----> distributor
 //!                    ^                                  |
-//!                    | news                             v
-//!                  replica <-------------------------- link  <--- installed
-//!                    | news                                           |
+//!                    | updates                          v
+//!                  replica <----------------------- session  <---- installed
+//!                    | updates                                        |
 //!                    v                                                |
 //!                  kernel thread (plan -> xfrm) ----------------------'
 //! ```
@@ -34,8 +34,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use distributor_client::SystemClock;
-use distributor_client::session::{Link, SessionConfig, SessionEvent};
-use distributor_client::state::{Installed, LinkState, SharedReplica};
+use distributor_client::session::{SessionConfig, SessionEvent, Subscriber};
+use distributor_client::state::{AppliedReport, SessionState, SharedReplica};
 use sd_notify::NotifyState;
 use sealing::{FleetKey, FleetKeyError};
 use thiserror::Error;
@@ -136,7 +136,7 @@ impl Listeners {
 struct Edge {
     negotiator: JoinSet<()>,
     drain: watch::Sender<bool>,
-    installed: watch::Receiver<Option<Installed>>,
+    installed: watch::Receiver<Option<AppliedReport>>,
     others: JoinSet<()>,
 }
 
@@ -152,7 +152,7 @@ impl Edge {
         let limits = config.limits.clone();
         let metrics = Metrics::default();
         let replica = SharedReplica::default();
-        let (link_state, link) = watch::channel(LinkState::default());
+        let (session_state, session) = watch::channel(SessionState::default());
         let (installed_state, installed) = watch::channel(None);
         let (drain, draining) = watch::channel(false);
         let (input_queue, inputs) = mpsc::channel(input::QUEUE);
@@ -166,11 +166,11 @@ impl Edge {
         let kernel = Kernel {
             planner: Planner::new(Arc::clone(&fleet_key), limits.sa_lease),
             replica: replica.clone(),
-            link: link.clone(),
+            session: session.clone(),
             installed: installed_state,
             notifier: Notifier {
                 replica: replica.clone(),
-                link: link.clone(),
+                session: session.clone(),
                 forwarder: Arc::clone(&forwarder),
                 responder: input_queue.clone(),
                 metrics: metrics.clone(),
@@ -195,7 +195,7 @@ impl Edge {
             quick_crash_detection: config.quick_crash_detection,
             sa_lifetime: limits.sa_lifetime,
             replica: replica.clone(),
-            link: link.clone(),
+            session: session.clone(),
             draining: draining.clone(),
             inputs,
             sockets: Arc::clone(&sockets),
@@ -204,28 +204,28 @@ impl Edge {
         let receiver = Receiver {
             addresses: config.addresses.as_slice().into(),
             router: ike::Router::new(&fleet_key.spi_key()),
-            link: link.clone(),
+            session: session.clone(),
             draining: draining.clone(),
             forwarder,
             responder: input_queue,
             metrics: metrics.clone(),
         };
         let observer = Health {
-            link,
+            session,
             installed: installed.clone(),
             draining,
             replica: replica.clone(),
             metrics: metrics.clone(),
         };
-        let link = Link {
+        let subscriber = Subscriber {
             config: SessionConfig {
                 distributor: config.distributor,
                 tls: config.tls,
                 forward: config.forward,
             },
             replica,
-            state: link_state,
-            installed: installed.clone(),
+            state: session_state,
+            applied: installed.clone(),
             clock: Arc::new(SystemClock),
             observe: move |event| {
                 let name = match event {
@@ -243,7 +243,7 @@ impl Edge {
         }
         others.spawn(receiver.read_edges());
         others.spawn(observer.serve(health));
-        others.spawn(link.run());
+        others.spawn(subscriber.run());
         let negotiator = JoinSet::from_iter([negotiator.run()]);
         (
             Self {

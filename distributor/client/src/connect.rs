@@ -34,7 +34,7 @@ pub struct TlsFiles {
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
-pub enum ChannelError {
+pub enum ConnectError {
     /// A file of section `[tls]` cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -93,7 +93,7 @@ impl fmt::Display for Holder {
 }
 
 /// Connects; the certificate files are read anew each time, so that a replaced one is used from then on.
-pub async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Channel, ChannelError> {
+pub async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Channel, ConnectError> {
     match timeout(CONNECT_TIMEOUT, endpoint(url, tls, holder)?.connect()).await {
         Ok(Ok(channel)) => Ok(channel),
         Ok(Err(error)) => Err(unreachable(url, causes(&error))),
@@ -105,7 +105,7 @@ pub async fn connect(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Channe
 }
 
 /// What can be known of a distributor's address and the certificate files without connecting.
-pub fn check(url: &str, tls: &TlsFiles, holder: Holder) -> Result<(), ChannelError> {
+pub fn check(url: &str, tls: &TlsFiles, holder: Holder) -> Result<(), ConnectError> {
     endpoint(url, tls, holder).map(drop)
 }
 
@@ -119,8 +119,8 @@ pub fn broken(status: &Status) -> Option<String> {
     ))
 }
 
-fn endpoint(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Endpoint, ChannelError> {
-    let bad_identity = |error| ChannelError::BadIdentity {
+fn endpoint(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Endpoint, ConnectError> {
+    let bad_identity = |error| ConnectError::BadIdentity {
         certificate: tls.certificate.display().to_string(),
         key: tls.key.display().to_string(),
         reason: causes(&error),
@@ -137,7 +137,7 @@ fn endpoint(url: &str, tls: &TlsFiles, holder: Holder) -> Result<Endpoint, Chann
 }
 
 /// The distributor would refuse another's, again and again.
-fn check_holder(tls: &TlsFiles, needed: Holder) -> Result<(), ChannelError> {
+fn check_holder(tls: &TlsFiles, needed: Holder) -> Result<(), ConnectError> {
     let pem = files::read_text(&tls.certificate)?;
     let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| RoleError::Malformed);
     let found = match certificate.and_then(|der| Role::of_certificate(&der)) {
@@ -146,24 +146,24 @@ fn check_holder(tls: &TlsFiles, needed: Holder) -> Result<(), ChannelError> {
         Ok(other) => format!("is the certificate of {other}"),
         Err(error) => error.to_string(),
     };
-    Err(ChannelError::WrongHolder {
+    Err(ConnectError::WrongHolder {
         certificate: tls.certificate.display().to_string(),
         found,
         needed,
     })
 }
 
-fn unreachable(url: &str, reason: String) -> ChannelError {
-    ChannelError::Unreachable {
+fn unreachable(url: &str, reason: String) -> ConnectError {
+    ConnectError::Unreachable {
         url: url.to_owned(),
         reason,
     }
 }
 
-fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, ChannelError> {
+fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, ConnectError> {
     let ca = files::read_text(&files.ca)?;
     if !ca.contains("-----BEGIN CERTIFICATE-----") {
-        return Err(ChannelError::BadAuthority(files.ca.display().to_string()));
+        return Err(ConnectError::BadAuthority(files.ca.display().to_string()));
     }
     let identity = Identity::from_pem(
         files::read_text(&files.certificate)?,

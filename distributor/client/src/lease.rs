@@ -6,7 +6,7 @@ use proto::{Heartbeat, Lease, Slot};
 
 /// The edge's right to its slot. Whoever acts for an IKE SA looks at it first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tenure {
+pub struct LeaseGrant {
     /// Whose.
     pub slot: Slot,
     /// Of this process; see [`Lease::incarnation`].
@@ -17,18 +17,18 @@ pub struct Tenure {
     pub until: Instant,
 }
 
-impl Tenure {
+impl LeaseGrant {
     /// True while the lease has not run out.
     pub fn runs(&self, now: Instant) -> bool {
         now < self.until
     }
 
-    /// True when `other` is the same right, perhaps for longer.
+    /// True when `other` is the same grant, perhaps for longer.
     pub fn is_same(&self, other: &Self) -> bool {
         (self.slot, self.incarnation, self.store) == (other.slot, other.incarnation, other.store)
     }
 
-    /// True when the store breaks its word, which is to give an incarnation once: acting under both would repeat IVs.
+    /// True when the store has given one incarnation twice: acting under both would repeat IVs.
     pub fn contradicts(&self, other: &Self) -> bool {
         (self.incarnation, self.store) == (other.incarnation, other.store) && self.slot != other.slot
     }
@@ -64,10 +64,10 @@ impl Heartbeats {
         })
     }
 
-    /// The right that an answer gives; `None` when it answers nothing that was asked.
-    pub fn answered(&mut self, lease: &Lease) -> Option<Tenure> {
+    /// What an answer grants; `None` when it answers nothing that was asked.
+    pub fn answered(&mut self, lease: &Lease) -> Option<LeaseGrant> {
         let (_, sent) = self.sent.take_if(|(number, _)| *number == lease.heartbeat)?;
-        Some(Tenure {
+        Some(LeaseGrant {
             slot: lease.slot,
             incarnation: lease.incarnation,
             store: lease.store,
@@ -101,15 +101,15 @@ mod tests {
     fn a_lease_counts_from_the_question() {
         let start = Instant::now();
         let mut heartbeats = Heartbeats::new(start);
-        let tenure = heartbeats.answered(&lease(None)).unwrap();
-        assert!(tenure.runs(start + TTL - Duration::from_millis(1)));
-        assert!(!tenure.runs(start + TTL));
+        let grant = heartbeats.answered(&lease(None)).unwrap();
+        assert!(grant.runs(start + TTL - Duration::from_millis(1)));
+        assert!(!grant.runs(start + TTL));
 
         let asked = start + Duration::from_secs(5);
         let heartbeat = heartbeats.next(asked).unwrap();
         let longer = heartbeats.answered(&lease(Some(heartbeat.number))).unwrap();
         assert_eq!(longer.until, asked + TTL);
-        assert!(longer.is_same(&tenure));
+        assert!(longer.is_same(&grant));
     }
 
     #[test]
@@ -128,15 +128,15 @@ mod tests {
     }
 
     #[test]
-    fn another_slot_incarnation_or_store_is_another_right() {
+    fn another_slot_incarnation_or_store_is_another_grant() {
         let start = Instant::now();
-        let tenure = |lease: Lease| Heartbeats::new(start).answered(&lease).unwrap();
-        let first = tenure(lease(None));
-        let later = tenure(Lease {
+        let grant = |lease: Lease| Heartbeats::new(start).answered(&lease).unwrap();
+        let first = grant(lease(None));
+        let later = grant(Lease {
             incarnation: 10,
             ..lease(None)
         });
-        let elsewhere = tenure(Lease {
+        let elsewhere = grant(Lease {
             store: 2,
             slot: Slot::new(4).unwrap(),
             ..lease(None)
@@ -144,7 +144,7 @@ mod tests {
         for other in [later, elsewhere] {
             assert!(!other.is_same(&first) && !other.contradicts(&first));
         }
-        let impossible = tenure(Lease {
+        let impossible = grant(Lease {
             slot: Slot::new(4).unwrap(),
             ..lease(None)
         });

@@ -1,15 +1,16 @@
 //! What follows a distributor: an edge, and a distributor that follows another.
 //!
 //! ```text
-//!            connect -> session -> replica ---> whoever applies the records
-//!                        |   ^                          |
-//!                      lease '------- installed <-------'
+//!   connect --> session --> replica --> whoever applies the records
+//!                |   ^                               |
+//!              lease '----------- applied <----------'
 //! ```
 //!
-//! A [`session`](session::Link) keeps the connection, the [lease](lease::Tenure) and the [replica](replica::Replica) of the
-//! fleet's records; its readers look at the replica when they are woken, and say how far they have applied it. Who a
-//! certificate belongs to ([`Role`]), what to do about a refused one ([`tls_remedy`]) and how often the log may say so
-//! ([`RateLimit`]) is the same on both sides of a connection, so the distributor uses these too.
+//! A [`Subscriber`](session::Subscriber) keeps the session: the connection, the [lease](lease::LeaseGrant) and the
+//! [replica](replica::Replica) of the fleet's records. Readers look at the replica when they are woken, and say how far they
+//! have applied it. Whose a certificate is ([`Role`]), what to do about a refused one ([`tls_remedy`]) and how often the log
+//! may say so ([`RateLimit`]) is the same on both sides of a connection, so the distributor uses these too. The time comes
+//! from a [`Clock`].
 
 #![forbid(unsafe_code)]
 #![warn(clippy::iter_over_hash_type, clippy::wildcard_enum_match_arm)]

@@ -20,18 +20,18 @@ const TOMBSTONE_LIFE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(u64);
 
-/// What somebody has not read yet.
+/// What a reader has not read yet.
 #[derive(Clone, Debug)]
-pub struct News {
-    /// True when `records` is all there is: what the reader knows besides is gone.
+pub struct Update {
+    /// True when `records` is all there is: what the reader knows besides was deleted.
     pub whole: bool,
     /// Tombstones included, unless `whole`. In the order in which they were written.
     pub records: Vec<Arc<Record>>,
     /// How many edges share the outbound keys.
     pub senders: usize,
-    /// Where the reader is when it has done all of it.
+    /// Where the reader is when it has read all of it.
     pub cursor: Cursor,
-    /// The same, in the words of the distributor.
+    /// The same, as the distributor counts.
     pub position: Resume,
 }
 
@@ -102,7 +102,7 @@ impl Replica {
 
     /// What was written after `cursor`; everything for a reader without one, or with one that is older than what is
     /// remembered. `None` before the first snapshot is complete.
-    pub fn since(&self, cursor: Option<Cursor>) -> Option<News> {
+    pub fn since(&self, cursor: Option<Cursor>) -> Option<Update> {
         let position = self.position?;
         let whole = cursor.is_none_or(|cursor| cursor < self.forgotten);
         let first = if whole {
@@ -118,7 +118,7 @@ impl Replica {
             .map(|entry| Arc::clone(&entry.record))
             .filter(|record| !(whole && matches!(record.body, Body::Tombstone(_))))
             .collect();
-        Some(News {
+        Some(Update {
             whole,
             records,
             senders: self.edges.len(),
@@ -163,7 +163,7 @@ impl Replica {
         Some(self.ike_sa(child.header().ike.responder)?.slot)
     }
 
-    /// Where the edge with this slot takes the IKE messages it owns.
+    /// Where the edge with this slot receives the IKE messages it owns.
     pub fn forward_address(&self, slot: Slot) -> Option<SocketAddr> {
         self.edges.get(&slot).copied()
     }
@@ -266,8 +266,9 @@ mod tests {
         replica.receive(STORE, Delta { records, revision }, fixtures::now().into())
     }
 
-    fn keys(news: &News) -> Vec<String> {
-        news.records
+    fn keys(update: &Update) -> Vec<String> {
+        update
+            .records
             .iter()
             .map(|record| {
                 let is_tombstone = matches!(record.body, Body::Tombstone(_));
@@ -285,11 +286,11 @@ mod tests {
         assert!(replica.since(None).is_none());
 
         assert!(receive(&mut replica, vec![tunnel(2, "zeta", 2)], 2));
-        let news = replica.since(None).unwrap();
-        assert!(news.whole);
-        assert_eq!(keys(&news), ["tunnel acme", "tunnel zeta"]);
+        let update = replica.since(None).unwrap();
+        assert!(update.whole);
+        assert_eq!(keys(&update), ["tunnel acme", "tunnel zeta"]);
         assert_eq!(
-            news.position,
+            update.position,
             Resume {
                 store: STORE,
                 revision: 2
@@ -309,10 +310,10 @@ mod tests {
             vec![tombstone(4, Key::ChildSa(fixtures::spi(0x0040_0001)))],
             4,
         );
-        let news = replica.since(Some(seen)).unwrap();
-        assert!(!news.whole);
-        assert_eq!(keys(&news), ["tunnel acme", "no child SA 0x00400001"]);
-        assert!(replica.since(Some(news.cursor)).unwrap().records.is_empty());
+        let update = replica.since(Some(seen)).unwrap();
+        assert!(!update.whole);
+        assert_eq!(keys(&update), ["tunnel acme", "no child SA 0x00400001"]);
+        assert!(replica.since(Some(update.cursor)).unwrap().records.is_empty());
     }
 
     #[test]
@@ -340,10 +341,10 @@ mod tests {
             },
             fixtures::now().into(),
         );
-        let news = replica.since(Some(seen)).unwrap();
-        assert_eq!(keys(&news), ["no tunnel zeta"]);
+        let update = replica.since(Some(seen)).unwrap();
+        assert_eq!(keys(&update), ["no tunnel zeta"]);
         assert_eq!(
-            news.position,
+            update.position,
             Resume {
                 store: 8,
                 revision: 1

@@ -15,10 +15,10 @@ use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::connect::{self, ChannelError, Holder, TlsFiles};
+use crate::connect::{self, ConnectError, Holder, TlsFiles};
 use crate::lease::{Heartbeats, heartbeat_interval};
 use crate::rate_limit::RateLimit;
-use crate::state::{Installed, LinkState, SharedReplica};
+use crate::state::{AppliedReport, SessionState, SharedReplica};
 
 /// Messages to the distributor that wait for the window of HTTP/2; when they are more, heartbeats and reports wait too.
 const OUTGOING: usize = 4;
@@ -34,7 +34,7 @@ const TOMBSTONE_SWEEP: Duration = Duration::from_secs(600);
 #[derive(Debug, Error)]
 enum SessionEnd {
     #[error(transparent)]
-    Connect(#[from] ChannelError),
+    Connect(#[from] ConnectError),
     #[error("{0}")]
     Broken(String),
     #[error("{}: {}", .0.code(), .0.message())]
@@ -85,7 +85,7 @@ pub struct SessionConfig {
     pub forward: SocketAddr,
 }
 
-/// What becomes of sessions, for a counter.
+/// What happens to sessions, for a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
     /// One has its lease.
@@ -95,22 +95,22 @@ pub enum SessionEvent {
 }
 
 /// Keeps a session with the distributor for as long as the process lives.
-pub struct Link<F> {
+pub struct Subscriber<F> {
     /// Where to.
     pub config: SessionConfig,
     /// What the stream writes.
     pub replica: SharedReplica,
     /// What the session's user looks at.
-    pub state: watch::Sender<LinkState>,
+    pub state: watch::Sender<SessionState>,
     /// How far the records are applied here.
-    pub installed: watch::Receiver<Option<Installed>>,
+    pub applied: watch::Receiver<Option<AppliedReport>>,
     /// Leases and rates go by it.
     pub clock: Arc<dyn Clock>,
     /// Is told of every session.
     pub observe: F,
 }
 
-impl<F: Fn(SessionEvent)> Link<F> {
+impl<F: Fn(SessionEvent)> Subscriber<F> {
     /// Returns never: a session that ends is followed by the next.
     pub async fn run(mut self) {
         let mut backoff = Backoff::default();
@@ -156,7 +156,7 @@ impl<F: Fn(SessionEvent)> Link<F> {
         Hello {
             forward: self.config.forward,
             resume: self.replica.read().position(),
-            incarnation: self.state.borrow().tenure.map(|tenure| tenure.incarnation),
+            incarnation: self.state.borrow().grant.map(|grant| grant.incarnation),
         }
     }
 
@@ -181,7 +181,7 @@ impl<F: Fn(SessionEvent)> Link<F> {
                     FromDistributor::SnapshotBegin => self.replica.write().begin_snapshot(),
                     FromDistributor::Delta(delta) => self.take_delta(lease.store, delta),
                 },
-                changed = self.installed.changed() => {
+                changed = self.applied.changed() => {
                     changed.map_err(|_| SessionEnd::Closed)?;
                     report_due = true;
                 }
@@ -209,14 +209,14 @@ impl<F: Fn(SessionEvent)> Link<F> {
     }
 
     fn take_lease(&self, heartbeats: &mut Heartbeats, lease: &Lease) -> Result<(), SessionEnd> {
-        let Some(tenure) = heartbeats.answered(lease) else {
+        let Some(grant) = heartbeats.answered(lease) else {
             return Ok(());
         };
-        let last = self.state.borrow().tenure;
-        if last.is_some_and(|last| last.contradicts(&tenure)) {
-            return Err(SessionEnd::IncarnationReused(tenure.incarnation));
+        let last = self.state.borrow().grant;
+        if last.is_some_and(|last| last.contradicts(&grant)) {
+            return Err(SessionEnd::IncarnationReused(grant.incarnation));
         }
-        self.state.send_modify(|state| state.tenure = Some(tenure));
+        self.state.send_modify(|state| state.grant = Some(grant));
         Ok(())
     }
 
@@ -232,28 +232,28 @@ impl<F: Fn(SessionEvent)> Link<F> {
         }
     }
 
-    /// What the kernel has of the store of this session; revisions of another mean nothing to the distributor.
+    /// What is applied here of the store of this session; revisions of another mean nothing to the distributor.
     fn report(&mut self, store: u64) -> Option<Applied> {
-        let installed = self.installed.borrow_and_update();
-        let installed = installed
+        let applied = self.applied.borrow_and_update();
+        let applied = applied
             .as_ref()
-            .filter(|installed| installed.position.store == store)?;
+            .filter(|applied| applied.position.store == store)?;
         self.state.send_if_modified(|state| {
             let before = state.behind_since;
-            state.note_installed(installed);
+            state.note_applied(applied);
             state.behind_since != before
         });
-        Some(report(installed))
+        Some(report(applied))
     }
 }
 
 /// The first failures, and how many there are.
-fn report(installed: &Installed) -> Applied {
-    let failures = installed.failures.iter().take(limits::FAILURES);
+fn report(applied: &AppliedReport) -> Applied {
+    let failures = applied.failures.iter().take(limits::FAILURES);
     Applied {
-        revision: installed.position.revision,
+        revision: applied.position.revision,
         failures: failures.cloned().collect(),
-        failures_total: u32::try_from(installed.failures.len()).unwrap_or(u32::MAX),
+        failures_total: u32::try_from(applied.failures.len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -278,7 +278,7 @@ mod tests {
             errno: 1,
             reason: String::new(),
         };
-        let report = report(&Installed {
+        let report = report(&AppliedReport {
             position: Resume {
                 store: 1,
                 revision: 9,

@@ -1,4 +1,4 @@
-//! What the tasks of a process tell each other about its session: each says what is so now, and the others look when they are woken.
+//! What the tasks of a process tell each other about its session: each says how it is now, and the others look when they are woken.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -7,30 +7,30 @@ use proto::v1::fleet_client::FleetClient;
 use proto::{Failure, Resume};
 use tonic::transport::Channel;
 
-use crate::lease::Tenure;
+use crate::lease::LeaseGrant;
 use crate::replica::Replica;
 
-/// What the link to the distributor says.
+/// How the session with the distributor stands.
 #[derive(Clone, Debug, Default)]
-pub struct LinkState {
+pub struct SessionState {
     /// `None` while there is no session.
     pub client: Option<FleetClient<Channel>>,
     /// The session has brought all that was there when it began.
     pub caught_up: bool,
-    /// The last lease; it may have run out.
-    pub tenure: Option<Tenure>,
+    /// The last grant; it may have run out.
+    pub grant: Option<LeaseGrant>,
     /// Up to where the replica is complete.
     pub received: Option<Resume>,
-    /// Up to where the kernel is.
-    pub installed: Option<Resume>,
-    /// Since when there is something that the kernel has not.
+    /// Up to where the records are applied here.
+    pub applied: Option<Resume>,
+    /// Since when there is something that is not applied.
     pub behind_since: Option<Instant>,
 }
 
-impl LinkState {
-    /// The lease, if it runs.
-    pub fn lease(&self, now: Instant) -> Option<Tenure> {
-        self.tenure.filter(|tenure| tenure.runs(now))
+impl SessionState {
+    /// The lease grant, if it runs.
+    pub fn lease(&self, now: Instant) -> Option<LeaseGrant> {
+        self.grant.filter(|grant| grant.runs(now))
     }
 
     /// A session begins, by this client, or has ended.
@@ -44,33 +44,33 @@ impl LinkState {
         self.received = Some(position);
         self.caught_up = true;
         // A session that resumes brings the position again that it resumes from.
-        if self.installed != Some(position) {
+        if self.applied != Some(position) {
             self.behind_since.get_or_insert(now);
         }
     }
 
-    /// The kernel has what had been received when `installed` was begun.
-    pub fn note_installed(&mut self, installed: &Installed) {
-        self.installed = Some(installed.position);
+    /// What had been received when `applied` was begun is applied.
+    pub fn note_applied(&mut self, applied: &AppliedReport) {
+        self.applied = Some(applied.position);
         self.behind_since = match self.behind_since {
-            Some(since) if self.received != self.installed => Some(since.max(installed.began)),
+            Some(since) if self.received != self.applied => Some(since.max(applied.began)),
             _ => None,
         };
     }
 }
 
-/// What the kernel's thread says.
+/// What whoever applies the records has done, in a kernel or elsewhere.
 #[derive(Clone, Debug)]
-pub struct Installed {
-    /// Everything up to here is in the kernel, but for the failures.
+pub struct AppliedReport {
+    /// Everything up to here is applied, but for the failures.
     pub position: Resume,
-    /// When it read the replica for that.
+    /// When the replica was read for that.
     pub began: Instant,
-    /// What stands between the records and the kernel.
+    /// What could not be applied.
     pub failures: Vec<Failure>,
 }
 
-/// The replica, written by the link and read by everybody.
+/// The replica, written by the subscriber and read by everybody.
 #[derive(Clone, Default)]
 pub struct SharedReplica(Arc<RwLock<Replica>>);
 
@@ -94,15 +94,15 @@ mod tests {
 
     #[test]
     fn each_session_has_to_catch_up_anew() {
-        let mut link = LinkState::default();
+        let mut session = SessionState::default();
         let position = Resume {
             store: 1,
             revision: 1,
         };
-        link.note_received(position, Instant::now());
-        assert!(link.caught_up);
-        link.note_session(None);
-        assert!(!link.caught_up);
+        session.note_received(position, Instant::now());
+        assert!(session.caught_up);
+        session.note_session(None);
+        assert!(!session.caught_up);
     }
 
     #[test]
@@ -110,23 +110,26 @@ mod tests {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let position = |revision| Resume { store: 1, revision };
-        let installed = |revision, began| Installed {
+        let applied = |revision, began| AppliedReport {
             position: position(revision),
             began,
             failures: vec![],
         };
 
-        let mut link = LinkState::default();
-        link.note_received(position(1), at(100));
-        link.note_received(position(2), at(200));
-        assert_eq!(link.behind_since, Some(at(100)));
-        link.note_installed(&installed(1, at(150)));
-        assert_eq!(link.behind_since, Some(at(150)));
-        link.note_installed(&installed(2, at(250)));
-        assert_eq!(link.behind_since, None);
-        link.note_received(position(2), at(300));
-        assert_eq!(link.behind_since, None, "a new session has brought nothing new");
-        link.note_received(position(3), at(400));
-        assert_eq!(link.behind_since, Some(at(400)));
+        let mut session = SessionState::default();
+        session.note_received(position(1), at(100));
+        session.note_received(position(2), at(200));
+        assert_eq!(session.behind_since, Some(at(100)));
+        session.note_applied(&applied(1, at(150)));
+        assert_eq!(session.behind_since, Some(at(150)));
+        session.note_applied(&applied(2, at(250)));
+        assert_eq!(session.behind_since, None);
+        session.note_received(position(2), at(300));
+        assert_eq!(
+            session.behind_since, None,
+            "a new session has brought nothing new"
+        );
+        session.note_received(position(3), at(400));
+        assert_eq!(session.behind_since, Some(at(400)));
     }
 }

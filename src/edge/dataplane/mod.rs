@@ -12,8 +12,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use distributor_client::replica::{Cursor, News};
-use distributor_client::state::{Installed, LinkState, SharedReplica};
+use distributor_client::replica::{Cursor, Update};
+use distributor_client::state::{AppliedReport, SessionState, SharedReplica};
 use proto::Resume;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -35,8 +35,8 @@ const RENEW_AFTER: u32 = 4;
 pub(crate) struct Kernel {
     pub(crate) planner: Planner,
     pub(crate) replica: SharedReplica,
-    pub(crate) link: watch::Receiver<LinkState>,
-    pub(crate) installed: watch::Sender<Option<Installed>>,
+    pub(crate) session: watch::Receiver<SessionState>,
+    pub(crate) installed: watch::Sender<Option<AppliedReport>>,
     pub(crate) notifier: Notifier,
     pub(crate) metrics: Metrics,
     pub(crate) repair_interval: Duration,
@@ -44,7 +44,7 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Starts the thread, which uses this runtime's timers; it ends when the link is gone. What the kernel has it keeps:
+    /// Starts the thread, which uses this runtime's timers; it ends when the session's state is gone. What the kernel has it keeps:
     /// forwarding goes on.
     pub(crate) fn start(self, agent: Agent) -> io::Result<JoinHandle<()>> {
         let runtime = Handle::current();
@@ -85,7 +85,7 @@ struct Done {
 
 /// Why the thread woke up.
 enum Wake {
-    News,
+    Update,
     Events,
     Repair,
     End,
@@ -111,7 +111,7 @@ impl Loop {
         loop {
             let wake = runtime.block_on(async {
                 tokio::select! {
-                    changed = self.kernel.link.changed() => changed.map_or(Wake::End, |()| Wake::News),
+                    changed = self.kernel.session.changed() => changed.map_or(Wake::End, |()| Wake::Update),
                     _ = repair.tick() => Wake::Repair,
                     readable = events.readable() => readable.map_or(Wake::End, |mut readable| {
                         readable.clear_ready();
@@ -120,7 +120,7 @@ impl Loop {
                 }
             });
             match wake {
-                Wake::News => self.catch_up(),
+                Wake::Update => self.catch_up(),
                 Wake::Repair => self.repair(),
                 // They are read below, whatever has brought them to light.
                 Wake::Events => {}
@@ -137,30 +137,30 @@ impl Loop {
     fn catch_up(&mut self) {
         let began = Instant::now();
         let cursor = self.done.map(|done| done.cursor);
-        let Some(news) = self.kernel.replica.read().since(cursor) else {
+        let Some(update) = self.kernel.replica.read().since(cursor) else {
             return;
         };
-        if self.done.is_some_and(|done| done.position == news.position) {
+        if self.done.is_some_and(|done| done.position == update.position) {
             return;
         }
-        if news.whole {
-            self.adopt(&news);
+        if update.whole {
+            self.adopt(&update);
         } else {
-            self.apply(&news);
+            self.apply(&update);
         }
         self.done = Some(Done {
-            cursor: news.cursor,
-            position: news.position,
+            cursor: update.cursor,
+            position: update.position,
             began,
         });
         self.report();
     }
 
     /// The first thing in the life of this process: what a previous one left in the kernel stays, if it is still wanted.
-    fn adopt(&mut self, news: &News) {
-        self.packet_limit = packet_limit(news.senders);
+    fn adopt(&mut self, update: &Update) {
+        self.packet_limit = packet_limit(update.senders);
         self.renewed = Instant::now();
-        let wanted = self.kernel.planner.wanted(&news.records, self.terms());
+        let wanted = self.kernel.planner.wanted(&update.records, self.terms());
         let report = self.agent.adopt(wanted);
         info!(
             adopted = report.adopted,
@@ -173,11 +173,11 @@ impl Loop {
         self.count(&report);
     }
 
-    fn apply(&mut self, news: &News) {
-        let is_other_limit = packet_limit(news.senders) != self.packet_limit;
-        self.packet_limit = packet_limit(news.senders);
+    fn apply(&mut self, update: &Update) {
+        let is_other_limit = packet_limit(update.senders) != self.packet_limit;
+        self.packet_limit = packet_limit(update.senders);
         let terms = self.terms();
-        let changes = self.kernel.planner.changes(&news.records, terms);
+        let changes = self.kernel.planner.changes(&update.records, terms);
         let number = changes.len();
         let begun = Instant::now();
         let refused = self.agent.apply(changes);
@@ -238,13 +238,13 @@ impl Loop {
 
     /// While the lease runs and the kernel has everything, the distributor could have told us of a revocation.
     fn is_in_sync(&self) -> bool {
-        let link = self.kernel.link.borrow();
-        link.lease(Instant::now()).is_some() && link.behind_since.is_none()
+        let session = self.kernel.session.borrow();
+        session.lease(Instant::now()).is_some() && session.behind_since.is_none()
     }
 
     /// Says how far the kernel is and what it refuses, unless that was said already.
     fn report(&self) {
-        let slot = self.kernel.link.borrow().tenure.map(|tenure| tenure.slot);
+        let slot = self.kernel.session.borrow().grant.map(|grant| grant.slot);
         let (Some(done), Some(slot)) = (self.done, slot) else {
             return; // No record comes before the first lease.
         };
@@ -254,7 +254,7 @@ impl Loop {
                 .as_ref()
                 .is_some_and(|said| said.position == done.position && said.failures == failures);
             if !said {
-                *installed = Some(Installed {
+                *installed = Some(AppliedReport {
                     position: done.position,
                     began: done.began,
                     failures,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use distributor_client::state::{LinkState, SharedReplica};
+use distributor_client::state::{SessionState, SharedReplica};
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
@@ -15,7 +15,7 @@ use crate::metrics::{Family, Metrics};
 /// Tells the owner, here or at another edge.
 pub(crate) struct Notifier {
     pub(crate) replica: SharedReplica,
-    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) session: watch::Receiver<SessionState>,
     pub(crate) forwarder: Arc<Forwarder>,
     pub(crate) responder: mpsc::Sender<Input>,
     pub(crate) metrics: Metrics,
@@ -24,7 +24,7 @@ pub(crate) struct Notifier {
 impl Notifier {
     pub(crate) fn tell(&self, notice: Notice) {
         let owner = self.replica.read().owner_of_child(notice.inbound_spi());
-        let ours = self.link.borrow().lease(Instant::now());
+        let ours = self.session.borrow().lease(Instant::now());
         let outcome = match owner {
             None => "dropped_unknown_sa",
             Some(owner) if ours.is_some_and(|ours| ours.slot == owner) => {

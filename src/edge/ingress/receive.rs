@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::RateLimit;
-use distributor_client::state::LinkState;
+use distributor_client::state::SessionState;
 use ike::{Path, Route, Router};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -26,7 +26,7 @@ pub(crate) struct Receiver {
     /// The anycast addresses.
     pub(crate) addresses: Arc<[IpAddr]>,
     pub(crate) router: Router,
-    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) session: watch::Receiver<SessionState>,
     /// True when new IKE SAs are left to other edges, since this one is about to go.
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) forwarder: Arc<Forwarder>,
@@ -70,14 +70,14 @@ impl Receiver {
         if self.addresses.contains(&path.peer.ip()) {
             return self.metrics.count(Family::Datagrams, "dropped_from_our_address");
         }
-        let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
+        let Some(grant) = self.session.borrow().lease(Instant::now()) else {
             return self.metrics.count(Family::Datagrams, "dropped_without_lease");
         };
         match self.router.route(path, payload).0 {
             Route::Any if *self.draining.borrow() => {
                 self.metrics.count(Family::Datagrams, "dropped_draining")
             }
-            Route::Slot(slot) if slot != tenure.slot => {
+            Route::Slot(slot) if slot != grant.slot => {
                 let forwarded = Forwarded::Datagram { path, payload };
                 self.forwarder.pass_on(slot, &forwarded);
             }
@@ -94,12 +94,12 @@ impl Receiver {
     /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
     /// disagree cannot play ball.
     fn take_forwarded(&self, input: Input) {
-        let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
+        let Some(grant) = self.session.borrow().lease(Instant::now()) else {
             return self.metrics.count(Family::Forward, "dropped_without_lease");
         };
         let is_ours = match &input {
             Input::Datagram(Datagram { path, payload }) => {
-                self.router.route(*path, payload).0 == Route::Slot(tenure.slot)
+                self.router.route(*path, payload).0 == Route::Slot(grant.slot)
             }
             // The responder knows which SAs are its own.
             Input::Notice(_) => true,
@@ -142,22 +142,22 @@ mod tests {
 
     use super::*;
     use crate::fixtures;
-    use distributor_client::lease::Tenure;
+    use distributor_client::lease::LeaseGrant;
 
     #[tokio::test]
     async fn nobody_is_a_customer_at_an_address_of_ours() {
         let addresses: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
         let key = fixtures::fleet_key();
         let router = Router::new(&key.spi_key());
-        let tenure = Tenure {
+        let grant = LeaseGrant {
             slot: proto::Slot::new(1).unwrap(),
             incarnation: 1,
             store: 1,
             until: Instant::now() + Duration::from_secs(600),
         };
-        let link = LinkState {
-            tenure: Some(tenure),
-            ..LinkState::default()
+        let session = SessionState {
+            grant: Some(grant),
+            ..SessionState::default()
         };
         let metrics = Metrics::default();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -166,7 +166,7 @@ mod tests {
         let receiver = Receiver {
             addresses: addresses.into(),
             router,
-            link: watch::channel(link).1,
+            session: watch::channel(session).1,
             draining: watch::channel(false).1,
             forwarder: Arc::new(forwarder),
             responder,

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use distributor_client::backoff::Backoff;
-use distributor_client::lease::Tenure;
-use distributor_client::state::LinkState;
+use distributor_client::lease::LeaseGrant;
+use distributor_client::state::SessionState;
 use proto::v1;
 use tokio::sync::watch;
 use tonic::Code;
@@ -23,11 +23,11 @@ pub(crate) struct Refused {
     pub(crate) reason: String,
 }
 
-/// Sends the commits of one tenure.
+/// Sends the commits of one lease grant.
 #[derive(Clone)]
 pub(crate) struct Committer {
-    pub(crate) link: watch::Receiver<LinkState>,
-    pub(crate) tenure: Tenure,
+    pub(crate) session: watch::Receiver<SessionState>,
+    pub(crate) grant: LeaseGrant,
     pub(crate) metrics: Metrics,
 }
 
@@ -38,7 +38,7 @@ impl Committer {
     pub(crate) async fn commit(mut self, request: v1::CommitRequest) -> Option<Result<(), Refused>> {
         let mut backoff = Backoff::default();
         loop {
-            let mut client = self.session().await?;
+            let mut client = self.client().await?;
             let mut attempt = tonic::Request::new(request.clone());
             attempt.set_timeout(ANSWER_TIMEOUT);
             let status = match client.commit(attempt).await {
@@ -61,14 +61,14 @@ impl Committer {
     }
 
     /// Waits for a session under the same lease.
-    async fn session(&mut self) -> Option<v1::fleet_client::FleetClient<tonic::transport::Channel>> {
-        let tenure = self.tenure;
-        let ready = |state: &LinkState| {
-            let replaced = state.tenure.is_some_and(|current| !current.is_same(&tenure));
+    async fn client(&mut self) -> Option<v1::fleet_client::FleetClient<tonic::transport::Channel>> {
+        let grant = self.grant;
+        let ready = |state: &SessionState| {
+            let replaced = state.grant.is_some_and(|current| !current.is_same(&grant));
             replaced || (state.client.is_some() && state.lease(Instant::now()).is_some())
         };
-        let state = self.link.wait_for(ready).await.ok()?;
-        let ours = state.tenure.is_some_and(|current| current.is_same(&tenure));
+        let state = self.session.wait_for(ready).await.ok()?;
+        let ours = state.grant.is_some_and(|current| current.is_same(&grant));
         state.client.clone().filter(|_| ours)
     }
 }

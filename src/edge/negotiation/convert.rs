@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use distributor_client::lease::Tenure;
+use distributor_client::lease::LeaseGrant;
 use distributor_client::replica::Replica;
 use ike::{ChildUpdate, Secret};
 use proto::{
@@ -33,7 +33,7 @@ pub(crate) enum CommitError {
 /// What the records of a commit say beyond what the responder knows.
 pub(crate) struct Author<'a> {
     pub(crate) fleet_key: &'a FleetKey,
-    pub(crate) tenure: &'a Tenure,
+    pub(crate) grant: &'a LeaseGrant,
     pub(crate) sa_lifetime: Duration,
     pub(crate) now: SystemTime,
 }
@@ -52,7 +52,7 @@ impl Author<'_> {
         Ok(proto::Commit {
             changes: changes.collect::<Result<_, _>>()?,
             deadline: None,
-            incarnation: self.tenure.incarnation,
+            incarnation: self.grant.incarnation,
         })
     }
 
@@ -72,7 +72,7 @@ impl Author<'_> {
         let known = replica.ike_sa(sa.spis.responder);
         let header = proto::IkeSa {
             spis: sa.spis,
-            slot: self.tenure.slot,
+            slot: self.grant.slot,
             epoch: known.map_or(1, |known| known.epoch),
             tunnel: sa.tunnel.parse::<Name>()?,
             remote_id: sa.remote_id.clone().validated()?,

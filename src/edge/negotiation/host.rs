@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use distributor_client::lease::Tenure;
-use distributor_client::state::{LinkState, SharedReplica};
+use distributor_client::lease::LeaseGrant;
+use distributor_client::state::{SessionState, SharedReplica};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::watch;
 
@@ -11,18 +11,22 @@ use tokio::sync::watch;
 pub(crate) struct FleetHost {
     random: SystemRandom,
     replica: SharedReplica,
-    link: watch::Receiver<LinkState>,
+    session: watch::Receiver<SessionState>,
     /// By which the responder acts.
-    tenure: Tenure,
+    grant: LeaseGrant,
 }
 
 impl FleetHost {
-    pub(crate) fn new(replica: SharedReplica, link: watch::Receiver<LinkState>, tenure: Tenure) -> Self {
+    pub(crate) fn new(
+        replica: SharedReplica,
+        session: watch::Receiver<SessionState>,
+        grant: LeaseGrant,
+    ) -> Self {
         Self {
             random: SystemRandom::new(),
             replica,
-            link,
-            tenure,
+            session,
+            grant,
         }
     }
 }
@@ -41,10 +45,10 @@ impl ike::Host for FleetHost {
     /// Nobody but this slot's holder makes IKE SAs with its SPIs, and of those that it has not made itself, as this process, it
     /// has heard once its session has caught up. In doubt nothing is gone.
     fn is_ike_sa_gone(&self, responder_spi: u64) -> bool {
-        let link = self.link.borrow();
-        let lease = link.lease(Instant::now());
-        let is_holder = lease.is_some_and(|lease| lease.is_same(&self.tenure));
-        is_holder && link.caught_up && self.replica.read().ike_sa(responder_spi).is_none()
+        let session = self.session.borrow();
+        let lease = session.lease(Instant::now());
+        let is_holder = lease.is_some_and(|lease| lease.is_same(&self.grant));
+        is_holder && session.caught_up && self.replica.read().ike_sa(responder_spi).is_none()
     }
 
     /// A clock that stands before 1970 makes cookies that other edges do not know, and no certificate valid.
@@ -65,15 +69,15 @@ mod tests {
     const KNOWN: u64 = 7;
 
     /// An edge's view of a fleet with one IKE SA.
-    fn is_gone(spi: u64, link: LinkState) -> bool {
+    fn is_gone(spi: u64, session: SessionState) -> bool {
         let replica = SharedReplica::default();
         *replica.write() = fixtures::snapshot(1, vec![fixtures::ike_sa(1, KNOWN, "acme")], 1);
-        let host = FleetHost::new(replica, watch::channel(link).1, tenure(1, Duration::ZERO));
+        let host = FleetHost::new(replica, watch::channel(session).1, grant(1, Duration::ZERO));
         host.is_ike_sa_gone(spi)
     }
 
-    fn tenure(incarnation: u32, lease: Duration) -> Tenure {
-        Tenure {
+    fn grant(incarnation: u32, lease: Duration) -> LeaseGrant {
+        LeaseGrant {
             slot: Slot::new(1).unwrap(),
             incarnation,
             store: 1,
@@ -81,11 +85,11 @@ mod tests {
         }
     }
 
-    fn link(caught_up: bool, lease: Option<Duration>) -> LinkState {
-        LinkState {
+    fn session(caught_up: bool, lease: Option<Duration>) -> SessionState {
+        SessionState {
             caught_up,
-            tenure: lease.map(|lease| tenure(1, lease)),
-            ..LinkState::default()
+            grant: lease.map(|lease| grant(1, lease)),
+            ..SessionState::default()
         }
     }
 
@@ -93,18 +97,21 @@ mod tests {
     #[test]
     fn an_ike_sa_is_gone_only_when_the_fleet_does_not_know_it_for_certain() {
         let lease = Some(Duration::from_secs(600));
-        assert!(is_gone(KNOWN + 1, link(true, lease)));
-        assert!(!is_gone(KNOWN, link(true, lease)));
+        assert!(is_gone(KNOWN + 1, session(true, lease)));
+        assert!(!is_gone(KNOWN, session(true, lease)));
         assert!(
-            !is_gone(KNOWN + 1, link(false, lease)),
+            !is_gone(KNOWN + 1, session(false, lease)),
             "the session has not caught up"
         );
-        assert!(!is_gone(KNOWN + 1, link(true, None)), "there is no lease");
+        assert!(!is_gone(KNOWN + 1, session(true, None)), "there is no lease");
         let run_out = Some(Duration::ZERO);
-        assert!(!is_gone(KNOWN + 1, link(true, run_out)), "the lease has run out");
-        let next = LinkState {
-            tenure: Some(tenure(2, Duration::from_secs(600))),
-            ..link(true, lease)
+        assert!(
+            !is_gone(KNOWN + 1, session(true, run_out)),
+            "the lease has run out"
+        );
+        let next = SessionState {
+            grant: Some(grant(2, Duration::from_secs(600))),
+            ..session(true, lease)
         };
         assert!(!is_gone(KNOWN + 1, next), "another responder's lease");
     }

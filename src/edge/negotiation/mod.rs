@@ -1,4 +1,4 @@
-//! The task that runs the IKE responder: datagrams, timers and the fleet's news in; datagrams and commits out.
+//! The task that runs the IKE responder: datagrams, timers and what changes in the fleet in; datagrams and commits out.
 
 mod admission;
 mod commit;
@@ -10,9 +10,9 @@ mod ownership;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use distributor_client::lease::Tenure;
+use distributor_client::lease::LeaseGrant;
 use distributor_client::replica::{Cursor, Replica};
-use distributor_client::state::{LinkState, SharedReplica};
+use distributor_client::state::{SessionState, SharedReplica};
 use ike::{CommitId, CommitOutcome, Limits, Transmit};
 use proto::v1;
 use sealing::FleetKey;
@@ -44,7 +44,7 @@ pub(crate) struct Negotiator {
     pub(crate) quick_crash_detection: bool,
     pub(crate) sa_lifetime: Duration,
     pub(crate) replica: SharedReplica,
-    pub(crate) link: watch::Receiver<LinkState>,
+    pub(crate) session: watch::Receiver<SessionState>,
     pub(crate) draining: watch::Receiver<bool>,
     pub(crate) inputs: mpsc::Receiver<Input>,
     pub(crate) sockets: Arc<Sockets>,
@@ -61,10 +61,10 @@ struct Ended {
     outcome: Option<Result<(), Refused>>,
 }
 
-/// The responder of one tenure. Another tenure needs another one, which takes up the same IKE SAs from their records: a
+/// The responder of one lease grant. Another grant needs another one, which restores the same IKE SAs from their records: a
 /// responder's IVs are unique because its incarnation is.
 struct Running {
-    tenure: Tenure,
+    grant: LeaseGrant,
     responder: ike::Responder,
     ownership: Ownership,
     /// `None` until it knows what the fleet knows.
@@ -113,10 +113,10 @@ impl Negotiator {
         journal: &mut Journal,
         drained_by: Option<Instant>,
     ) {
-        let lease = self.link.borrow().lease(Instant::now());
+        let lease = self.session.borrow().lease(Instant::now());
         let Some(running) = running.as_mut().filter(|_| lease.is_some()) else {
             tokio::select! {
-                _ = self.link.changed() => {}
+                _ = self.session.changed() => {}
                 _ = self.draining.changed() => {}
                 _ = self.inputs.recv() => self.metrics.count(Family::Datagrams, "dropped_not_ready"),
                 () = sleep_until(drained_by) => {}
@@ -134,7 +134,7 @@ impl Negotiator {
                 Ok(ended) => self.take_outcome(running, journal, &ended),
                 Err(error) => warn!(%error, "a commit failed"),
             },
-            _ = self.link.changed() => {}
+            _ = self.session.changed() => {}
             _ = self.draining.changed() => {}
             () = sleep_until(until.into_iter().flatten().min()) => {}
         }
@@ -143,34 +143,34 @@ impl Negotiator {
     /// Brings the responder up to now, and does what it wants done. There is none before the first snapshot is complete: it
     /// would refuse customers whose tunnels it does not know yet.
     fn turn(&self, running: &mut Option<Running>, journal: &mut Journal) {
-        let Some(tenure) = self.link.borrow().lease(Instant::now()) else {
+        let Some(grant) = self.session.borrow().lease(Instant::now()) else {
             return;
         };
         if self.replica.read().position().is_none() {
             return;
         }
         let mut current = match running.take() {
-            Some(current) if current.tenure.is_same(&tenure) => current,
-            _ => self.start(tenure),
+            Some(current) if current.grant.is_same(&grant) => current,
+            _ => self.start(grant),
         };
-        self.read_news(&mut current);
+        self.read_update(&mut current);
         current.responder.handle_timeout(Instant::now());
         self.flush(&mut current, journal);
         *running = Some(current);
     }
 
-    fn start(&self, tenure: Tenure) -> Running {
+    fn start(&self, grant: LeaseGrant) -> Running {
         let config = ike::Config {
-            slot: tenure.slot,
-            incarnation: tenure.incarnation,
+            slot: grant.slot,
+            incarnation: grant.incarnation,
             spi_key: self.fleet_key.spi_key(),
             quick_crash_detection: self.quick_crash_detection,
             ike: ike::IkePolicy::default(),
             limits: self.limits,
         };
-        let host = FleetHost::new(self.replica.clone(), self.link.clone(), tenure);
+        let host = FleetHost::new(self.replica.clone(), self.session.clone(), grant);
         Running {
-            tenure,
+            grant,
             responder: ike::Responder::new(config, Box::new(host)),
             ownership: Ownership::default(),
             cursor: None,
@@ -179,15 +179,15 @@ impl Negotiator {
         }
     }
 
-    fn read_news(&self, running: &mut Running) {
-        let Some(news) = self.replica.read().since(running.cursor) else {
+    fn read_update(&self, running: &mut Running) {
+        let Some(update) = self.replica.read().since(running.cursor) else {
             return;
         };
-        running.cursor = Some(news.cursor);
+        running.cursor = Some(update.cursor);
         let now = Instant::now();
         running.ownership.read(
-            &news,
-            &running.tenure,
+            &update,
+            &running.grant,
             &self.fleet_key,
             &mut running.responder,
             now,
@@ -235,7 +235,7 @@ impl Negotiator {
         }
         let author = Author {
             fleet_key: &self.fleet_key,
-            tenure: &running.tenure,
+            grant: &running.grant,
             sa_lifetime: self.sa_lifetime,
             now: SystemTime::now(),
         };
@@ -247,8 +247,8 @@ impl Negotiator {
             }
         };
         let committer = Committer {
-            link: self.link.clone(),
-            tenure: running.tenure,
+            session: self.session.clone(),
+            grant: running.grant,
             metrics: self.metrics.clone(),
         };
         running

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use distributor_client::lease::Tenure;
-use distributor_client::replica::News;
+use distributor_client::lease::LeaseGrant;
+use distributor_client::replica::Update;
 use ike::{Change, Commit, Responder};
 use proto::{Body, IkeSa, Key, Name, Record, Sealed};
 use sealing::FleetKey;
@@ -26,26 +26,26 @@ impl Ownership {
     /// Tells the responder what is new. Children after their IKE SA, whose end includes theirs.
     pub(crate) fn read(
         &mut self,
-        news: &News,
-        tenure: &Tenure,
+        update: &Update,
+        grant: &LeaseGrant,
         fleet_key: &FleetKey,
         responder: &mut Responder,
         now: Instant,
     ) {
-        if news.whole {
-            self.forget_all_but(&news.records, responder, now);
+        if update.whole {
+            self.forget_all_but(&update.records, responder, now);
         }
-        for record in &news.records {
+        for record in &update.records {
             match &record.body {
                 Body::Tunnel(sealed) => self.put_tunnel(sealed, fleet_key, responder, now),
-                Body::IkeSa(sealed) if sealed.header().slot == tenure.slot => {
+                Body::IkeSa(sealed) if sealed.header().slot == grant.slot => {
                     self.restore(sealed, fleet_key, responder, now);
                 }
                 Body::Tombstone(tombstone) => self.bury(&tombstone.key, responder, now),
                 Body::IkeSa(_) | Body::ChildSa(_) | Body::Edge(_) => {}
             }
         }
-        for record in &news.records {
+        for record in &update.records {
             if let Body::Tombstone(tombstone) = &record.body
                 && let Key::ChildSa(spi) = tombstone.key
             {
@@ -167,7 +167,7 @@ mod tests {
         }
 
         fn read(&mut self, whole: bool, records: Vec<Record>) {
-            let news = News {
+            let update = Update {
                 whole,
                 records: records.into_iter().map(Arc::new).collect(),
                 senders: 1,
@@ -178,7 +178,7 @@ mod tests {
                 },
             };
             let until = self.fleet.now + Duration::from_secs(15);
-            let tenure = Tenure {
+            let grant = LeaseGrant {
                 slot: Slot::new(1).unwrap(),
                 incarnation: 1,
                 store: 1,
@@ -186,7 +186,7 @@ mod tests {
             };
             let (responder, now) = (&mut self.fleet.responder, self.fleet.now);
             self.ownership
-                .read(&news, &tenure, &fixtures::fleet_key(), responder, now);
+                .read(&update, &grant, &fixtures::fleet_key(), responder, now);
             self.fleet.events.clear();
         }
 

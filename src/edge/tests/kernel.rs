@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use distributor_client::state::Installed;
+use distributor_client::state::AppliedReport;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -66,18 +66,18 @@ async fn play(
     children: watch::Sender<BTreeSet<u32>>,
 ) {
     let mut cursor = None;
-    while kernel.link.changed().await.is_ok() {
+    while kernel.session.changed().await.is_ok() {
         let began = std::time::Instant::now();
-        let Some(news) = kernel.replica.read().since(cursor) else {
+        let Some(update) = kernel.replica.read().since(cursor) else {
             continue;
         };
-        reached.send_replace(news.position.revision);
+        reached.send_replace(update.position.revision);
         open.wait_for(|open| *open).await.unwrap();
         let terms = Terms {
             now: std::time::SystemTime::now(),
             packet_limit: 1 << 30,
         };
-        let changes = kernel.planner.changes(&news.records, terms);
+        let changes = kernel.planner.changes(&update.records, terms);
         children.send_modify(|children| {
             for change in changes {
                 match change {
@@ -91,10 +91,10 @@ async fn play(
                 }
             }
         });
-        cursor = Some(news.cursor);
+        cursor = Some(update.cursor);
         let failures = kernel.planner.failures([], proto::Slot::new(1).unwrap());
-        kernel.installed.send_replace(Some(Installed {
-            position: news.position,
+        kernel.installed.send_replace(Some(AppliedReport {
+            position: update.position,
             began,
             failures,
         }));

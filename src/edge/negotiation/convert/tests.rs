@@ -19,7 +19,7 @@ fn commit(
     now: SystemTime,
     replica: &Replica,
 ) -> Result<proto::Commit, CommitError> {
-    let tenure = Tenure {
+    let grant = LeaseGrant {
         slot: Slot::new(1).unwrap(),
         incarnation: 9,
         store: 1,
@@ -27,7 +27,7 @@ fn commit(
     };
     let author = Author {
         fleet_key: &fixtures::fleet_key(),
-        tenure: &tenure,
+        grant: &grant,
         sa_lifetime: Duration::from_secs(600),
         now,
     };
