@@ -21,7 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::{debug, info, warn};
-use xfrm::Agent;
+use xfrm::{Agent, NetworkEvent, NetworkWatcher};
 
 use self::notifier::Notifier;
 use self::packet_limit::packet_limit;
@@ -46,11 +46,12 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// Starts the thread, which uses this runtime's timers; it ends when the session's state is gone. What the kernel has it keeps:
     /// forwarding goes on.
-    pub(crate) fn start(self, agent: Agent) -> io::Result<JoinHandle<()>> {
+    pub(crate) fn start(self, mut agent: Agent) -> io::Result<JoinHandle<()>> {
         let runtime = Handle::current();
         let events = watch(&agent)?;
+        let network = agent.watch_network()?;
         let thread = std::thread::Builder::new().name("kernel".into());
-        thread.spawn(move || Loop::new(self, agent).run(&runtime, &events))
+        thread.spawn(move || Loop::new(self, agent).run(&runtime, &events, network))
     }
 }
 
@@ -87,6 +88,7 @@ struct Done {
 enum Wake {
     Update,
     Events,
+    Network(NetworkEvent),
     Repair,
     End,
 }
@@ -102,17 +104,21 @@ impl Loop {
         }
     }
 
-    fn run(mut self, runtime: &Handle, events: &AsyncFd<OwnedFd>) {
+    fn run(mut self, runtime: &Handle, events: &AsyncFd<OwnedFd>, mut network: NetworkWatcher) {
         let mut repair = {
             let _guard = runtime.enter();
             tokio::time::interval(self.kernel.repair_interval)
         };
         repair.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // Something wanted is gone, and the kernel has said so.
+            let due = self.done.and_then(|_| self.agent.reconcile_at());
             let wake = runtime.block_on(async {
                 tokio::select! {
                     changed = self.kernel.session.changed() => changed.map_or(Wake::End, |()| Wake::Update),
                     _ = repair.tick() => Wake::Repair,
+                    () = until(due) => Wake::Repair,
+                    event = network.next() => Wake::Network(event),
                     readable = events.readable() => readable.map_or(Wake::End, |mut readable| {
                         readable.clear_ready();
                         Wake::Events
@@ -124,6 +130,7 @@ impl Loop {
                 Wake::Repair => self.repair(),
                 // They are read below, whatever has brought them to light.
                 Wake::Events => {}
+                Wake::Network(event) => self.agent.observe(&event),
                 Wake::End => return,
             }
             for notice in self.agent.notices() {
@@ -167,7 +174,7 @@ impl Loop {
             added = report.added,
             updated = report.updated,
             removed = report.removed,
-            "took up the kernel's state"
+            "adopted the kernel's state"
         );
         warn_of(&report.failures);
         self.count(&report);
@@ -181,14 +188,15 @@ impl Loop {
         let number = changes.len();
         let begun = Instant::now();
         let refused = self.agent.apply(changes);
-        debug!(took = ?begun.elapsed(), number, "brought changes into the kernel");
+        debug!(took = ?begun.elapsed(), number, "applied changes to the kernel");
         warn_of(&refused);
         if is_other_limit {
             self.renew();
         }
     }
 
-    /// The slow loop's step: mends what somebody else changed, and clears away what belonged to an SA that has expired.
+    /// The slow loop's step, and what an event calls for: corrects what somebody else changed, and removes what belonged to
+    /// an SA that has expired.
     fn repair(&mut self) {
         if self.done.is_none() {
             return; // Nothing is wanted yet as far as we know, and all that is there would go.
@@ -201,7 +209,7 @@ impl Loop {
                 added = report.added,
                 updated = report.updated,
                 removed = report.removed,
-                "mended what differed in the kernel"
+                "corrected what differed in the kernel"
             );
         }
         self.count(&report);
@@ -269,6 +277,14 @@ impl Loop {
         metrics.add(Family::Kernel, "added", report.added as u64);
         metrics.add(Family::Kernel, "updated", report.updated as u64);
         metrics.add(Family::Kernel, "removed", report.removed as u64);
+    }
+}
+
+/// Never returns without a time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 
