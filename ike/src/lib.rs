@@ -35,7 +35,7 @@ pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{DhError, DhGroup, DhKeyPair, IkePolicy, IkeSuite, Kem, Prf};
 pub use fleet::shard::Shard;
 pub use fleet::spi::{Route, Router};
-pub use ike_sa::state::RestoreError;
+pub use ike_sa::state::snapshot::RestoreError;
 pub use ike_types::{
     Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, TrafficSelector,
     Transmit,

@@ -90,10 +90,10 @@ pub enum What {
     #[error("CREATE_CHILD_SA refused: {0}")]
     ChildRefused(#[from] ChildRefusal),
     /// The IKE SA is rekeyed: another inherits its child SAs (RFC 7296 section 2.18).
-    #[error("rekeyed by {by} as {:016x}", .heir.responder)]
+    #[error("rekeyed by {by} as {:016x}", .replacement.responder)]
     IkeRekeyed {
         /// The other.
-        heir: IkeSpis,
+        replacement: IkeSpis,
         /// Who has asked for it.
         by: Side,
     },

@@ -2,7 +2,7 @@
 
 use crate::crypto::{Fresh, IkeKeys, Kem, PrfKey};
 use crate::handshake::ike_sa_init::Initiated;
-use crate::message::channel::{Channel, Exhausted, Kind, Opened};
+use crate::message::channel::{Channel, Exhausted, MessageKind, Opened};
 use crate::message::fragments::Assembly;
 use crate::message::inbound::Arrived;
 use crate::message::window::Answered;
@@ -48,8 +48,8 @@ impl Initiated {
             public: &ours.ciphertext,
         })];
         let header = arrived.message.header;
-        let head = channel.head(Kind::Response, header.exchange, header.message_id);
-        let sealed = channel.seal(Kind::Response, header.exchange, header.message_id, &reply)?;
+        let head = channel.head(MessageKind::Response, header.exchange, header.message_id);
+        let sealed = channel.seal(MessageKind::Response, header.exchange, header.message_id, &reply)?;
 
         let request = Part::received(&Head::from(header), opened);
         let int_auth = int_auth(self.suite.prf, &self.keys, &request, &Part::sent(&head, &reply));

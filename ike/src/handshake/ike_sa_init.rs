@@ -3,7 +3,6 @@
 use crate::crypto::{DhKeyPair, IkeKeys, SignedOctets};
 use crate::fleet::tunnels::Tunnels;
 use crate::handshake::cookie::Cookie;
-use crate::ike_sa::create_child_sa::pending::NONCE_LEN;
 use crate::message::channel::{Channel, Role};
 use crate::message::fragments::{Assembly, longest_message};
 use crate::message::inbound::Arrived;
@@ -11,12 +10,12 @@ use crate::negotiation::additional_ke::Additional;
 use crate::negotiation::hashes::Hashes;
 use crate::negotiation::nat::{Nat, NatDetection};
 use crate::negotiation::redirect::Redirects;
-use crate::negotiation::suites::{ike_suite, weakness_of_ike};
+use crate::negotiation::suites::{Chosen, NONCE_LEN, ike_suite, weakness_of_ike};
 use crate::wire::{
     self, Certificate, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal,
     WireError,
 };
-use crate::{Dropped, Host, IkePolicy, IkeSpis, IkeSuite, InitRefusal};
+use crate::{Dropped, Host, IkePolicy, IkeSpis, IkeSuite, InitRefusal, Kem};
 
 /// An IKE SA between IKE_SA_INIT and IKE_AUTH.
 #[derive(Debug)]
@@ -43,27 +42,27 @@ pub(crate) struct Initiated {
 }
 
 /// Why a request was not accepted.
-pub(crate) enum Failure {
+pub(crate) enum InitFailure {
     Refused(InitRefusal),
     Dropped(Dropped),
     /// The peer has to show first that it receives what is sent to its address.
     Unproven(Cookie),
 }
 
-impl From<InitRefusal> for Failure {
+impl From<InitRefusal> for InitFailure {
     fn from(refusal: InitRefusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<Dropped> for Failure {
+impl From<Dropped> for InitFailure {
     fn from(dropped: Dropped) -> Self {
         Self::Dropped(dropped)
     }
 }
 
 /// INVALID_SYNTAX is not for unprotected messages (RFC 7296 section 3.10.1): a malformed one is dropped.
-impl From<WireError> for Failure {
+impl From<WireError> for InitFailure {
     fn from(error: WireError) -> Self {
         match error {
             WireError::CriticalPayload(kind) => Self::Refused(InitRefusal::CriticalPayload(kind)),
@@ -102,9 +101,85 @@ impl<'a> InitPayloads<'a> {
     }
 }
 
+/// What an IKE_SA_INIT exchange agrees on besides suite and keys.
+struct Extensions {
+    fragments: bool,
+    /// IKE_INTERMEDIATE, which carries the additional key exchange (RFC 9370 section 2.2).
+    intermediate: bool,
+    ppk: bool,
+    /// For signatures by certificates.
+    hashes: Option<Hashes>,
+    /// CERTREQ, if any tunnel has certificates.
+    authorities: Option<Vec<u8>>,
+    our_hashes: Vec<u8>,
+}
+
+impl Extensions {
+    /// What is asked for and offered depends on what the fleet's `tunnels` have use for.
+    fn agree(payloads: &[Payload<'_>], tunnels: &Tunnels) -> Self {
+        Self {
+            fragments: NotifyType::FRAGMENTATION_SUPPORTED.is_in(payloads),
+            intermediate: NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED.is_in(payloads),
+            ppk: tunnels.have_ppk() && NotifyType::USE_PPK.is_in(payloads),
+            hashes: Hashes::read(payloads),
+            authorities: tunnels.authorities().request(),
+            our_hashes: Hashes::ours(),
+        }
+    }
+
+    /// What the response says of them.
+    fn payloads(&self) -> Vec<Payload<'_>> {
+        let supported = |kind| Payload::Notify(Notify::new(kind, &[]));
+        let childless = Notify::about_ike(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[]);
+        let mut payloads = vec![Payload::Notify(childless)];
+        if self.fragments {
+            payloads.push(supported(NotifyType::FRAGMENTATION_SUPPORTED));
+        }
+        if let Some(authorities) = &self.authorities {
+            payloads.push(Payload::CertificateRequest(Certificate {
+                encoding: Certificate::X509,
+                data: authorities,
+            }));
+            if self.hashes.is_some() {
+                payloads.push(Payload::Notify(Notify::new(
+                    NotifyType::SIGNATURE_HASH_ALGORITHMS,
+                    &self.our_hashes,
+                )));
+            }
+        }
+        if self.intermediate {
+            payloads.push(supported(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED));
+        }
+        if self.ppk {
+            payloads.push(supported(NotifyType::USE_PPK));
+        }
+        payloads
+    }
+}
+
+/// The suite for a request, with its answer, and the additional key exchange that follows.
+fn choose<'a>(
+    policy: &IkePolicy,
+    request: &InitPayloads<'a>,
+    takes_intermediate: bool,
+) -> Result<(Chosen<'a, IkeSuite>, Option<Kem>), InitFailure> {
+    let kems = match takes_intermediate {
+        true => policy.kems.as_slice(),
+        false => &[],
+    };
+    let (chosen, kem) = ike_suite(policy, kems, request.proposals).ok_or_else(|| {
+        weakness_of_ike(request.proposals).map_or(InitRefusal::NoProposal, InitRefusal::TooWeak)
+    })?;
+    let wanted = chosen.suite.dh;
+    if request.ke.group != wanted.id() {
+        let got = request.ke.group;
+        return Err(InitRefusal::WrongGroup { got, wanted }.into());
+    }
+    Ok((chosen, kem))
+}
+
 impl Initiated {
     /// Answers the request that has `arrived`, whose payloads are those of `request`, in the name of `responder_spi`.
-    /// What is asked for and offered besides depends on what the fleet's `tunnels` have use for.
     pub(crate) fn respond(
         policy: &IkePolicy,
         host: &mut dyn Host,
@@ -112,25 +187,11 @@ impl Initiated {
         request: &InitPayloads<'_>,
         responder_spi: u64,
         tunnels: &Tunnels,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, InitFailure> {
         let (path, message) = (arrived.path, arrived.message);
-        // IKE_INTERMEDIATE carries the additional key exchange (RFC 9370 section 2.2).
-        let takes_intermediate = NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED.is_in(&message.payloads);
-        let kems = match takes_intermediate {
-            true => policy.kems.as_slice(),
-            false => &[],
-        };
-        let (chosen, kem) = ike_suite(policy, kems, request.proposals).ok_or_else(|| {
-            weakness_of_ike(request.proposals).map_or(InitRefusal::NoProposal, InitRefusal::TooWeak)
-        })?;
+        let extensions = Extensions::agree(&message.payloads, tunnels);
+        let (chosen, kem) = choose(policy, request, extensions.intermediate)?;
         let suite = chosen.suite;
-        if request.ke.group != suite.dh.id() {
-            return Err(InitRefusal::WrongGroup {
-                got: request.ke.group,
-                wanted: suite.dh,
-            }
-            .into());
-        }
 
         let key_pair = DhKeyPair::generate(suite.dh, &mut |buffer| host.fill_random(buffer));
         let public = key_pair.public().to_vec();
@@ -155,36 +216,7 @@ impl Initiated {
             Payload::Nonce(&nr),
         ];
         payloads.extend(nat.payloads());
-        let childless = Notify::about_ike(NotifyType::CHILDLESS_IKEV2_SUPPORTED, &[]);
-        payloads.push(Payload::Notify(childless));
-        let takes_fragments = NotifyType::FRAGMENTATION_SUPPORTED.is_in(&message.payloads);
-        if takes_fragments {
-            let support = Notify::new(NotifyType::FRAGMENTATION_SUPPORTED, &[]);
-            payloads.push(Payload::Notify(support));
-        }
-        let hashes = Hashes::read(&message.payloads);
-        let our_hashes = Hashes::ours();
-        let authorities = tunnels.authorities().request();
-        if let Some(authorities) = &authorities {
-            payloads.push(Payload::CertificateRequest(Certificate {
-                encoding: Certificate::X509,
-                data: authorities,
-            }));
-            if hashes.is_some() {
-                payloads.push(Payload::Notify(Notify::new(
-                    NotifyType::SIGNATURE_HASH_ALGORITHMS,
-                    &our_hashes,
-                )));
-            }
-        }
-        if takes_intermediate {
-            let support = Notify::new(NotifyType::INTERMEDIATE_EXCHANGE_SUPPORTED, &[]);
-            payloads.push(Payload::Notify(support));
-        }
-        let uses_ppk = tunnels.have_ppk() && NotifyType::USE_PPK.is_in(&message.payloads);
-        if uses_ppk {
-            payloads.push(Payload::Notify(Notify::new(NotifyType::USE_PPK, &[])));
-        }
+        payloads.extend(extensions.payloads());
         let response = wire::encode(&response_head(spis), &payloads);
 
         Ok(Self {
@@ -194,12 +226,12 @@ impl Initiated {
             ni: request.nonce.to_vec(),
             nr,
             nat: Nat::detect(path, message.header.spis, &message.payloads),
-            longest_message: takes_fragments.then(|| longest_message(path.peer)),
+            longest_message: extensions.fragments.then(|| longest_message(path.peer)),
             assembly: Assembly::default(),
-            hashes,
+            hashes: extensions.hashes,
             redirects: Redirects::read(&message.payloads),
             additional: kem.map_or(Additional::None, Additional::Awaited),
-            uses_ppk,
+            uses_ppk: extensions.ppk,
             request: arrived.octets.to_vec(),
             response,
         })

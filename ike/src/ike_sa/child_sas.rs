@@ -22,22 +22,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One of them.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Child {
-    pub(crate) spis: ChildSpis,
+    spis: ChildSpis,
     /// What a rekey of ours offers again: "the new Child SA SHOULD NOT have different Traffic Selectors and algorithms"
     /// (RFC 7296 section 2.8).
-    pub(crate) suite: EspSuite,
-    pub(crate) selectors: Selectors,
-    pub(crate) phase: Phase,
+    suite: EspSuite,
+    selectors: Selectors,
+    phase: ChildPhase,
     /// When it was made, in seconds of Unix time: its lifetime goes on in the hands of another owner.
     made: u64,
     /// When the phase ends by itself; `None` when it does not, and until that is decided.
     #[serde(skip)]
-    pub(crate) until: Option<Instant>,
+    until: Option<Instant>,
 }
 
 /// What a child SA is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Phase {
+pub(crate) enum ChildPhase {
     /// It sends and receives. Ends with its lifetime: we rekey it.
     Active,
     /// It receives. The one that it `replaces`, by inbound SPI, still sends. Ends by its activation.
@@ -53,7 +53,7 @@ pub(crate) enum Phase {
 }
 
 impl Child {
-    pub(crate) fn new(sa: &ChildSa, phase: Phase, made: u64) -> Self {
+    pub(crate) fn new(sa: &ChildSa, phase: ChildPhase, made: u64) -> Self {
         Self {
             spis: ChildSpis {
                 inbound: sa.inbound_spi,
@@ -70,35 +70,58 @@ impl Child {
         }
     }
 
-    pub(crate) fn enter(&mut self, phase: Phase) {
+    pub(crate) fn inbound_spi(&self) -> u32 {
+        self.spis.inbound
+    }
+
+    pub(crate) fn suite(&self) -> EspSuite {
+        self.suite
+    }
+
+    pub(crate) fn selectors(&self) -> &Selectors {
+        &self.selectors
+    }
+
+    pub(crate) fn phase(&self) -> ChildPhase {
+        self.phase
+    }
+
+    fn enter(&mut self, phase: ChildPhase) {
         self.phase = phase;
         self.until = None;
     }
 
     /// Decides when the phase ends, if that is open. `rekey_in` is the time that is left of the lifetime of what was made
     /// then, if there is one.
-    pub(crate) fn schedule(&mut self, now: Instant, rekey_in: impl FnOnce(u64) -> Option<Duration>) {
+    fn schedule(&mut self, now: Instant, rekey_in: impl FnOnce(u64) -> Option<Duration>) {
         if self.until.is_some() {
             return;
         }
         let left = match self.phase {
-            Phase::Active => rekey_in(self.made),
+            ChildPhase::Active => rekey_in(self.made),
             // Both sides are ready for it (RFC 7296 section 2.8).
-            Phase::Standby {
+            ChildPhase::Standby {
                 made_by: Side::Us, ..
             } => Some(Duration::ZERO),
-            Phase::Standby { .. } => Some(STANDBY),
-            Phase::Replaced => Some(PATIENCE),
-            Phase::Closing => None,
-            Phase::Retiring => Some(GRACE),
-            Phase::Lost => Some(Duration::ZERO),
+            ChildPhase::Standby { .. } => Some(STANDBY),
+            ChildPhase::Replaced => Some(PATIENCE),
+            ChildPhase::Closing => None,
+            ChildPhase::Retiring => Some(GRACE),
+            ChildPhase::Lost => Some(Duration::ZERO),
         };
         self.until = left.map(|left| now + left);
     }
 
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
+    fn is_due(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
+}
+
+/// What the peer is to be asked about a child SA, which is named by its inbound SPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DueRequest {
+    Rekey(u32),
+    Delete(u32),
 }
 
 /// All of them.
@@ -106,23 +129,19 @@ impl Child {
 pub(crate) struct Children(Vec<Child>);
 
 impl Children {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Child> {
-        self.0.iter()
+    fn of_kernels(&self) -> impl Iterator<Item = &Child> {
+        self.0.iter().filter(|child| child.phase != ChildPhase::Lost)
     }
 
-    /// Those that kernels have.
-    pub(crate) fn installed(&self) -> impl Iterator<Item = &Child> {
-        self.0.iter().filter(|child| child.phase != Phase::Lost)
+    /// Inbound SPIs of those that kernels have.
+    pub(crate) fn installed(&self) -> impl Iterator<Item = u32> {
+        self.of_kernels().map(Child::inbound_spi)
     }
 
     /// True when packets like those of a lost one find another.
     pub(crate) fn is_made_anew(&self, lost: &Child) -> bool {
-        self.installed()
-            .any(|child| child.selectors == lost.selectors && child.phase != Phase::Retiring)
-    }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Child> {
-        self.0.iter_mut()
+        self.of_kernels()
+            .any(|child| child.selectors == lost.selectors && child.phase != ChildPhase::Retiring)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -144,38 +163,137 @@ impl Children {
         self.0.iter().find(|child| child.spis.inbound == inbound)
     }
 
-    pub(crate) fn get_mut(&mut self, inbound: u32) -> Option<&mut Child> {
+    fn get_mut(&mut self, inbound: u32) -> Option<&mut Child> {
         self.0.iter_mut().find(|child| child.spis.inbound == inbound)
     }
 
     pub(crate) fn is_lost(&self, inbound: u32) -> bool {
-        self.get(inbound).is_some_and(|child| child.phase == Phase::Lost)
+        self.get(inbound)
+            .is_some_and(|child| child.phase == ChildPhase::Lost)
     }
 
     /// Nothing is to be made any more in the place of this one, if it was lost.
     pub(crate) fn forget_lost(&mut self, inbound: u32) {
         self.0
-            .retain(|child| child.spis.inbound != inbound || child.phase != Phase::Lost);
+            .retain(|child| child.spis.inbound != inbound || child.phase != ChildPhase::Lost);
     }
 
-    /// Lets one enter another phase, if it is there.
-    pub(crate) fn enter(&mut self, inbound: u32, phase: Phase) {
-        if let Some(child) = self.get_mut(inbound) {
+    /// Lets one enter another phase, if it is there and in one of those that `may_leave`.
+    fn enter_from(&mut self, inbound: u32, phase: ChildPhase, may_leave: impl Fn(ChildPhase) -> bool) {
+        if let Some(child) = self.get_mut(inbound).filter(|child| may_leave(child.phase)) {
             child.enter(phase);
         }
     }
 
+    /// Both sides have deleted it: packets under way are still received.
+    pub(crate) fn retire(&mut self, inbound: u32) {
+        self.enter_from(inbound, ChildPhase::Retiring, |_| true);
+    }
+
+    /// The peer has answered our DELETE. Should its own have crossed ours, it retires already.
+    pub(crate) fn handle_deleted(&mut self, inbound: u32) {
+        self.enter_from(inbound, ChildPhase::Retiring, |phase| {
+            phase == ChildPhase::Closing
+        });
+    }
+
+    /// The peer has lost it.
+    pub(crate) fn lose(&mut self, inbound: u32) {
+        self.enter_from(inbound, ChildPhase::Lost, |_| true);
+    }
+
+    /// One of ours is there for the same purpose, and survives: the peer is to delete this one.
+    pub(crate) fn supersede(&mut self, inbound: u32) {
+        self.enter_from(inbound, ChildPhase::Replaced, |phase| {
+            matches!(phase, ChildPhase::Standby { .. } | ChildPhase::Active)
+        });
+    }
+
+    /// Lets the phase end at another time, if it is one of those that `may_change`.
+    fn end_at(&mut self, inbound: u32, at: Instant, may_change: impl Fn(ChildPhase) -> bool) {
+        if let Some(child) = self.get_mut(inbound).filter(|child| may_change(child.phase)) {
+            child.until = Some(at);
+        }
+    }
+
+    /// The peer uses it: if it is in standby, that ends now.
+    pub(crate) fn handle_used(&mut self, inbound: u32, now: Instant) {
+        self.end_at(inbound, now, |phase| matches!(phase, ChildPhase::Standby { .. }));
+    }
+
+    /// It is near its limit: if it is active, it is rekeyed now.
+    pub(crate) fn handle_near_limit(&mut self, inbound: u32, now: Instant) {
+        self.end_at(inbound, now, |phase| phase == ChildPhase::Active);
+    }
+
+    /// Its rekey has failed, and is tried again then.
+    pub(crate) fn postpone_rekey(&mut self, inbound: u32, at: Instant) {
+        self.end_at(inbound, at, |phase| {
+            matches!(phase, ChildPhase::Active | ChildPhase::Lost)
+        });
+    }
+
+    /// Decides when the phases end whose end is open. `rekey_in` is the time that is left of the lifetime of what was made
+    /// then, if there is one.
+    pub(crate) fn schedule(&mut self, now: Instant, mut rekey_in: impl FnMut(u64) -> Option<Duration>) {
+        for child in &mut self.0 {
+            child.schedule(now, &mut rekey_in);
+        }
+    }
+
+    /// Those in standby that are to be activated now.
+    pub(crate) fn due_in_standby(&self, now: Instant) -> Vec<u32> {
+        self.due(now, |phase| matches!(phase, ChildPhase::Standby { .. }))
+    }
+
+    /// Those that kernels need not keep any longer.
+    pub(crate) fn due_to_be_removed(&self, now: Instant) -> Vec<u32> {
+        self.due(now, |phase| phase == ChildPhase::Retiring)
+    }
+
+    fn due(&self, now: Instant, is_it: impl Fn(ChildPhase) -> bool) -> Vec<u32> {
+        let due = self
+            .0
+            .iter()
+            .filter(|child| child.is_due(now) && is_it(child.phase));
+        due.map(Child::inbound_spi).collect()
+    }
+
+    /// What is to be asked of the peer now. A rekey is tried again at `retry`, should nothing come of it.
+    pub(crate) fn due_requests(&mut self, now: Instant, retry: Instant) -> Vec<DueRequest> {
+        let mut requests = Vec::new();
+        for child in &mut self.0 {
+            let is_due = child.is_due(now);
+            match child.phase {
+                ChildPhase::Replaced if is_due => child.enter(ChildPhase::Closing),
+                ChildPhase::Active | ChildPhase::Lost if is_due => {
+                    child.until = Some(retry);
+                    requests.push(DueRequest::Rekey(child.spis.inbound));
+                }
+                ChildPhase::Active
+                | ChildPhase::Lost
+                | ChildPhase::Replaced
+                | ChildPhase::Standby { .. }
+                | ChildPhase::Closing
+                | ChildPhase::Retiring => {}
+            }
+            if child.phase == ChildPhase::Closing {
+                requests.push(DueRequest::Delete(child.spis.inbound));
+            }
+        }
+        requests
+    }
+
     /// The one that the peer receives on with `outbound`, unless the peer has deleted or lost it.
-    pub(crate) fn of_peer(&mut self, outbound: u32) -> Option<&mut Child> {
-        self.0.iter_mut().find(|child| {
-            child.spis.outbound == outbound && !matches!(child.phase, Phase::Retiring | Phase::Lost)
+    pub(crate) fn of_peer(&self, outbound: u32) -> Option<&Child> {
+        self.0.iter().find(|child| {
+            child.spis.outbound == outbound && !matches!(child.phase, ChildPhase::Retiring | ChildPhase::Lost)
         })
     }
 
     /// The one in standby for the one with this inbound SPI.
-    pub(crate) fn successor_of(&self, inbound: u32) -> Option<u32> {
-        let stands_by =
-            |child: &&Child| matches!(child.phase, Phase::Standby { replaces, .. } if replaces == inbound);
+    pub(crate) fn replacement_of(&self, inbound: u32) -> Option<u32> {
+        let stands_by = |child: &&Child| matches!(child.phase, ChildPhase::Standby { replaces, .. } if replaces == inbound);
         self.0.iter().find(stands_by).map(|child| child.spis.inbound)
     }
 
@@ -184,17 +302,17 @@ impl Children {
         let Some(child) = self.get_mut(inbound) else {
             return;
         };
-        let Phase::Standby { replaces, made_by } = child.phase else {
+        let ChildPhase::Standby { replaces, made_by } = child.phase else {
             return;
         };
-        child.enter(Phase::Active);
+        child.enter(ChildPhase::Active);
         if let Some(old) = self.get_mut(replaces)
-            && matches!(old.phase, Phase::Active | Phase::Standby { .. })
+            && matches!(old.phase, ChildPhase::Active | ChildPhase::Standby { .. })
         {
             // "The node that initiated the surviving rekeyed SA should delete the replaced SA" (RFC 7296 section 2.8.1).
             old.enter(match made_by {
-                Side::Us => Phase::Closing,
-                Side::Peer => Phase::Replaced,
+                Side::Us => ChildPhase::Closing,
+                Side::Peer => ChildPhase::Replaced,
             });
         }
     }
@@ -202,7 +320,7 @@ impl Children {
     /// The peer has not got our response, so that what it has made is not ready for use.
     pub(crate) fn prolong_standby(&mut self) {
         for child in &mut self.0 {
-            if let Phase::Standby {
+            if let ChildPhase::Standby {
                 made_by: Side::Peer, ..
             } = child.phase
             {

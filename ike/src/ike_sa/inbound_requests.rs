@@ -2,12 +2,12 @@
 
 use super::commits::{Made, Then};
 use super::create_child_sa::release_spi;
-use super::{Established, Fate, Phase};
+use super::{Established, Fate, Lifecycle};
 use crate::fleet::qcd;
-use crate::ike_sa::child_sas;
+use crate::ike_sa::child_sas::ChildPhase;
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::pending::RivalSa;
-use crate::message::channel::{Exhausted, Kind};
+use crate::ike_sa::state::{PeerReplacement, ReplacementSa};
+use crate::message::channel::{Exhausted, MessageKind};
 use crate::message::inbound::Arrived;
 use crate::message::window::{Answered, Arrival};
 use crate::negotiation::informational::Informational;
@@ -23,7 +23,7 @@ impl Established {
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         let header = arrived.message.header;
-        let holds_reply = self.holds_reply();
+        let holds_reply = self.commits.holds_reply();
         match self.state.window.classify(header.message_id, arrived.octets) {
             Arrival::Repeated(_) if holds_reply => Ok(Fate::Stays),
             Arrival::Repeated(reply) => {
@@ -33,7 +33,7 @@ impl Established {
             }
             // "An IKE endpoint MUST wait for a response to each of its messages before sending a subsequent message" (RFC
             // 7296 section 2.3).
-            Arrival::New if holds_reply || matches!(self.phase, Phase::Left { .. }) => {
+            Arrival::New if holds_reply || matches!(self.lifecycle, Lifecycle::Deleted { .. }) => {
                 Ok(self.discard(arrived, Dropped::Unexpected, cx.out))
             }
             Arrival::New => match header.exchange {
@@ -80,15 +80,15 @@ impl Established {
             Err(dropped) => return Ok(self.discard(arrived, dropped, cx.out)),
         };
         let arrived = opened.whole(arrived);
-        self.heard(arrived, !self.state.window.is_in_doubt(), cx.out);
+        self.handle_authentic(arrived, !self.state.window.is_in_doubt(), cx.out);
         let payloads = opened.payloads();
         let is_probe = matches!(&payloads, Ok(payloads) if payloads.is_empty())
             && arrived.message.header.exchange == ExchangeType::Informational;
-        if self.committing.is_some() && !is_probe {
+        if self.commits.is_under_way() && !is_probe {
             return Ok(self.defer(arrived));
         }
         let is_end = matches!(&payloads, Ok(payloads) if payloads.contains(&Payload::Delete(Delete::Ike)));
-        if !is_probe && !is_end && !self.pace.allows(cx.now) {
+        if !is_probe && !is_end && !self.commits.allow_change(cx.now) {
             return Ok(self.discard(arrived, Dropped::TooManyChanges, cx.out));
         }
         match payloads {
@@ -121,19 +121,21 @@ impl Established {
             return self.answer_end(arrived, ending, cx);
         }
         let addresses = Addresses::read(payloads);
-        if self.state.mobike && addresses.is_changed(arrived.path) {
+        if self.state.address.has_mobike() && addresses.is_changed(arrived.path) {
             let kind = NotifyType::UNEXPECTED_NAT_DETECTED;
             return self.answer_error(arrived, kind, &[], cx);
         }
-        let moves = self.state.mobike && addresses.update && self.update_addresses(arrived, payloads, cx.out);
-        let has_token = cx.tokens.is_some() && self.take_token(payloads);
+        let moves = self.state.address.has_mobike()
+            && addresses.update
+            && self.update_addresses(arrived, payloads, cx.out);
+        let has_token = cx.tokens.is_some() && self.state.take_peer_token(qcd::given(payloads));
         let (mut changes, spis) = self.delete_children(&request.deleted, cx);
         let nat = NatDetection::new(arrived.path, arrived.message.header.spis);
         let mut reply = Vec::new();
         if addresses.detects_nat {
             reply.extend(nat.payloads());
         }
-        let cookie2 = addresses.cookie2.filter(|_| self.state.mobike);
+        let cookie2 = addresses.cookie2.filter(|_| self.state.address.has_mobike());
         reply.extend(cookie2.map(|cookie2| Payload::Notify(Notify::new(NotifyType::COOKIE2, cookie2))));
         if !spis.is_empty() {
             reply.push(Payload::Delete(Delete::Child {
@@ -152,16 +154,6 @@ impl Established {
         Ok(Fate::Stays)
     }
 
-    /// Keeps the token that the peer gives, in the place of the one before. True if it gives another.
-    fn take_token(&mut self, payloads: &[Payload<'_>]) -> bool {
-        let given = qcd::given(payloads);
-        let is_another = given.is_some() && given != self.state.peer_token;
-        if is_another {
-            self.state.peer_token = given;
-        }
-        is_another
-    }
-
     /// The peer has deleted these child SAs, named by the SPIs it received on; those not known are passed over. Returns
     /// what changes in the fleet, and the SPIs of the other direction for the answer (RFC 7296 section 1.4.1).
     fn delete_children(&mut self, deleted: &[u32], cx: &mut Context<'_>) -> (Vec<Change>, Vec<u32>) {
@@ -170,21 +162,21 @@ impl Established {
             let Some(child) = self.state.children.of_peer(outbound) else {
                 continue;
             };
-            let (spi, phase) = (child.spis.inbound, child.phase);
+            let (spi, phase) = (child.inbound_spi(), child.phase());
             // "If by chance both ends of a set of SAs independently decide to close them, each may send a Delete payload
             // and the two requests may cross. The responses MUST NOT include Delete payloads for the deleted SAs."
-            if phase != child_sas::Phase::Closing {
+            if phase != ChildPhase::Closing {
                 answered.push(spi);
             }
-            // The end of the replaced child SA tells that the peer is ready for its successor (RFC 7296 section 2.8).
-            let successor = self.state.children.successor_of(spi);
-            changes.extend(successor.map(|successor| self.activate(successor)));
+            // The end of the replaced child SA tells that the peer is ready for its replacement (RFC 7296 section 2.8).
+            let replacement = self.state.children.replacement_of(spi);
+            changes.extend(replacement.map(|replacement| self.activate(replacement)));
             match phase {
-                child_sas::Phase::Active | child_sas::Phase::Standby { .. } if successor.is_none() => {
+                ChildPhase::Active | ChildPhase::Standby { .. } if replacement.is_none() => {
                     removed.push(spi);
                     changes.push(self.remove_child(spi, cx));
                 }
-                _ => self.state.children.enter(spi, child_sas::Phase::Retiring),
+                _ => self.state.children.retire(spi),
             }
         }
         if !removed.is_empty() {
@@ -229,24 +221,26 @@ impl Established {
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         self.seal_reply(arrived, &[])?;
-        let ours = self.state.exchange.take();
-        if let Some(ours) = &ours {
+        let ours = self.state.take_exchange();
+        if let Some((ours, _)) = &ours {
             release_spi(&ours.subject, cx);
         }
-        let rival = ours.and_then(|ours| ours.rival);
-        let (mut changes, made) = match rival.map(|rival| rival.sa) {
+        let (mut changes, made) = match ours.and_then(|(_, peers)| peers) {
             // The peer has not noticed our rekey beside its own: ours is forgotten (RFC 7296 section 2.8.2).
-            Some(RivalSa::Ike(heir)) if ending == Ending::PeerDeleted => {
-                let (mut changes, heir) = self.succession(*heir, Side::Peer, cx);
+            Some(PeerReplacement {
+                sa: ReplacementSa::Ike(state),
+                ..
+            }) if ending == Ending::PeerDeleted => {
+                let (mut changes, replacement) = self.replace(*state, Side::Peer, cx);
                 // Its own state, which ends here.
                 changes.pop();
-                (changes, Made::Heirs(vec![heir]))
+                (changes, Made::Replacements(vec![replacement]))
             }
             _ => {
                 self.report(
-                    match self.state.replaced {
-                        Some(_) => Ending::Rekeyed,
-                        None => ending,
+                    match self.state.rekeys.is_replaced() {
+                        true => Ending::Rekeyed,
+                        false => ending,
                     },
                     cx.out,
                 );
@@ -265,10 +259,12 @@ impl Established {
         payloads: &[Payload<'_>],
     ) -> Result<(), Exhausted> {
         let header = arrived.message.header;
-        let reply = self
-            .state
-            .channel
-            .seal(Kind::Response, header.exchange, header.message_id, payloads)?;
+        let reply = self.state.channel.seal(
+            MessageKind::Response,
+            header.exchange,
+            header.message_id,
+            payloads,
+        )?;
         self.state
             .window
             .advance(header.message_id, Answered::new(arrived.octets, reply));
@@ -284,11 +280,11 @@ impl Established {
         last: bool,
         cx: &mut Context<'_>,
     ) {
-        match self.phase {
+        match self.lifecycle {
             // What the fleet has dropped already needs no commit.
-            Phase::Leaving => self.release(arrived.path, last, cx),
-            Phase::Up | Phase::Left { .. } => {
-                self.pace.spend(cx.now);
+            Lifecycle::Deleting => self.release(arrived.path, last, cx),
+            Lifecycle::Up | Lifecycle::Deleted { .. } => {
+                self.commits.note_change(cx.now);
                 let to = arrived.path;
                 self.commit(changes, Then::Reply { to, last }, made, cx);
             }

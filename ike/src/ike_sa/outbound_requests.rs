@@ -1,11 +1,10 @@
 //! Our requests, and the peer's responses to them.
 
-use super::message_id::Step;
+use super::liveness::Retransmission;
 use super::{Established, Fate};
-use crate::ike_sa::child_sas;
 use crate::ike_sa::context::Context;
-use crate::ike_sa::request_queue::Request;
-use crate::message::channel::{Exhausted, Kind};
+use crate::ike_sa::liveness::request_queue::Request;
+use crate::message::channel::{Exhausted, MessageKind};
 use crate::message::inbound::Arrived;
 use crate::negotiation::redirect;
 use crate::wire::{NotifyType, Payload};
@@ -18,7 +17,7 @@ impl Established {
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         let header = arrived.message.header;
-        let Some(request) = self.requests.awaited(header.exchange, header.message_id) else {
+        let Some(request) = self.liveness.awaited(header.exchange, header.message_id) else {
             return Ok(self.discard(arrived, Dropped::Unexpected, cx.out));
         };
         let opened = match self.state.channel.open(&mut self.responded, arrived) {
@@ -26,13 +25,12 @@ impl Established {
             Ok(None) => return Ok(Fate::Stays),
             Err(dropped) => return Ok(self.discard(arrived, dropped, cx.out)),
         };
-        self.heard(arrived, self.step == Step::Known, cx.out);
-        if self.committing.is_some() && matches!(request, Request::Rekey(..) | Request::FollowUp(_)) {
+        self.handle_authentic(arrived, self.liveness.is_synchronized(), cx.out);
+        if self.commits.is_under_way() && matches!(request, Request::Rekey(..) | Request::FollowUp(_)) {
             return Ok(self.defer(arrived));
         }
-        self.step.handle_answer(header.message_id);
-        self.state.next_request = header.message_id.checked_add(1).ok_or(Exhausted)?;
-        self.requests.answered();
+        self.liveness
+            .handle_answer(header.message_id, &mut self.state.next_request)?;
         if request == Request::DeleteIke {
             return Ok(self.finish(cx));
         }
@@ -46,13 +44,8 @@ impl Established {
         }
         match request {
             Request::Rekey(..) | Request::FollowUp(_) => self.handle_rekeyed(&payloads, cx),
-            // Should the peer's DELETE have crossed ours, it retires already.
             Request::DeleteChild(spi) => {
-                if let Some(child) = self.state.children.get_mut(spi)
-                    && child.phase == child_sas::Phase::Closing
-                {
-                    child.enter(child_sas::Phase::Retiring);
-                }
+                self.state.children.handle_deleted(spi);
                 Ok(Fate::Stays)
             }
             Request::CheckPath(cookie2) => {
@@ -60,8 +53,8 @@ impl Established {
                 Ok(Fate::Stays)
             }
             // One after the other, until it answers one that it had not seen before.
-            Request::Probe if self.step != Step::Known => {
-                self.requests.push_front(Request::Probe);
+            Request::Probe if !self.liveness.is_synchronized() => {
+                self.liveness.push_front(Request::Probe);
                 Ok(Fate::Stays)
             }
             Request::Probe | Request::Redirect | Request::GiveToken(_) | Request::DeleteIke => {
@@ -73,28 +66,28 @@ impl Established {
     /// Sends the next of our requests, if none is in flight.
     pub(super) fn send_waiting(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
         while self.may_ask()
-            && let Some(request) = self.requests.pop()
+            && let Some(request) = self.liveness.pop()
         {
             match request {
                 // The peer takes a message ID that is too low for a retransmission, and answers what it was asked then: a check
                 // finds the right one. To an end any answer will do.
                 request
-                    if self.step != Step::Known
+                    if !self.liveness.is_synchronized()
                         && !matches!(request, Request::Probe | Request::DeleteIke) =>
                 {
-                    self.requests.push_front(request);
+                    self.liveness.push_front(request);
                     self.send(Request::Probe, cx)?;
                 }
                 // It needs a commit of its own, and would collide with what the peer is about to finish.
-                Request::Rekey(..) if self.committing.is_some() || self.state.follow_up.is_some() => {
-                    self.requests.push_front(request);
+                Request::Rekey(..) if self.commits.is_under_way() || self.state.rekeys.awaits_follow_up() => {
+                    self.liveness.push_front(request);
                     return Ok(());
                 }
                 Request::Rekey(old, group) => self.begin_rekey(old, group, cx)?,
                 // It leaves when its commit is done, and waits for nothing else.
                 Request::FollowUp(_) => {}
                 Request::CheckPath(_) => {
-                    self.checking = Some(self.state.path);
+                    self.mobility.check(&self.state.address);
                     self.send(request, cx)?;
                 }
                 Request::Redirect if self.is_redirect_moot() => {}
@@ -111,32 +104,23 @@ impl Established {
     }
 
     fn send(&mut self, request: Request, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        let id = self.state.next_request;
+        let id = self.state.next_request.get();
         let octets = self.seal_informational(request, id)?;
-        cx.out.send(self.state.path, &octets);
-        self.requests.sent(cx.now, request, id, octets);
+        cx.out.send(self.state.address.path(), &octets);
+        self.liveness.sent(cx.now, request, id, octets);
         Ok(())
     }
 
-    /// The same octets again (RFC 7296 section 2.1).
+    /// The same octets again; or the same request with all message IDs that the peer may expect.
     pub(super) fn retransmit(&mut self, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        if let Step::Sought { last, .. } = self.step {
-            return self.search(last, cx);
-        }
-        if let Some(octets) = self.requests.resend(cx.now) {
-            cx.out.send(self.state.path, octets);
-        }
-        Ok(())
-    }
-
-    /// The same request with all message IDs that the peer may await, up to `last`. It drops those before, and takes those behind in
-    /// a row.
-    fn search(&mut self, last: u32, cx: &mut Context<'_>) -> Result<(), Exhausted> {
-        if let Some((request, ids)) = self.requests.search(cx.now, last) {
-            self.step.handle_search(*ids.end());
-            for id in ids {
-                let octets = self.seal_informational(request, id)?;
-                cx.out.send(self.state.path, &octets);
+        match self.liveness.retransmit(cx.now) {
+            None => {}
+            Some(Retransmission::Same(octets)) => cx.out.send(self.state.address.path(), octets),
+            Some(Retransmission::Search(request, ids)) => {
+                for id in ids {
+                    let octets = self.seal_informational(request, id)?;
+                    cx.out.send(self.state.address.path(), &octets);
+                }
             }
         }
         Ok(())
@@ -147,7 +131,7 @@ impl Established {
         let payloads = request.payloads(redirect.as_deref().unwrap_or_default());
         self.state
             .channel
-            .seal(Kind::Request, request.exchange(), id, &payloads)
+            .seal(MessageKind::Request, request.exchange(), id, &payloads)
     }
 
     /// A request of our exchange, with its message ID. That counts as used when the response comes: what is committed until then
@@ -157,11 +141,11 @@ impl Established {
         request: Request,
         payloads: &[Payload<'_>],
     ) -> Result<(u32, Vec<u8>), Exhausted> {
-        let id = self.state.next_request;
+        let id = self.state.next_request.get();
         let octets = self
             .state
             .channel
-            .seal(Kind::Request, request.exchange(), id, payloads)?;
+            .seal(MessageKind::Request, request.exchange(), id, payloads)?;
         Ok((id, octets))
     }
 }

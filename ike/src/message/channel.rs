@@ -91,7 +91,7 @@ pub(crate) struct Channel {
 
 /// Which of the messages of an exchange is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MessageKind {
     Request,
     Response,
 }
@@ -176,7 +176,7 @@ impl Channel {
     /// A message, or its fragments one behind the other: [`crate::wire::split`] parts them.
     pub(crate) fn seal(
         &mut self,
-        kind: Kind,
+        kind: MessageKind,
         exchange: ExchangeType,
         message_id: u32,
         payloads: &[Payload<'_>],
@@ -193,10 +193,10 @@ impl Channel {
     }
 
     /// The header of what we send.
-    pub(crate) fn head(&self, kind: Kind, exchange: ExchangeType, message_id: u32) -> Head {
+    pub(crate) fn head(&self, kind: MessageKind, exchange: ExchangeType, message_id: u32) -> Head {
         let flags = Flags {
             initiator: self.role == Role::Initiator,
-            response: kind == Kind::Response,
+            response: kind == MessageKind::Response,
         };
         Head {
             spis: self.role.swap(self.spis),

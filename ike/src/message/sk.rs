@@ -9,9 +9,9 @@ use crate::{Cipher, Secret};
 const PAYLOAD_HEADER_LEN: usize = 4;
 
 /// One direction's keys, ready for use.
-pub(crate) struct SkKey(Kind);
+pub(crate) struct SkKey(SkCipher);
 
-enum Kind {
+enum SkCipher {
     Aead(AeadKey),
     Cbc(CbcKey),
 }
@@ -22,19 +22,19 @@ impl SkKey {
     pub(crate) fn new(cipher: Cipher, secret: &Secret) -> Option<Self> {
         let secret = secret.expose();
         let kind = match cipher {
-            Cipher::Aes128Gcm16 => Kind::Aead(AeadKey::aes_128_gcm(secret)?),
-            Cipher::Aes256Gcm16 => Kind::Aead(AeadKey::aes_256_gcm(secret)?),
-            Cipher::ChaCha20Poly1305 => Kind::Aead(AeadKey::chacha20_poly1305(secret)?),
-            Cipher::Aes128Cbc(integrity) => Kind::Cbc(CbcKey::aes_128(integrity, secret)?),
-            Cipher::Aes256Cbc(integrity) => Kind::Cbc(CbcKey::aes_256(integrity, secret)?),
+            Cipher::Aes128Gcm16 => SkCipher::Aead(AeadKey::aes_128_gcm(secret)?),
+            Cipher::Aes256Gcm16 => SkCipher::Aead(AeadKey::aes_256_gcm(secret)?),
+            Cipher::ChaCha20Poly1305 => SkCipher::Aead(AeadKey::chacha20_poly1305(secret)?),
+            Cipher::Aes128Cbc(integrity) => SkCipher::Cbc(CbcKey::aes_128(integrity, secret)?),
+            Cipher::Aes256Cbc(integrity) => SkCipher::Cbc(CbcKey::aes_256(integrity, secret)?),
         };
         Some(Self(kind))
     }
 
     fn protection(&self) -> &dyn Protection {
         match &self.0 {
-            Kind::Aead(key) => key,
-            Kind::Cbc(key) => key,
+            SkCipher::Aead(key) => key,
+            SkCipher::Cbc(key) => key,
         }
     }
 

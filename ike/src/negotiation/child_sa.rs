@@ -63,7 +63,7 @@ impl<'a> ChildRequest<'a> {
         tunnel: &Tunnel,
         groups: &[DhGroup],
         kems: &[Kem],
-    ) -> Result<Agreed<'a>, ChildRefusal> {
+    ) -> Result<AgreedChild<'a>, ChildRefusal> {
         let chosen = esp_suite_and_exchanges(&tunnel.esp, groups, kems, self.proposals);
         let Some((Chosen { suite, answer }, group, kem)) = chosen else {
             return Err(match wants_esn_only(&tunnel.esp, self.proposals) {
@@ -79,8 +79,8 @@ impl<'a> ChildRequest<'a> {
             remote: tunnel.remote_ts.clone(),
         };
         let selectors = narrow(&self.selectors, &policy).ok_or(ChildRefusal::Selectors)?;
-        Ok(Agreed {
-            terms: Terms {
+        Ok(AgreedChild {
+            terms: ChildTerms {
                 suite,
                 outbound_spi,
                 selectors,
@@ -93,8 +93,8 @@ impl<'a> ChildRequest<'a> {
 }
 
 /// What both sides agree on.
-pub(crate) struct Agreed<'a> {
-    pub(crate) terms: Terms,
+pub(crate) struct AgreedChild<'a> {
+    pub(crate) terms: ChildTerms,
     /// Of the key exchange that the child SA has of its own.
     pub(crate) group: Option<DhGroup>,
     /// Of the additional one that has to follow.
@@ -104,7 +104,7 @@ pub(crate) struct Agreed<'a> {
 
 /// What a child SA will be, its keys and our SPI apart.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Terms {
+pub(crate) struct ChildTerms {
     pub(crate) suite: EspSuite,
     pub(crate) outbound_spi: u32,
     pub(crate) selectors: Selectors,
@@ -119,7 +119,7 @@ pub(crate) struct Parent<'a> {
     pub(crate) sk_d: &'a Secret,
 }
 
-impl Terms {
+impl ChildTerms {
     /// The SA for every kernel of the fleet, by an exchange that `initiator` has begun; in standby if it takes another's
     /// place.
     pub(crate) fn to_sa(
@@ -152,8 +152,8 @@ impl Terms {
     }
 }
 
-impl Agreed<'_> {
-    /// SA, TSi and TSr of the reply. `inbound_spi` is the one of [`Terms::to_sa`], in octets.
+impl AgreedChild<'_> {
+    /// SA, TSi and TSr of the reply. `inbound_spi` is the one of [`ChildTerms::to_sa`], in octets.
     pub(crate) fn payloads<'s>(&self, inbound_spi: &'s [u8; 4]) -> [Payload<'s>; 3] {
         let answer = Proposal {
             number: self.answer.number,

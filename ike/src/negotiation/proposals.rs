@@ -92,9 +92,9 @@ pub(crate) fn esp_protection(suite: EspSuite) -> Vec<Transform> {
 }
 
 /// Encryption, and integrity where it is a transform of its own.
-pub(crate) type Protection = (Transform, Option<Transform>);
+pub(crate) type CipherTransforms = (Transform, Option<Transform>);
 
-pub(crate) fn encryption(cipher: Cipher) -> Protection {
+pub(crate) fn encryption(cipher: Cipher) -> CipherTransforms {
     let encryption = Transform {
         key_bits: cipher.key_bits(),
         ..Transform::new(TransformType::Encryption, cipher.id())
@@ -102,7 +102,7 @@ pub(crate) fn encryption(cipher: Cipher) -> Protection {
     (encryption, cipher.integrity().map(integrity))
 }
 
-fn in_a_row((encryption, integrity): Protection) -> Vec<Transform> {
+fn in_a_row((encryption, integrity): CipherTransforms) -> Vec<Transform> {
     [encryption].into_iter().chain(integrity).collect()
 }
 

@@ -1,12 +1,15 @@
 //! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
 
 use crate::negotiation::proposals::{
-    NONE, Protection, additional_key_exchange, encryption, esp_protection, esp_transforms, ike_transforms,
-    key_exchange, prf,
+    CipherTransforms, NONE, additional_key_exchange, encryption, esp_protection, esp_transforms,
+    ike_transforms, key_exchange, prf,
 };
 use crate::negotiation::weak::{self, Weak};
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
 use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite, Kem};
+
+/// Octets of our nonces: half of the longest PRF's key (RFC 7296 section 2.10).
+pub(crate) const NONCE_LEN: usize = 32;
 
 /// The suite and the proposal that answers with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -167,7 +170,7 @@ fn first<T: Copy>(items: &[T], is_good: impl Fn(T) -> bool) -> Option<(usize, T)
 }
 
 /// True when a proposal offers this protection. An AEAD cipher wants no integrity beside it (RFC 5282 section 8).
-fn protects(proposal: &Proposal<'_>, (encryption, integrity): Protection) -> bool {
+fn protects(proposal: &Proposal<'_>, (encryption, integrity): CipherTransforms) -> bool {
     let offers = |transform: &Transform| proposal.transforms.contains(transform);
     let mut integrities = proposal
         .transforms

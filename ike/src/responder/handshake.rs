@@ -10,7 +10,7 @@ use crate::handshake::cookie::Claim;
 use crate::handshake::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::handshake::ike_auth::{self, Accepted, Attempt, Judged};
 use crate::handshake::ike_intermediate::IntermediateError;
-use crate::handshake::ike_sa_init::{self, Failure, InitPayloads, Initiated};
+use crate::handshake::ike_sa_init::{self, InitFailure, InitPayloads, Initiated};
 use crate::message::channel::Exhausted;
 use crate::message::inbound::Arrived;
 use crate::message::window::Answered;
@@ -44,9 +44,9 @@ impl Responder {
         }
         match self.admit(now, path, key, header, octets) {
             Ok(()) => {}
-            Err(Failure::Refused(refusal)) => self.refuse_init(now, path, &header, refusal),
-            Err(Failure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
-            Err(Failure::Unproven(cookie)) => {
+            Err(InitFailure::Refused(refusal)) => self.refuse_init(now, path, &header, refusal),
+            Err(InitFailure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
+            Err(InitFailure::Unproven(cookie)) => {
                 // No longer than any request that has SA, KE and nonce: of no use to reflect.
                 let answer = ike_sa_init::notification(&header, NotifyType::COOKIE, &cookie);
                 self.out.send(path, &answer);
@@ -63,7 +63,7 @@ impl Responder {
         key: RequestKey,
         header: Header,
         octets: &[u8],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), InitFailure> {
         let message = Message::decode_body(header, octets)?;
         let request = InitPayloads::read(&message.payloads)?;
         let claim = Claim {
@@ -78,7 +78,7 @@ impl Responder {
         let proven = is_proven.then(|| Source::of(path.peer.ip()));
         match self.half_open.verdict(proven, &self.config.limits) {
             Verdict::Welcome => {}
-            Verdict::Unproven => return Err(Failure::Unproven(self.cookies.make(&claim, time))),
+            Verdict::Unproven => return Err(InitFailure::Unproven(self.cookies.make(&claim, time))),
             Verdict::Full(dropped) => return Err(dropped.into()),
         }
         let spi = self.issue_ike_spi(path, header.spis.initiator);
@@ -92,11 +92,13 @@ impl Responder {
         let (preference, host) = (&self.config.ike, self.host.as_mut());
         match Initiated::respond(preference, host, arrived, &request, spi, &tunnels) {
             Ok(initiated) => self.open_half(now, path, key, initiated, proven),
-            Err(Failure::Refused(refusal)) if is_proven || self.shared.take_error(now) => {
+            Err(InitFailure::Refused(refusal)) if is_proven || self.shared.take_error(now) => {
                 self.send_refusal(path, &header, refusal);
             }
             // With so many errors under way, whoever needs one has to show that it gets there.
-            Err(Failure::Refused(_)) => return Err(Failure::Unproven(self.cookies.make(&claim, time))),
+            Err(InitFailure::Refused(_)) => {
+                return Err(InitFailure::Unproven(self.cookies.make(&claim, time)));
+            }
             Err(failure) => return Err(failure),
         }
         Ok(())
@@ -321,9 +323,11 @@ impl Responder {
             let ends = now + self.config.limits.redirect_patience;
             established.note_redirected(to.clone(), ends);
         }
-        self.out
-            .send(established.state.path, established.state.window.last_reply());
-        let remote_id = established.state.remote_id.clone();
+        self.out.send(
+            established.state.address().path(),
+            established.state.window.last_reply(),
+        );
+        let remote_id = established.state.remote_id().clone();
         established.report(What::Established { remote_id, child }, &mut self.out);
         if let Some(from) = redirected_from {
             established.report(What::RedirectedFrom(from), &mut self.out);
@@ -348,7 +352,7 @@ impl Responder {
                 else {
                     return;
                 };
-                self.out.send(sa.state.path, &error);
+                self.out.send(sa.state.address().path(), &error);
                 sa.report(AuthRefusal::Fleet, &mut self.out);
                 self.retire(&sa);
                 Stage::Refused(sa.state.window.answered_instead(error))

@@ -135,7 +135,7 @@ impl Responder {
         let of_tunnel = self
             .established
             .iter()
-            .filter(|(_, sa)| sa.state.tunnel == tunnel);
+            .filter(|(_, sa)| sa.state.tunnel() == tunnel);
         let spis: Vec<u64> = of_tunnel.map(|(spi, _)| *spi).collect();
         for spi in spis {
             self.with_established(now, spi, |_, _| Fate::Stays);
@@ -260,8 +260,10 @@ impl Responder {
     }
 
     /// The kernel of some edge nears the limit of what may be sent on a child SA: it is rekeyed now.
-    pub fn handle_child_worn(&mut self, now: Instant, inbound_spi: u32) {
-        self.with_child(now, inbound_spi, |sa, cx| sa.handle_child_worn(inbound_spi, cx));
+    pub fn handle_child_near_limit(&mut self, now: Instant, inbound_spi: u32) {
+        self.with_child(now, inbound_spi, |sa, cx| {
+            sa.handle_child_near_limit(inbound_spi, cx)
+        });
     }
 
     /// The kernel of some edge has received an authentic packet on a child SA from another address or port of the peer's,
@@ -375,7 +377,7 @@ impl Responder {
         if fate == Fate::Stays {
             fate = sa.proceed(&mut cx);
         }
-        let heirs = std::mem::take(&mut sa.heirs);
+        let replacements = sa.take_replacements();
         match fate {
             Fate::Gone => {
                 self.timers.disarm(spi);
@@ -390,8 +392,8 @@ impl Responder {
                 self.established.insert(spi, sa);
             }
         }
-        for heir in heirs {
-            self.establish(now, heir);
+        for replacement in replacements {
+            self.establish(now, replacement);
         }
     }
 

@@ -228,7 +228,7 @@ impl Play {
         let responder = &mut self.fleet.responder;
         match script.octet() % 5 {
             0 => responder.handle_child_used(now, spi),
-            1 => responder.handle_child_worn(now, spi),
+            1 => responder.handle_child_near_limit(now, spi),
             2 => responder.handle_child_moved(now, spi, ([192, 0, 2, script.octet()], 4500).into()),
             3 => responder.handle_child_removed(now, spi),
             _ => responder.handle_ike_removed(now, child.ike),

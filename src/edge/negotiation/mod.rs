@@ -81,7 +81,7 @@ impl Running {
                 self.responder.handle_datagram(now, path, &payload)
             }
             Input::Notice(Notice::Used(spi)) => self.responder.handle_child_used(now, spi),
-            Input::Notice(Notice::Worn(spi)) => self.responder.handle_child_worn(now, spi),
+            Input::Notice(Notice::Worn(spi)) => self.responder.handle_child_near_limit(now, spi),
             Input::Notice(Notice::Moved(spi, peer)) => self.responder.handle_child_moved(now, spi, peer),
         }
     }

@@ -15,19 +15,19 @@ use crate::fleet::qcd::Token;
 use crate::fleet::tunnels::Tunnels;
 use crate::handshake::ike_sa_init::Initiated;
 use crate::ike_sa::Established;
-use crate::ike_sa::child_sas::{Child, Children, Phase};
-use crate::ike_sa::state::State;
+use crate::ike_sa::mobility::PeerAddress;
+use crate::ike_sa::state::{Parameters, State};
 use crate::message::channel::{Channel, Exhausted, Opened};
 use crate::message::inbound::Arrived;
 use crate::message::window::{Answered, Window};
-use crate::negotiation::child_sa::Agreed;
+use crate::negotiation::child_sa::AgreedChild;
 use crate::negotiation::mobike::Addresses;
-use crate::negotiation::nat::Outer;
 use crate::wire::{Auth, ExchangeType, IdPayload, NotifyType, Payload};
 use crate::{
-    AuthRefusal, CertificateFault, Change, ChildRefusal, Credentials, Identity, NoChild, Secret, Side, Tunnel,
+    AuthRefusal, CertificateFault, Change, ChildRefusal, ChildSa, Credentials, Identity, NoChild, Secret,
+    Side, Tunnel,
 };
-use ppk::Terms;
+use ppk::ProofTerms;
 pub(crate) use reply::seal_refusal;
 use reply::{Proof, Reply};
 use request::AuthRequest;
@@ -110,7 +110,7 @@ impl Attempt<'_> {
         let ours = claimed.as_ref().ok().and_then(|tunnel| tunnel.ppk.as_ref());
         let decided = request.ppk.decide(self.initiated.uses_ppk, ours);
         let ppk = decided.as_ref().ok().copied().flatten();
-        let terms = Terms::new(self.initiated, request.ppk, auth, ppk, self.decoy);
+        let terms = ProofTerms::new(self.initiated, request.ppk, auth, ppk, self.decoy);
         let decided = decided.map(|_| ());
         let (tunnel, proof) = match auth.method {
             Auth::SHARED_KEY => {
@@ -137,7 +137,7 @@ impl Attempt<'_> {
     fn by_psk<'t>(
         &self,
         request: &AuthRequest<'_>,
-        terms: &Terms<'_>,
+        terms: &ProofTerms<'_>,
         claimed: Result<&'t Tunnel, AuthRefusal>,
     ) -> Result<(&'t Tunnel, Proof), AuthRefusal> {
         let prf = self.initiated.suite.prf;
@@ -165,7 +165,7 @@ impl Attempt<'_> {
     fn by_signature(
         &self,
         request: &AuthRequest<'_>,
-        terms: &Terms<'_>,
+        terms: &ProofTerms<'_>,
         tunnel: &Tunnel,
         decided: Result<(), AuthRefusal>,
     ) -> Result<Proof, AuthRefusal> {
@@ -183,7 +183,7 @@ impl Attempt<'_> {
     fn verify_signature(
         &self,
         request: &AuthRequest<'_>,
-        terms: &Terms<'_>,
+        terms: &ProofTerms<'_>,
         certificates: &Certificates,
     ) -> Result<Algorithm, AuthRefusal> {
         let id_i = request
@@ -203,7 +203,7 @@ impl Attempt<'_> {
     fn sign(
         &self,
         tunnel: &Tunnel,
-        terms: &Terms<'_>,
+        terms: &ProofTerms<'_>,
         certificates: &Arc<Certificates>,
         peers: Algorithm,
     ) -> Result<Proof, AuthRefusal> {
@@ -271,39 +271,8 @@ impl Attempt<'_> {
         };
         let reply = reply.seal(&mut channel, self.message_id())?;
 
-        let mut state = State {
-            suite: self.initiated.suite,
-            sk_d: authenticated.sk_d.clone(),
-            channel,
-            tunnel: tunnel.name.clone(),
-            remote_id: tunnel.remote_id.clone(),
-            path: self.arrived.path,
-            nat: self.initiated.nat,
-            outer: Outer::new(self.arrived.path, self.initiated.nat),
-            mobike: request.mobike,
-            unchecked: false,
-            follows_redirects: self.initiated.redirects.followed,
-            follows_up: self.initiated.additional.is_done(),
-            peer_token: request.token.clone().filter(|_| self.token.is_some()),
-            window: Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply)),
-            next_request: 0,
-            children: Children::default(),
-            made: self.unix_time.as_secs(),
-            exchange: None,
-            follow_up: None,
-            replaced: None,
-        };
-        let fresh = Fresh {
-            shared: None,
-            ni: &self.initiated.ni,
-            nr: &self.initiated.nr,
-            additional: None,
-        };
-        let fresh = (Side::Peer, &fresh);
-        let child = agreed.map(|(agreed, spi)| agreed.terms.to_sa(spi, &state.parent(), fresh, false));
-        if let Ok(child) = &child {
-            state.children.push(Child::new(child, Phase::Active, state.made));
-        }
+        let mut state = self.state(request, authenticated, channel, reply);
+        let child = self.child(agreed, &mut state);
         let child_spi = child
             .as_ref()
             .map(|child| child.inbound_spi)
@@ -319,6 +288,49 @@ impl Attempt<'_> {
         Ok(Judged::Accepted(Box::new(accepted), changes))
     }
 
+    /// The IKE SA, without child SA.
+    fn state(
+        &self,
+        request: &AuthRequest<'_>,
+        authenticated: &Authenticated<'_>,
+        channel: Channel,
+        reply: Vec<u8>,
+    ) -> State {
+        let initiated = self.initiated;
+        let parameters = Parameters {
+            suite: initiated.suite,
+            sk_d: authenticated.sk_d.clone(),
+            tunnel: authenticated.tunnel.name.clone(),
+            remote_id: authenticated.tunnel.remote_id.clone(),
+            follows_redirects: initiated.redirects.followed,
+            made: self.unix_time.as_secs(),
+        };
+        let window = Window::after_auth(self.message_id(), Answered::new(self.arrived.octets, reply));
+        let address = PeerAddress::new(self.arrived.path, initiated.nat, request.mobike);
+        let follows_up = initiated.additional.is_done();
+        let peer_token = request.token.clone().filter(|_| self.token.is_some());
+        State::after_auth(parameters, channel, window, address, follows_up, peer_token)
+    }
+
+    /// The child SA that was agreed on, which the IKE SA has from now on.
+    fn child(
+        &self,
+        agreed: Result<(AgreedChild<'_>, u32), NoChild>,
+        state: &mut State,
+    ) -> Result<ChildSa, NoChild> {
+        let fresh = Fresh {
+            shared: None,
+            ni: &self.initiated.ni,
+            nr: &self.initiated.nr,
+            additional: None,
+        };
+        let (agreed, inbound_spi) = agreed?;
+        let fresh = (Side::Peer, &fresh);
+        let child = agreed.terms.to_sa(inbound_spi, &state.parent(), fresh, false);
+        state.add_first_child(&child);
+        Ok(child)
+    }
+
     /// What is agreed on for the child SA that IKE_AUTH makes, and its inbound SPI. There is none for a peer that is to go
     /// elsewhere (RFC 5685 section 6).
     fn first_child<'r>(
@@ -326,7 +338,7 @@ impl Attempt<'_> {
         request: &AuthRequest<'r>,
         tunnel: &Tunnel,
         issue_esp_spi: impl FnOnce() -> Option<u32>,
-    ) -> Result<(Agreed<'r>, u32), NoChild> {
+    ) -> Result<(AgreedChild<'r>, u32), NoChild> {
         if self.initiated.redirects.followed
             && let Some(to) = tunnel.redirect_from(self.arrived.path.local.ip())
         {

@@ -58,14 +58,14 @@ impl<'a> PpkRequest<'a> {
 }
 
 /// What the proofs of both sides are made with.
-pub(super) struct Terms<'a> {
+pub(super) struct ProofTerms<'a> {
     pub(super) keys: Cow<'a, IkeKeys>,
     /// The peer's proof.
     pub(super) auth: Auth<'a>,
     pub(super) uses_ppk: bool,
 }
 
-impl<'a> Terms<'a> {
+impl<'a> ProofTerms<'a> {
     /// `ppk` is what was decided on. Where it is none the `decoy` is mixed in all the same, so that the time that this
     /// takes tells nothing of whom we know.
     pub(super) fn new(

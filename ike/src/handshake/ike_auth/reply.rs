@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::certificate::Certificates;
 use crate::fleet::qcd::{self, Token};
-use crate::message::channel::{Channel, Exhausted, Kind};
-use crate::negotiation::child_sa::Agreed;
+use crate::message::channel::{Channel, Exhausted, MessageKind};
+use crate::negotiation::child_sa::AgreedChild;
 use crate::wire::{Auth, Certificate, ExchangeType, IdPayload, Notify, NotifyType, Payload};
 use crate::{AuthRefusal, NoChild};
 
@@ -36,7 +36,7 @@ pub(super) struct Reply<'a> {
     /// A configuration payload.
     pub(super) configuration: Option<Vec<u8>>,
     /// The child SA and its inbound SPI.
-    pub(super) agreed: &'a Result<(Agreed<'a>, u32), NoChild>,
+    pub(super) agreed: &'a Result<(AgreedChild<'a>, u32), NoChild>,
     /// Notifications without data.
     pub(super) statuses: Vec<NotifyType>,
 }
@@ -73,7 +73,12 @@ impl Reply<'_> {
         }
         let statuses = self.statuses.iter();
         payloads.extend(statuses.map(|kind| Payload::Notify(Notify::new(*kind, &[]))));
-        channel.seal(Kind::Response, ExchangeType::IkeAuth, message_id, &payloads)
+        channel.seal(
+            MessageKind::Response,
+            ExchangeType::IkeAuth,
+            message_id,
+            &payloads,
+        )
     }
 }
 
@@ -85,5 +90,5 @@ pub(crate) fn seal_refusal(
 ) -> Result<Vec<u8>, Exhausted> {
     let (kind, data) = refusal.notification();
     let payload = Payload::Notify(Notify::new(kind, &data));
-    channel.seal(Kind::Response, exchange, message_id, &[payload])
+    channel.seal(MessageKind::Response, exchange, message_id, &[payload])
 }

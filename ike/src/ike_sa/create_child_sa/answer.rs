@@ -1,43 +1,44 @@
 //! The peer's CREATE_CHILD_SA: another child SA, or a new one in the place of one there is, or a new IKE SA.
 
-use super::succession;
+use super::followup::{Granted, GrantedSa};
+use super::pending::lowest_nonce;
+use super::replacement::ReplacementTerms;
 use crate::crypto::{DhKeyPair, Fresh};
 use crate::fleet::qcd;
-use crate::ike_sa::child_sas::{self, Child};
+use crate::ike_sa::child_sas::{Child, ChildPhase};
 use crate::ike_sa::commits::Made;
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::followup::{Granted, GrantedSa};
-use crate::ike_sa::create_child_sa::pending::{NONCE_LEN, Rival, RivalSa, lowest};
-use crate::ike_sa::request_queue::{Old, Request};
-use crate::ike_sa::{Established, Fate, Phase};
+use crate::ike_sa::liveness::request_queue::{ReplacedSa, Request};
+use crate::ike_sa::state::{PeerReplacement, ReplacementSa};
+use crate::ike_sa::{Established, Fate, Lifecycle};
 use crate::message::channel::{Exhausted, Role};
 use crate::message::inbound::Arrived;
-use crate::negotiation::child_sa::{ChildRequest, Terms};
+use crate::negotiation::child_sa::{ChildRequest, ChildTerms};
 use crate::negotiation::create_child_sa::{CreateChild, Rekeyed};
-use crate::negotiation::suites::ike_suite_and_spi;
+use crate::negotiation::suites::{NONCE_LEN, ike_suite_and_spi};
 use crate::wire::{KeyExchange, Payload, Proposal, Protocol, WireError};
-use crate::{Change, ChildRefusal, DhGroup, IkeSpis, IkeSuite, Kem, Secret, Side};
+use crate::{Change, ChildRefusal, DhGroup, IkeSpis, IkeSuite, Secret, Side};
 
 /// Why a request is not granted.
-pub(in crate::ike_sa) enum Failure {
+pub(in crate::ike_sa) enum CreateChildFailure {
     Refused(ChildRefusal),
     Malformed(WireError),
     Exhausted(Exhausted),
 }
 
-impl From<ChildRefusal> for Failure {
+impl From<ChildRefusal> for CreateChildFailure {
     fn from(refusal: ChildRefusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<WireError> for Failure {
+impl From<WireError> for CreateChildFailure {
     fn from(error: WireError) -> Self {
         Self::Malformed(error)
     }
 }
 
-impl From<Exhausted> for Failure {
+impl From<Exhausted> for CreateChildFailure {
     fn from(exhausted: Exhausted) -> Self {
         Self::Exhausted(exhausted)
     }
@@ -54,16 +55,16 @@ impl Established {
             Ok(request) => request,
             Err(error) => return self.answer_malformed(arrived, error, cx),
         };
-        let is_our_turn = self.is_our_turn();
+        let is_ours_due = self.waits_to_rekey();
         // One at a time is enough for a peer, and all that it can make us keep.
         self.forget_follow_up(cx);
         let granted = match request.is_for_ike() {
-            _ if is_our_turn => Err(ChildRefusal::Collision.into()),
+            _ if is_ours_due => Err(ChildRefusal::Collision.into()),
             true => self.grant_ike_sa(arrived, &request, cx),
             false => self.grant_child_sa(arrived, &request, payloads, cx),
         };
         match (granted, request.rekeyed) {
-            (Err(Failure::Refused(ChildRefusal::NotFound)), Some(rekeyed)) => {
+            (Err(CreateChildFailure::Refused(ChildRefusal::NotFound)), Some(rekeyed)) => {
                 self.refuse_unknown(arrived, rekeyed, cx)
             }
             (granted, _) => self.answer_failure(arrived, granted, cx),
@@ -71,17 +72,17 @@ impl Established {
     }
 
     /// Answers a request that could not be done with the reason.
-    pub(in crate::ike_sa) fn answer_failure(
+    pub(super) fn answer_failure(
         &mut self,
         arrived: Arrived<'_>,
-        handled: Result<(), Failure>,
+        handled: Result<(), CreateChildFailure>,
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
         match handled {
             Ok(()) => Ok(Fate::Stays),
-            Err(Failure::Refused(refusal)) => self.refuse(arrived, refusal, cx),
-            Err(Failure::Malformed(error)) => self.answer_malformed(arrived, error, cx),
-            Err(Failure::Exhausted(exhausted)) => Err(exhausted),
+            Err(CreateChildFailure::Refused(refusal)) => self.refuse(arrived, refusal, cx),
+            Err(CreateChildFailure::Malformed(error)) => self.answer_malformed(arrived, error, cx),
+            Err(CreateChildFailure::Exhausted(exhausted)) => Err(exhausted),
         }
     }
 
@@ -114,12 +115,15 @@ impl Established {
         request: &CreateChild<'_>,
         payloads: &[Payload<'_>],
         cx: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CreateChildFailure> {
         let replaces = self.child_to_replace(request, cx)?;
-        let tunnel = cx.tunnels.get(&self.state.tunnel).ok_or(ChildRefusal::NoTunnel)?;
+        let tunnel = cx
+            .tunnels
+            .get(self.state.tunnel())
+            .ok_or(ChildRefusal::NoTunnel)?;
         let agreed = ChildRequest::read(payloads)?.agree(tunnel, cx.groups(), &cx.config.ike.kems)?;
-        let is_same = |old| replaces.is_some_and(|replaces| old == Old::Child(replaces));
-        self.may_follow_up(agreed.kem, is_same)?;
+        let is_same = |old| replaces.is_some_and(|replaces| old == ReplacedSa::Child(replaces));
+        self.state.rekeys.may_be_followed(agreed.kem, is_same)?;
         let answered = agreed
             .group
             .map(|group| exchange_keys(group, request.ke, cx))
@@ -132,7 +136,7 @@ impl Established {
         let spi_octets = spi.to_be_bytes();
         let [sa, ts_i, ts_r] = agreed.payloads(&spi_octets);
         let mut reply = vec![sa, Payload::Nonce(&nr)];
-        reply.extend(answered.iter().map(Answered::payload));
+        reply.extend(answered.iter().map(KeyExchangeAnswer::payload));
         reply.extend([ts_i, ts_r]);
         let granted = Granted {
             sa: GrantedSa::Child {
@@ -148,10 +152,10 @@ impl Established {
     }
 
     /// The child SA `(inbound_spi, replaces)` is there as soon as the fleet knows it.
-    pub(in crate::ike_sa) fn make_child(
+    pub(super) fn make_child(
         &mut self,
         arrived: Arrived<'_>,
-        terms: &Terms,
+        terms: &ChildTerms,
         (spi, replaces): (u32, Option<u32>),
         fresh: &Fresh<'_>,
         cx: &mut Context<'_>,
@@ -159,8 +163,8 @@ impl Established {
         let (parent, fresh_of_peer) = (self.state.parent(), (Side::Peer, fresh));
         let child = terms.to_sa(spi, &parent, fresh_of_peer, replaces.is_some());
         let phase = match replaces {
-            None => child_sas::Phase::Active,
-            Some(replaces) => child_sas::Phase::Standby {
+            None => ChildPhase::Active,
+            Some(replaces) => ChildPhase::Standby {
                 replaces,
                 made_by: Side::Peer,
             },
@@ -170,13 +174,12 @@ impl Established {
             .push(Child::new(&child, phase, cx.unix_seconds()));
         self.report_child(spi, replaces, Side::Peer, cx.out);
         // It does rekey, if not as we asked.
-        self.refusals = 0;
-        if let Some(exchange) = &mut self.state.exchange
-            && replaces.is_some_and(|replaces| exchange.subject.old() == Old::Child(replaces))
-        {
-            exchange.rival = Some(Rival {
-                lowest: lowest(fresh.ni, fresh.nr),
-                sa: RivalSa::Child(spi),
+        self.rekeying.handle_accepted();
+        let is_same = |old| replaces.is_some_and(|replaces| old == ReplacedSa::Child(replaces));
+        if self.state.rekeys.is_rekeying(is_same) {
+            self.state.note_peer_replacement(PeerReplacement {
+                lowest_nonce: lowest_nonce(fresh.ni, fresh.nr),
+                sa: ReplacementSa::Child(spi),
             });
         }
         let changes = vec![Change::PutChild(Box::new(child)), self.put()];
@@ -198,7 +201,7 @@ impl Established {
             };
         };
         let child = rekeyed.esp_spi().and_then(|spi| self.state.children.of_peer(spi));
-        let replaces = child.ok_or(ChildRefusal::NotFound)?.spis.inbound;
+        let replaces = child.ok_or(ChildRefusal::NotFound)?.inbound_spi();
         self.may_add_child(Some(replaces))?;
         match count < 2 * max {
             true => Ok(Some(replaces)),
@@ -207,19 +210,21 @@ impl Established {
     }
 
     /// Whether there may be a child SA more now, perhaps in the place of another.
-    pub(in crate::ike_sa) fn may_add_child(&mut self, replaces: Option<u32>) -> Result<(), ChildRefusal> {
+    pub(super) fn may_add_child(&mut self, replaces: Option<u32>) -> Result<(), ChildRefusal> {
         // RFC 7296 section 2.25.2.
-        if self.is_ending() || self.is_rekeying(|old| old == Old::Ike) {
+        if self.is_ending() || self.state.rekeys.is_rekeying(|old| old == ReplacedSa::Ike) {
             return Err(ChildRefusal::Collision);
         }
         let Some(replaces) = replaces else {
             return Ok(());
         };
-        let child = self.state.children.get_mut(replaces);
-        match child.ok_or(ChildRefusal::NotFound)?.phase {
+        let child = self.state.children.get(replaces);
+        match child.ok_or(ChildRefusal::NotFound)?.phase() {
             // RFC 7296 section 2.25.1: "currently trying to close", which the peer may be as well.
-            child_sas::Phase::Closing | child_sas::Phase::Replaced => Err(ChildRefusal::Collision),
-            _ => Ok(()),
+            ChildPhase::Closing | ChildPhase::Replaced => Err(ChildRefusal::Collision),
+            ChildPhase::Active | ChildPhase::Standby { .. } | ChildPhase::Retiring | ChildPhase::Lost => {
+                Ok(())
+            }
         }
     }
 
@@ -228,11 +233,13 @@ impl Established {
         arrived: Arrived<'_>,
         request: &CreateChild<'_>,
         cx: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CreateChildFailure> {
         self.may_rekey_ike()?;
         let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
         let (chosen, kem, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
-        self.may_follow_up(kem, |old| old == Old::Ike)?;
+        self.state
+            .rekeys
+            .may_be_followed(kem, |old| old == ReplacedSa::Ike)?;
         let answered = exchange_keys(chosen.suite.dh, request.ke, cx)?;
         let spis = IkeSpis {
             initiator: peer_spi,
@@ -247,7 +254,8 @@ impl Established {
         };
         // Beside a rekey of ours the IKE SA is in no record before it is known which of both survives: who holds the slot in its
         // SPI after a takeover does not know of it, and might show the token.
-        let tokens = cx.tokens.filter(|_| !self.is_rekeying(|old| old == Old::Ike));
+        let is_rekeying = self.state.rekeys.is_rekeying(|old| old == ReplacedSa::Ike);
+        let tokens = cx.tokens.filter(|_| !is_rekeying);
         let token = tokens.map(|tokens| tokens.of(spis));
         let mut reply = vec![Payload::Sa(vec![answer]), Payload::Nonce(&nr), answered.payload()];
         reply.extend(token.as_ref().map(qcd::notification));
@@ -265,11 +273,11 @@ impl Established {
     }
 
     /// Whether the peer may rekey the IKE SA now.
-    pub(in crate::ike_sa) fn may_rekey_ike(&self) -> Result<(), ChildRefusal> {
+    pub(super) fn may_rekey_ike(&self) -> Result<(), ChildRefusal> {
         // RFC 7296 sections 2.25.1 and 2.25.2.
-        let is_busy = self.is_rekeying(|old| old != Old::Ike)
+        let is_busy = self.state.rekeys.is_rekeying(|old| old != ReplacedSa::Ike)
             || self
-                .requests
+                .liveness
                 .in_flight()
                 .is_some_and(|it| matches!(it, Request::DeleteChild(_)));
         match self.is_ending() || is_busy {
@@ -279,7 +287,7 @@ impl Established {
     }
 
     /// The IKE SA with these SPIs takes this one's place as soon as the fleet knows it.
-    pub(in crate::ike_sa) fn make_heir(
+    pub(super) fn make_replacement(
         &mut self,
         arrived: Arrived<'_>,
         suite: IkeSuite,
@@ -287,64 +295,49 @@ impl Established {
         fresh: Fresh<'_>,
         cx: &mut Context<'_>,
     ) {
-        let agreed = succession::Agreed {
+        let lowest_nonce = lowest_nonce(fresh.ni, fresh.nr);
+        let terms = ReplacementTerms {
             role: Role::Responder,
             spis,
             suite,
             fresh,
+            peer_token: None,
         };
-        let heir = self.heir(&agreed, cx);
-        // Both rekey it at once: which of both heirs survives is not known yet (RFC 7296 section 2.8.2).
-        if let Some(exchange) = &mut self.state.exchange {
-            exchange.rival = Some(Rival {
-                lowest: lowest(fresh.ni, fresh.nr),
-                sa: RivalSa::Ike(Box::new(heir)),
+        let state = self.replacement(terms, cx);
+        // Both rekey it at once: which of both replacements survives is not known yet (RFC 7296 section 2.8.2).
+        if self.state.rekeys.is_rekeying(|_| true) {
+            self.state.note_peer_replacement(PeerReplacement {
+                lowest_nonce,
+                sa: ReplacementSa::Ike(Box::new(state)),
             });
             let changes = vec![self.put()];
-            self.hold(arrived, changes, Made::Rival, false, cx);
+            self.hold(arrived, changes, Made::PeerReplacement, false, cx);
             return;
         }
-        let (changes, heir) = self.succession(heir, Side::Peer, cx);
-        self.hold(arrived, changes, Made::Heirs(vec![heir]), false, cx);
+        let (changes, replacement) = self.replace(state, Side::Peer, cx);
+        self.hold(arrived, changes, Made::Replacements(vec![replacement]), false, cx);
     }
 
-    /// The peer begins anew with what it has not finished, while ours waits for that: or it could keep us from rekeying for
+    /// The peer begins again what it has not finished, while ours waits for that: or it could keep us from rekeying for
     /// ever.
-    fn is_our_turn(&self) -> bool {
-        self.state.follow_up.is_some() && self.requests.waits(|it| matches!(it, Request::Rekey(..)))
-    }
-
-    /// Rekeys with additional key exchanges do not cross: while one of ours `is_same` the peer has to wait, be it the peer's or
-    /// ours that takes more than one exchange.
-    fn may_follow_up(&self, kem: Option<Kem>, is_same: impl Fn(Old) -> bool) -> Result<(), ChildRefusal> {
-        let ours = self.state.exchange.as_ref();
-        let ours = ours.filter(|exchange| is_same(exchange.subject.old()));
-        match ours.is_some_and(|exchange| kem.is_some() || exchange.may_follow_up()) {
-            true => Err(ChildRefusal::Collision),
-            false => Ok(()),
-        }
+    fn waits_to_rekey(&self) -> bool {
+        self.state.rekeys.awaits_follow_up() && self.liveness.waits(|it| matches!(it, Request::Rekey(..)))
     }
 
     /// The IKE SA has been rekeyed, or is being deleted.
     fn is_ending(&self) -> bool {
-        self.phase != Phase::Up || self.state.replaced.is_some()
-    }
-
-    /// Our rekey of what `is_it` is under way.
-    fn is_rekeying(&self, is_it: impl Fn(Old) -> bool) -> bool {
-        let exchange = self.state.exchange.as_ref();
-        exchange.is_some_and(|exchange| is_it(exchange.subject.old()))
+        self.lifecycle != Lifecycle::Up || self.state.rekeys.is_replaced()
     }
 }
 
 /// Our half of a key exchange that the peer has begun, and the result.
-struct Answered {
+struct KeyExchangeAnswer {
     group: DhGroup,
     public: Vec<u8>,
     shared: Secret,
 }
 
-impl Answered {
+impl KeyExchangeAnswer {
     fn payload(&self) -> Payload<'_> {
         Payload::KeyExchange(KeyExchange {
             group: self.group.id(),
@@ -358,7 +351,7 @@ fn exchange_keys(
     group: DhGroup,
     ke: Option<KeyExchange<'_>>,
     cx: &mut Context<'_>,
-) -> Result<Answered, Failure> {
+) -> Result<KeyExchangeAnswer, CreateChildFailure> {
     let ke = ke.filter(|ke| ke.group == group.id());
     let ke = ke.ok_or(ChildRefusal::WrongGroup(group))?;
     let key_pair = DhKeyPair::generate(group, &mut |buffer| cx.host.fill_random(buffer));
@@ -366,7 +359,7 @@ fn exchange_keys(
     let shared = key_pair
         .agree(ke.public)
         .map_err(|_| WireError::Syntax("bad public value"))?;
-    Ok(Answered {
+    Ok(KeyExchangeAnswer {
         group,
         public,
         shared,

@@ -1,11 +1,9 @@
 //! The peer's IKE_FOLLOWUP_KE: an additional key exchange behind CREATE_CHILD_SA (RFC 9370 section 2.2.4).
 
-use std::time::Duration;
-
-use super::answer::Failure;
+use super::answer::CreateChildFailure;
+use super::followup::{FollowUp, Granted, GrantedSa, LINK_LEN};
 use crate::ike_sa::commits::Made;
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::followup::{FollowUp, Granted, GrantedSa, LINK_LEN};
 use crate::ike_sa::{Established, Fate};
 use crate::message::channel::Exhausted;
 use crate::message::inbound::Arrived;
@@ -13,20 +11,16 @@ use crate::negotiation::additional_ke::encapsulate;
 use crate::wire::{KeyExchange, Notify, NotifyType, Payload};
 use crate::{ChildRefusal, Kem, Secret};
 
-/// "After some reasonable period of time" the state is deleted: enough for several retransmissions. Our own rekeys wait as
-/// long.
-pub(in crate::ike_sa) const PATIENCE: Duration = Duration::from_secs(30);
-
 impl Established {
     /// Answers CREATE_CHILD_SA with `reply`. The SA is made at once, or once the additional key exchange has followed.
-    pub(in crate::ike_sa) fn grant(
+    pub(super) fn grant(
         &mut self,
         arrived: Arrived<'_>,
         granted: Granted,
         kem: Option<Kem>,
         reply: Vec<Payload<'_>>,
         cx: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CreateChildFailure> {
         let Some(kem) = kem else {
             self.seal_reply(arrived, &reply)?;
             self.make(arrived, granted, None, cx);
@@ -36,9 +30,9 @@ impl Established {
         let linked = Payload::Notify(Notify::new(NotifyType::ADDITIONAL_KEY_EXCHANGE, &link));
         let reply: Vec<_> = reply.into_iter().chain([linked]).collect();
         self.seal_reply(arrived, &reply)?;
-        self.state.follow_up = Some(Box::new(FollowUp { link, kem, granted }));
-        self.state.follows_up = true;
-        self.follow_up_ends = Some(cx.now + PATIENCE);
+        let follow_up = FollowUp { link, kem, granted };
+        self.rekeying
+            .await_follow_up(&mut self.state.rekeys, follow_up, cx.now);
         let changes = vec![self.put()];
         self.hold(arrived, changes, Made::Nothing, false, cx);
         Ok(())
@@ -59,11 +53,10 @@ impl Established {
         arrived: Arrived<'_>,
         payloads: &[Payload<'_>],
         cx: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CreateChildFailure> {
         let link = NotifyType::ADDITIONAL_KEY_EXCHANGE.data_in(payloads);
-        let follow_up = self.state.follow_up.take_if(|it| link == Some(&it.link));
-        let FollowUp { kem, granted, .. } = *follow_up.ok_or(ChildRefusal::NothingToFollow)?;
-        self.follow_up_ends = None;
+        let follow_up = link.and_then(|link| self.rekeying.take_linked(&mut self.state.rekeys, link));
+        let FollowUp { kem, granted, .. } = follow_up.ok_or(ChildRefusal::NothingToFollow)?;
         let child = granted.child();
         let followed = self.exchange_more(arrived, granted, kem, payloads, cx);
         if let (Err(_), Some(spi)) = (&followed, child) {
@@ -79,7 +72,7 @@ impl Established {
         kem: Kem,
         payloads: &[Payload<'_>],
         cx: &mut Context<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CreateChildFailure> {
         // The peer may have done something else in between.
         match granted.sa {
             GrantedSa::Child { replaces, .. } => self.may_add_child(replaces)?,
@@ -110,14 +103,13 @@ impl Established {
                 inbound_spi,
                 replaces,
             } => self.make_child(arrived, terms, (*inbound_spi, *replaces), &fresh, cx),
-            GrantedSa::Ike { suite, spis, .. } => self.make_heir(arrived, *suite, *spis, fresh, cx),
+            GrantedSa::Ike { suite, spis, .. } => self.make_replacement(arrived, *suite, *spis, fresh, cx),
         }
     }
 
-    /// The peer has not gone on in time, or has begun anew.
+    /// The peer has not gone on in time, or has begun again.
     pub(in crate::ike_sa) fn forget_follow_up(&mut self, cx: &mut Context<'_>) {
-        self.follow_up_ends = None;
-        let follow_up = self.state.follow_up.take();
+        let follow_up = self.rekeying.take_follow_up(&mut self.state.rekeys);
         if let Some(spi) = follow_up.and_then(|follow_up| follow_up.granted.child()) {
             cx.release_esp_spi(spi);
         }

@@ -1,78 +1,81 @@
 //! What comes of our own rekeys: a child SA or an IKE SA, and which survives if the peer has made another for the same purpose.
 
-use super::succession;
+use super::followup::{Granted, GrantedSa};
+use super::pending::lowest_nonce;
+use super::replacement::ReplacementTerms;
 use crate::crypto::Fresh;
 use crate::ike_sa::Established;
-use crate::ike_sa::child_sas::{self, Child};
-use crate::ike_sa::commits::{Made, Then};
+use crate::ike_sa::child_sas::{Child, ChildPhase};
+use crate::ike_sa::commits::{Made, Replacement, Then};
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::followup::{Granted, GrantedSa};
-use crate::ike_sa::create_child_sa::pending::{Rival, RivalSa, lowest};
-use crate::ike_sa::state::State;
+use crate::ike_sa::state::{PeerReplacement, ReplacementSa, State};
 use crate::message::channel::Role;
-use crate::negotiation::child_sa::Terms;
+use crate::negotiation::child_sa::ChildTerms;
 use crate::{Change, Secret, Side};
 
 impl Established {
     /// Makes what the peer has granted: both sides have all that its keys come of.
-    pub(in crate::ike_sa) fn finish_rekey(
+    pub(super) fn finish_rekey(
         &mut self,
         granted: &Granted,
         additional: Option<&Secret>,
-        rival: Option<Rival>,
+        peers: Option<PeerReplacement>,
         cx: &mut Context<'_>,
     ) {
-        self.refusals = 0;
+        self.rekeying.handle_accepted();
         let fresh = granted.fresh(additional);
         match &granted.sa {
             GrantedSa::Child {
                 terms,
                 inbound_spi,
                 replaces,
-            } => self.take_child(terms, (*inbound_spi, *replaces), &fresh, rival, cx),
+            } => self.take_child(terms, (*inbound_spi, *replaces), &fresh, peers, cx),
             GrantedSa::Ike {
                 suite,
                 spis,
                 peer_token,
             } => {
-                let agreed = succession::Agreed {
+                let lowest_nonce = lowest_nonce(fresh.ni, fresh.nr);
+                let terms = ReplacementTerms {
                     role: Role::Initiator,
                     spis: *spis,
                     suite: *suite,
                     fresh,
+                    peer_token: peer_token.clone(),
                 };
-                let mut ours = self.heir(&agreed, cx);
-                ours.peer_token = peer_token.clone().filter(|_| cx.tokens.is_some());
-                self.settle_succession(ours, &lowest(fresh.ni, fresh.nr), rival, cx);
+                let ours = self.replacement(terms, cx);
+                self.take_replacement(ours, &lowest_nonce, peers, cx);
             }
         }
     }
 
     fn take_child(
         &mut self,
-        terms: &Terms,
+        terms: &ChildTerms,
         (spi, replaces): (u32, Option<u32>),
         fresh: &Fresh<'_>,
-        rival: Option<Rival>,
+        peers: Option<PeerReplacement>,
         cx: &mut Context<'_>,
     ) {
-        let rival = rival.as_ref();
-        let survives = rival.is_none_or(|rival| self.survives(&lowest(fresh.ni, fresh.nr), rival));
+        let peers = peers.as_ref();
+        let survives = peers.is_none_or(|peers| self.survives(&lowest_nonce(fresh.ni, fresh.nr), peers));
         if let Some(replaces) = replaces {
             self.state.children.forget_lost(replaces);
         }
         // The peer may have deleted the old one meanwhile, having made another itself.
-        let mut senders = [replaces, rival.and_then(Rival::child)].into_iter().flatten();
-        let replaces = senders.find(|spi| self.state.children.get_mut(*spi).is_some());
+        let mut senders = [replaces, peers.and_then(PeerReplacement::child)]
+            .into_iter()
+            .flatten();
+        let replaces = senders.find(|spi| self.state.children.get(*spi).is_some());
         let phase = match replaces {
-            _ if !survives => child_sas::Phase::Closing,
-            Some(replaces) => child_sas::Phase::Standby {
+            _ if !survives => ChildPhase::Closing,
+            Some(replaces) => ChildPhase::Standby {
                 replaces,
                 made_by: Side::Us,
             },
-            None => child_sas::Phase::Active,
+            None => ChildPhase::Active,
         };
-        let standby = phase != child_sas::Phase::Active;
+        let standby = phase != ChildPhase::Active;
         let sa = terms.to_sa(spi, &self.state.parent(), (Side::Us, fresh), standby);
         self.state
             .children
@@ -84,42 +87,52 @@ impl Established {
 
     /// Compares our child SA with the one that the peer has made for the same purpose; the loser's maker deletes it (RFC
     /// 7296 section 2.8.1).
-    fn survives(&mut self, ours: &[u8], rival: &Rival) -> bool {
-        let survives = ours > rival.lowest.as_slice();
-        if let (true, Some(spi)) = (survives, rival.child())
-            && let Some(child) = self.state.children.get_mut(spi)
-            && matches!(
-                child.phase,
-                child_sas::Phase::Standby { .. } | child_sas::Phase::Active
-            )
-        {
-            child.enter(child_sas::Phase::Replaced);
+    fn survives(&mut self, ours: &[u8], peers: &PeerReplacement) -> bool {
+        let survives = ours > peers.lowest_nonce.as_slice();
+        if let (true, Some(spi)) = (survives, peers.child()) {
+            self.state.children.supersede(spi);
         }
         survives
     }
 
-    /// The survivor of both heirs, if there are two, inherits; the other is deleted by who made it (RFC 7296 section
+    /// The survivor of both replacements, if there are two, inherits; the other is deleted by who made it (RFC 7296 section
     /// 2.8.2).
-    fn settle_succession(&mut self, ours: State, lowest: &[u8], rival: Option<Rival>, cx: &mut Context<'_>) {
-        let theirs = match rival {
-            Some(Rival {
-                lowest,
-                sa: RivalSa::Ike(heir),
-            }) => Some((lowest, heir)),
-            _ => None,
+    fn take_replacement(
+        &mut self,
+        ours: State,
+        lowest_nonce: &[u8],
+        peers: Option<PeerReplacement>,
+        cx: &mut Context<'_>,
+    ) {
+        let theirs = match peers {
+            Some(PeerReplacement {
+                lowest_nonce,
+                sa: ReplacementSa::Ike(state),
+            }) => Some((lowest_nonce, *state)),
+            Some(PeerReplacement {
+                sa: ReplacementSa::Child(_),
+                ..
+            })
+            | None => None,
         };
-        let (survivor, by, mut loser) = match theirs {
+        let (survivor, by, redundant) = match theirs {
             None => (ours, Side::Us, None),
-            Some((theirs, heir)) if lowest > theirs.as_slice() => (ours, Side::Us, Some((*heir, Side::Peer))),
-            Some((_, heir)) => (*heir, Side::Peer, Some((ours, Side::Us))),
+            Some((theirs, state)) if lowest_nonce > theirs.as_slice() => {
+                (ours, Side::Us, Some((state, Side::Peer)))
+            }
+            Some((_, state)) => (state, Side::Peer, Some((ours, Side::Us))),
         };
-        let (mut changes, heir) = self.succession(survivor, by, cx);
-        let mut heirs = vec![heir];
-        if let Some((mut state, maker)) = loser.take() {
-            state.replaced = Some(maker);
+        let (mut changes, replacement) = self.replace(survivor, by, cx);
+        let mut replacements = vec![replacement];
+        if let Some((mut state, maker)) = redundant {
+            state.rekeys.replace(maker);
             changes.push(Change::PutIke(state.record(false)));
-            heirs.push(Established::new(state, cx.now));
+            replacements.push(Replacement {
+                state,
+                made: cx.now,
+                token: None,
+            });
         }
-        self.commit(changes, Then::Nothing, Made::Heirs(heirs), cx);
+        self.commit(changes, Then::Nothing, Made::Replacements(replacements), cx);
     }
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::Fresh;
-use crate::negotiation::child_sa::Terms;
+use crate::negotiation::child_sa::ChildTerms;
 use crate::{IkeSpis, IkeSuite, Kem, Secret};
 
 /// Octets of the data that links both exchanges.
@@ -44,7 +44,7 @@ pub(crate) struct Granted {
 pub(crate) enum GrantedSa {
     /// A child SA, which may take the place of another.
     Child {
-        terms: Terms,
+        terms: ChildTerms,
         inbound_spi: u32,
         replaces: Option<u32>,
     },

@@ -1,11 +1,11 @@
 //! Our own CREATE_CHILD_SA: a child SA, or this IKE SA, is replaced before it is too old.
 
+use super::pending::{Asked, AwaitedResponse, Exchange, Subject};
 use super::response::read_grant;
-use crate::ike_sa::child_sas;
+use crate::ike_sa::child_sas::ChildPhase;
 use crate::ike_sa::commits::{Made, Then};
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::pending::{Asked, Exchange, Stage, Subject};
-use crate::ike_sa::request_queue::{Old, Request};
+use crate::ike_sa::liveness::request_queue::{ReplacedSa, Request};
 use crate::ike_sa::{Established, Fate};
 use crate::message::channel::Exhausted;
 use crate::negotiation::proposals::{esp_offer, ike_offer};
@@ -16,39 +16,42 @@ impl Established {
     /// Makes a request, whose state the fleet has to know before it leaves. Nothing happens if the peer has been faster.
     pub(in crate::ike_sa) fn begin_rekey(
         &mut self,
-        old: Old,
+        old: ReplacedSa,
         group: DhGroup,
         cx: &mut Context<'_>,
     ) -> Result<(), Exhausted> {
         let Some(subject) = self.subject_of(old, group, cx) else {
             return Ok(());
         };
-        let kems = match self.state.follows_up {
+        let kems = match self.state.rekeys.follows_up() {
             true => cx.config.ike.kems.clone(),
             false => Vec::new(),
         };
         let asked = Asked::new(cx.seed(), group, kems);
         let sealed = self.seal_rekey(&subject, &asked, cx.groups())?;
-        self.ask_when_known(Exchange::new(subject, Stage::Asked(asked), sealed), cx);
+        self.ask_when_known(Exchange::new(subject, AwaitedResponse::Asked(asked), sealed), cx);
         Ok(())
     }
 
     /// The request of our exchange leaves as soon as the fleet knows of it.
-    pub(in crate::ike_sa) fn ask_when_known(&mut self, exchange: Exchange, cx: &mut Context<'_>) {
-        self.state.exchange = Some(Box::new(exchange));
+    pub(super) fn ask_when_known(&mut self, exchange: Exchange, cx: &mut Context<'_>) {
+        self.state.rekeys.begin(exchange);
         self.commit(vec![self.put()], Then::Ask, Made::Nothing, cx);
     }
 
-    fn subject_of(&mut self, old: Old, group: DhGroup, cx: &mut Context<'_>) -> Option<Subject> {
+    fn subject_of(&mut self, old: ReplacedSa, group: DhGroup, cx: &mut Context<'_>) -> Option<Subject> {
         let ike = self.state.spis().responder;
         match old {
-            Old::Child(replaces) => {
+            ReplacedSa::Child(replaces) => {
                 let children = &self.state.children;
                 let child = children.get(replaces)?;
-                let is_wanted = match child.phase {
-                    child_sas::Phase::Active => children.successor_of(replaces).is_none(),
-                    child_sas::Phase::Lost => !children.is_made_anew(child),
-                    _ => false,
+                let is_wanted = match child.phase() {
+                    ChildPhase::Active => children.replacement_of(replaces).is_none(),
+                    ChildPhase::Lost => !children.is_made_anew(child),
+                    ChildPhase::Standby { .. }
+                    | ChildPhase::Replaced
+                    | ChildPhase::Closing
+                    | ChildPhase::Retiring => false,
                 };
                 if !is_wanted {
                     self.state.children.forget_lost(replaces);
@@ -57,15 +60,15 @@ impl Established {
                 Some(Subject::Child {
                     replaces,
                     with: cx.issue_esp_spi(ike)?,
-                    suite: child.suite,
-                    selectors: child.selectors.clone(),
+                    suite: child.suite(),
+                    selectors: child.selectors().clone(),
                 })
             }
-            Old::Ike => self.state.replaced.is_none().then(|| Subject::Ike {
+            ReplacedSa::Ike => (!self.state.rekeys.is_replaced()).then(|| Subject::Ike {
                 with: cx.issue_ike_spi(ike),
                 suite: IkeSuite {
                     dh: group,
-                    ..self.state.suite
+                    ..self.state.suite()
                 },
             }),
         }
@@ -120,16 +123,16 @@ impl Established {
 
     /// The fleet knows of the exchange: the request leaves.
     pub(in crate::ike_sa) fn ask(&mut self, cx: &mut Context<'_>) {
-        if let Some(exchange) = &self.state.exchange {
-            cx.out.send(self.state.path, &exchange.octets);
+        if let Some(exchange) = self.state.rekeys.exchange() {
+            cx.out.send(self.state.address.path(), &exchange.octets);
             let (request, octets) = (exchange.request(), exchange.octets.clone());
-            self.requests.sent(cx.now, request, exchange.message_id, octets);
+            self.liveness.sent(cx.now, request, exchange.message_id, octets);
         }
     }
 
     /// The request never left.
     pub(in crate::ike_sa) fn withdraw(&mut self, cx: &mut Context<'_>) {
-        if let Some(exchange) = self.state.exchange.take() {
+        if let Some((exchange, _)) = self.state.take_exchange() {
             release_spi(&exchange.subject, cx);
             self.postpone(exchange.subject.old(), cx);
         }
@@ -141,31 +144,26 @@ impl Established {
         payloads: &[Payload<'_>],
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
-        let Some(exchange) = self.state.exchange.take() else {
+        let Some((exchange, peers)) = self.state.take_exchange() else {
             return Ok(Fate::Stays);
         };
         if let Some(error) = payloads.iter().find_map(error_of) {
-            return Ok(self.handle_refusal(*exchange, error, cx));
+            return Ok(self.handle_refusal(exchange, peers, error, cx));
         }
-        let Exchange {
-            subject,
-            stage,
-            rival,
-            ..
-        } = *exchange;
-        let read = match stage {
-            Stage::Asked(asked) => match read_grant(&subject, &asked, payloads) {
+        let Exchange { subject, awaited, .. } = exchange;
+        let read = match awaited {
+            AwaitedResponse::Asked(asked) => match read_grant(&subject, &asked, payloads) {
                 Ok((granted, Some(more))) => return self.ask_more(subject, granted, more, cx),
                 Ok((granted, None)) => Ok((granted, None)),
                 Err(error) => Err(error),
             },
-            Stage::Following(following) => following
+            AwaitedResponse::Following(following) => following
                 .conclude(payloads)
                 .map(|secret| (following.granted, Some(secret))),
         };
         match read {
             Ok((granted, additional)) => {
-                self.finish_rekey(&granted, additional.as_ref(), rival, cx);
+                self.finish_rekey(&granted, additional.as_ref(), peers, cx);
                 Ok(Fate::Stays)
             }
             Err(error) => {

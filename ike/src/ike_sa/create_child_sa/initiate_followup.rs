@@ -1,12 +1,12 @@
 //! Our own IKE_FOLLOWUP_KE: an additional key exchange behind our CREATE_CHILD_SA (RFC 9370 section 2.2.4).
 
+use super::followup::{Following, Granted};
 use super::initiate::release_spi;
+use super::pending::{AwaitedResponse, Exchange, Subject};
 use super::response::More;
 use crate::Secret;
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::followup::{Following, Granted};
-use crate::ike_sa::create_child_sa::pending::{Exchange, Stage, Subject};
-use crate::ike_sa::request_queue::Request;
+use crate::ike_sa::liveness::request_queue::Request;
 use crate::ike_sa::{Established, Fate};
 use crate::message::channel::Exhausted;
 use crate::negotiation::additional_ke::public_value;
@@ -15,14 +15,14 @@ use crate::wire::{KeyExchange, Notify, NotifyType, Payload, WireError};
 impl Established {
     /// Goes on as the peer wants: "the initiator MUST send back the received notification in the request message of the next
     /// exchange".
-    pub(in crate::ike_sa) fn ask_more(
+    pub(super) fn ask_more(
         &mut self,
         subject: Subject,
         granted: Granted,
         more: More<'_>,
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
-        // The system gives no randomness: perhaps later.
+        // The random number generator fails: perhaps later.
         let Some(keys) = more.kem.key_pair() else {
             release_spi(&subject, cx);
             self.postpone(subject.old(), cx);
@@ -41,7 +41,10 @@ impl Established {
             private: keys.private,
             granted,
         };
-        self.ask_when_known(Exchange::new(subject, Stage::Following(following), sealed), cx);
+        self.ask_when_known(
+            Exchange::new(subject, AwaitedResponse::Following(following), sealed),
+            cx,
+        );
         Ok(Fate::Stays)
     }
 }

@@ -9,8 +9,8 @@ mod initiate;
 mod initiate_followup;
 pub(crate) mod pending;
 mod refused;
+pub(super) mod rekeying;
+mod replacement;
 mod response;
-mod succession;
 
-pub(super) use answer_followup::PATIENCE as FOLLOW_UP_PATIENCE;
 pub(super) use initiate::release_spi;

@@ -8,30 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::{DhKeyPair, Seeded};
 use crate::ike_sa::create_child_sa::followup::Following;
-use crate::ike_sa::request_queue::{Old, Request};
-use crate::ike_sa::state::State;
+use crate::ike_sa::liveness::request_queue::{ReplacedSa, Request};
 use crate::negotiation::selectors::Selectors;
+use crate::negotiation::suites::NONCE_LEN;
 use crate::{DhGroup, EspSuite, IkeSuite, Kem, Secret};
-
-/// Octets of our nonces: half of the longest PRF's key (RFC 7296 section 2.10).
-pub(crate) const NONCE_LEN: usize = 32;
 
 /// One whose last response is still to come.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Exchange {
     pub(crate) subject: Subject,
-    pub(crate) stage: Stage,
+    pub(crate) awaited: AwaitedResponse,
     /// Of the request.
     pub(crate) message_id: u32,
     /// The request without non-ESP marker.
     pub(crate) octets: Vec<u8>,
-    /// The peer has had the same idea at the same time.
-    pub(crate) rival: Option<Rival>,
 }
 
-/// Which request has no response yet.
+/// Which response is awaited.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Stage {
+pub(crate) enum AwaitedResponse {
     /// CREATE_CHILD_SA.
     Asked(Asked),
     /// IKE_FOLLOWUP_KE.
@@ -63,10 +58,10 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    pub(crate) fn old(&self) -> Old {
+    pub(crate) fn old(&self) -> ReplacedSa {
         match self {
-            Self::Child { replaces, .. } => Old::Child(*replaces),
-            Self::Ike { .. } => Old::Ike,
+            Self::Child { replaces, .. } => ReplacedSa::Child(*replaces),
+            Self::Ike { .. } => ReplacedSa::Ike,
         }
     }
 
@@ -79,7 +74,7 @@ impl Subject {
     }
 
     /// Our SPI of the IKE SA that there will be.
-    fn ike(&self) -> Option<u64> {
+    pub(crate) fn ike(&self) -> Option<u64> {
         match self {
             Self::Child { .. } => None,
             Self::Ike { with, .. } => Some(*with),
@@ -87,72 +82,39 @@ impl Subject {
     }
 }
 
-/// What the peer has made in the place of the same SA.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Rival {
-    /// Of the two nonces of its exchange: "the SA created with the lowest of the four nonces used in the two exchanges
-    /// SHOULD be closed by the endpoint that created it" (RFC 7296 section 2.8.1).
-    pub(crate) lowest: Vec<u8>,
-    pub(crate) sa: RivalSa,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum RivalSa {
-    /// By its inbound SPI.
-    Child(u32),
-    /// It does not run before it is known which of both survives.
-    Ike(Box<State>),
-}
-
-impl Rival {
-    /// Inbound SPI of a child SA.
-    pub(crate) fn child(&self) -> Option<u32> {
-        match self.sa {
-            RivalSa::Child(spi) => Some(spi),
-            RivalSa::Ike(_) => None,
-        }
-    }
-}
-
 /// "An octet-by-octet comparison [...] If you reach the end of one nonce, that nonce is the lower one" (RFC 7296 section
 /// 2.8.1).
-pub(crate) fn lowest(ni: &[u8], nr: &[u8]) -> Vec<u8> {
+pub(crate) fn lowest_nonce(ni: &[u8], nr: &[u8]) -> Vec<u8> {
     ni.min(nr).to_vec()
 }
 
 impl Exchange {
     /// One whose request is `octets`, with this message ID.
-    pub(crate) fn new(subject: Subject, stage: Stage, (message_id, octets): (u32, Vec<u8>)) -> Self {
+    pub(crate) fn new(
+        subject: Subject,
+        awaited: AwaitedResponse,
+        (message_id, octets): (u32, Vec<u8>),
+    ) -> Self {
         Self {
             subject,
-            stage,
+            awaited,
             message_id,
             octets,
-            rival: None,
         }
     }
 
-    /// Our SPIs of the IKE SAs that may come of it.
-    pub(crate) fn promised_spis(&self) -> impl Iterator<Item = u64> {
-        let rival = self.rival.as_ref().and_then(|rival| match &rival.sa {
-            RivalSa::Child(_) => None,
-            RivalSa::Ike(heir) => Some(heir.spis().responder),
-        });
-        self.subject.ike().into_iter().chain(rival)
-    }
-
     pub(crate) fn request(&self) -> Request {
-        match &self.stage {
-            Stage::Asked(asked) => Request::Rekey(self.subject.old(), asked.group),
-            Stage::Following(_) => Request::FollowUp(self.subject.old()),
+        match &self.awaited {
+            AwaitedResponse::Asked(asked) => Request::Rekey(self.subject.old(), asked.group),
+            AwaitedResponse::Following(_) => Request::FollowUp(self.subject.old()),
         }
     }
 
     /// Whether IKE_FOLLOWUP_KE belongs to it, or may belong.
     pub(crate) fn may_follow_up(&self) -> bool {
-        match &self.stage {
-            Stage::Asked(asked) => !asked.kems.is_empty(),
-            Stage::Following(_) => true,
+        match &self.awaited {
+            AwaitedResponse::Asked(asked) => !asked.kems.is_empty(),
+            AwaitedResponse::Following(_) => true,
         }
     }
 }

@@ -1,44 +1,49 @@
 //! The peer's refusals of our own CREATE_CHILD_SA (RFC 7296 section 2.25).
 
 use super::initiate::release_spi;
-use crate::ike_sa::child_sas;
+use super::pending::{AwaitedResponse, Exchange, Subject};
+use crate::ike_sa::child_sas::ChildPhase;
 use crate::ike_sa::commits::{Made, Then};
 use crate::ike_sa::context::Context;
-use crate::ike_sa::create_child_sa::pending::{Exchange, RivalSa, Stage, Subject};
-use crate::ike_sa::request_queue::Request;
-use crate::ike_sa::{Established, Fate, Phase};
+use crate::ike_sa::liveness::request_queue::Request;
+use crate::ike_sa::state::{PeerReplacement, ReplacementSa};
+use crate::ike_sa::{Established, Fate, Lifecycle};
 use crate::wire::{Notify, NotifyType};
 use crate::{Change, Ending, Side, What};
 
-/// Rekeys that the peer may refuse one after the other, about a minute apart: "several minutes" of TEMPORARY_FAILURE
-/// mean that the state is out of sync (RFC 7296 section 2.25).
-const MAX_REFUSALS: u8 = 8;
-
 impl Established {
     /// The peer does not want what we have asked for.
-    pub(in crate::ike_sa) fn handle_refusal(
+    pub(super) fn handle_refusal(
         &mut self,
         exchange: Exchange,
+        peers: Option<PeerReplacement>,
         error: &Notify<'_>,
         cx: &mut Context<'_>,
     ) -> Fate {
         self.report(What::RekeyRefused(error.kind.0), cx.out);
         release_spi(&exchange.subject, cx);
-        self.go_on_without(exchange, error, cx);
+        self.go_on_without(exchange, peers, error, cx);
         // The next owner must not ask once more, with a message ID that is behind the peer by then.
-        if self.phase == Phase::Up && self.committing.is_none() {
+        if self.lifecycle == Lifecycle::Up && !self.commits.is_under_way() {
             self.commit(vec![self.put()], Then::Nothing, Made::Refused, cx);
         }
         Fate::Stays
     }
 
-    fn go_on_without(&mut self, exchange: Exchange, error: &Notify<'_>, cx: &mut Context<'_>) {
-        match (exchange.rival.map(|rival| rival.sa), &exchange.subject) {
+    fn go_on_without(
+        &mut self,
+        exchange: Exchange,
+        peers: Option<PeerReplacement>,
+        error: &Notify<'_>,
+        cx: &mut Context<'_>,
+    ) {
+        match (peers.map(|peers| peers.sa), &exchange.subject) {
             // The peer has not noticed our rekey, or not in time: its own counts (RFC 7296 sections 2.8.1 and 2.8.2).
-            (Some(RivalSa::Child(_)), _) => return,
-            (Some(RivalSa::Ike(heir)), _) => {
-                let (changes, heir) = self.succession(*heir, Side::Peer, cx);
-                return self.commit(changes, Then::Nothing, Made::Heirs(vec![heir]), cx);
+            (Some(ReplacementSa::Child(_)), _) => return,
+            (Some(ReplacementSa::Ike(state)), _) => {
+                let (changes, replacement) = self.replace(*state, Side::Peer, cx);
+                let made = Made::Replacements(vec![replacement]);
+                return self.commit(changes, Then::Nothing, made, cx);
             }
             (None, Subject::Child { replaces, .. })
                 if error.kind == NotifyType::CHILD_SA_NOT_FOUND
@@ -54,20 +59,22 @@ impl Established {
             }
             (None, _) => {}
         }
-        self.refusals += 1;
+        let refusals = self.rekeying.handle_refused();
         // The one thing that a peer may have wanted besides, which no error names.
-        self.state.follows_up |= error.kind == NotifyType::NO_PROPOSAL_CHOSEN;
-        let asked = match &exchange.stage {
-            Stage::Asked(asked) => Some(asked.group.id()),
-            Stage::Following(_) => None,
+        if error.kind == NotifyType::NO_PROPOSAL_CHOSEN {
+            self.state.rekeys.note_follows_up();
+        }
+        let asked = match &exchange.awaited {
+            AwaitedResponse::Asked(asked) => Some(asked.group.id()),
+            AwaitedResponse::Following(_) => None,
         };
         let wanted = wanted_group(error).filter(|wanted| asked.is_some_and(|asked| asked != *wanted));
         let wanted = wanted.and_then(|id| cx.groups().iter().copied().find(|group| group.id() == id));
         match wanted {
-            _ if self.refusals >= MAX_REFUSALS => self.close(Ending::RekeyRefused, cx),
+            _ if self.rekeying.is_refused_for_good() => self.close(Ending::RekeyRefused, cx),
             // At once, but not to and fro.
-            Some(group) if self.refusals == 1 => self
-                .requests
+            Some(group) if refusals == 1 => self
+                .liveness
                 .push_front(Request::Rekey(exchange.subject.old(), group)),
             _ => self.postpone(exchange.subject.old(), cx),
         }
@@ -78,9 +85,9 @@ impl Established {
     /// peer has deleted meanwhile it has not lost.
     fn lose_child(&mut self, inbound_spi: u32, cx: &mut Context<'_>) {
         let child = self.state.children.get(inbound_spi);
-        if child.is_some_and(|child| child.phase == child_sas::Phase::Active) {
+        if child.is_some_and(|child| child.phase() == ChildPhase::Active) {
             self.report(What::ChildrenDeleted(vec![inbound_spi]), cx.out);
-            self.state.children.enter(inbound_spi, child_sas::Phase::Lost);
+            self.state.children.lose(inbound_spi);
             cx.release_esp_spi(inbound_spi);
             let changes = vec![Change::RemoveChild(inbound_spi), self.put()];
             self.commit(changes, Then::Nothing, Made::Refused, cx);

@@ -1,9 +1,9 @@
 //! What the peer grants of our CREATE_CHILD_SA, as its response says.
 
+use super::followup::{Granted, GrantedSa};
+use super::pending::{Asked, Subject};
 use crate::fleet::qcd;
-use crate::ike_sa::create_child_sa::followup::{Granted, GrantedSa};
-use crate::ike_sa::create_child_sa::pending::{Asked, Subject};
-use crate::negotiation::child_sa::Terms;
+use crate::negotiation::child_sa::ChildTerms;
 use crate::negotiation::create_child_sa::CreateChild;
 use crate::negotiation::proposals::{esp_offer, ike_offer, taken};
 use crate::negotiation::selectors::{Selectors, narrow};
@@ -17,14 +17,14 @@ const NOT_OFFERED: WireError = WireError::Syntax("an answer to another offer");
 const MAX_LINK_LEN: usize = 1024;
 
 /// The additional key exchange that the peer has chosen.
-pub(in crate::ike_sa) struct More<'a> {
-    pub(in crate::ike_sa) kem: Kem,
+pub(super) struct More<'a> {
+    pub(super) kem: Kem,
     /// Data of ADDITIONAL_KEY_EXCHANGE, to be brought back.
-    pub(in crate::ike_sa) link: &'a [u8],
+    pub(super) link: &'a [u8],
 }
 
 /// The SA that the response grants to who has `asked`, at once or behind an additional key exchange.
-pub(in crate::ike_sa) fn read_grant<'a>(
+pub(super) fn read_grant<'a>(
     subject: &Subject,
     asked: &Asked,
     payloads: &'a [Payload<'a>],
@@ -41,7 +41,7 @@ pub(in crate::ike_sa) fn read_grant<'a>(
             // With another group it would have been INVALID_KE_PAYLOAD.
             let offer = esp_offer(*suite, &[asked.group], &asked.kems, &spi);
             let answer = taken(&offer, response.proposals).ok_or(NOT_OFFERED)?;
-            let terms = Terms {
+            let terms = ChildTerms {
                 suite: *suite,
                 outbound_spi: esp_spi(answer).ok_or(NOT_OFFERED)?,
                 selectors: answered_selectors(payloads, selectors)?,

@@ -414,7 +414,10 @@ impl Pair {
     pub(super) fn wear(&mut self, end: usize) {
         if let Some(child) = self.ends[end].installed.sender() {
             let spi = child.inbound_spi;
-            self.ends[end].edge.responder.handle_child_worn(self.now, spi);
+            self.ends[end]
+                .edge
+                .responder
+                .handle_child_near_limit(self.now, spi);
             self.collect_all();
         }
     }
@@ -422,7 +425,7 @@ impl Pair {
     /// True while a request of an end's own for a new SA has no answer.
     pub(super) fn is_asking(&self, end: usize) -> bool {
         let mut ike_sas = self.ends[end].edge.responder.established.values();
-        ike_sas.any(|sa| sa.state.exchange.is_some())
+        ike_sas.any(|sa| sa.state.has_exchange())
     }
 
     /// SAs that are made from now on are not rekeyed for their age.

@@ -1,12 +1,12 @@
 //! From the small initiator to a peer that can do all that we can: a responder goes on with its IKE SA.
 
 use super::Initiator;
-use crate::ike_sa::child_sas::{Child, Children, Phase};
-use crate::ike_sa::state::State;
+use crate::ike_sa::mobility::PeerAddress;
+use crate::ike_sa::state::{Parameters, State};
 use crate::message::channel::{Channel, Role};
 use crate::message::fragments::longest_message;
 use crate::message::window::Window;
-use crate::negotiation::nat::{Nat, Outer};
+use crate::negotiation::nat::Nat;
 use crate::testkit::UNIX_TIME;
 use crate::{IkeSpis, Secret};
 
@@ -26,37 +26,22 @@ impl Initiator {
             .customer
             .takes_fragments
             .then(|| longest_message(self.path.peer));
-        let mut children = Children::default();
-        children.push(Child::new(child, Phase::Active, UNIX_TIME.as_secs()));
-        let state = State {
+        let parameters = Parameters {
             suite: self.init.suite,
             sk_d: keys.sk_d,
-            channel: Channel::new(
-                spis,
-                Role::Initiator,
-                cipher,
-                longest,
-                (keys.sk_ei, keys.sk_er),
-                0,
-            ),
             tunnel: tunnel.to_owned(),
             remote_id: self.customer.id.clone(),
-            path: self.path,
-            nat: Nat::default(),
-            outer: Outer::new(self.path, Nat::default()),
-            mobike: false,
-            unchecked: false,
             follows_redirects: false,
-            follows_up: self.customer.kem.is_some(),
-            peer_token: None,
-            window: Window::default(),
-            next_request: session.next_request,
-            children,
             made: UNIX_TIME.as_secs(),
-            exchange: None,
-            follow_up: None,
-            replaced: None,
         };
+        let keys = (keys.sk_ei, keys.sk_er);
+        let channel = Channel::new(spis, Role::Initiator, cipher, longest, keys, 0);
+        let address = PeerAddress::new(self.path, Nat::default(), false);
+        let follows_up = self.customer.kem.is_some();
+        let window = Window::default();
+        let mut state = State::after_auth(parameters, channel, window, address, follows_up, None)
+            .continuing_with(session.next_request);
+        state.add_first_child(child);
         Some(state.record(false).snapshot)
     }
 }

@@ -7,7 +7,7 @@ use crate::testkit::TestHost;
 use crate::wire::ExchangeType;
 
 #[test]
-fn a_worn_child_sa_is_replaced_whoever_notices() {
+fn a_child_sa_near_its_limit_is_replaced_whoever_notices() {
     for end in [FLEET, ROUTER] {
         let mut pair = Pair::new(1, [patient(); 2]);
         let old = [FLEET, ROUTER].map(|end| pair.sender(end));
@@ -256,7 +256,7 @@ fn a_child_sa_is_tried_anew_once() {
     let mut initiator = Initiator::new(customer, 1);
     fleet.connect(&mut initiator);
     let child = initiator.child().unwrap().outbound_spi;
-    fleet.responder.handle_child_worn(fleet.now, child);
+    fleet.responder.handle_child_near_limit(fleet.now, child);
     let mut sent: Vec<_> = fleet.drain();
     let not_found = [Payload::Notify(Notify::new(NotifyType::CHILD_SA_NOT_FOUND, &[]))];
     for _ in 0..2 {

@@ -135,14 +135,14 @@ fn an_ike_sa_that_a_rekey_promises_is_not_lost() {
     let wish = crate::responder::tests::create_child_sa::rekey_ike::wish(&[7; 8], 31, &public);
     let rekey = initiator.protected_request(ExchangeType::CreateChildSa, &wish);
     assert_eq!(fleet.deliver(&rekey.unwrap()), []);
-    let [Change::PutIke(heir), ..] = &fleet.commits.last().unwrap().changes[..] else {
+    let [Change::PutIke(replacement), ..] = &fleet.commits.last().unwrap().changes[..] else {
         panic!("{:?}", fleet.commits.last());
     };
-    let (spis, commit) = (heir.spis, fleet.commits.last().unwrap().id);
-    let mut on_heir = initiator.probe().unwrap();
-    on_heir.payload[..8].copy_from_slice(&spis.initiator.to_be_bytes());
-    on_heir.payload[8..16].copy_from_slice(&spis.responder.to_be_bytes());
-    assert_silent(&mut fleet, &on_heir);
+    let (spis, commit) = (replacement.spis, fleet.commits.last().unwrap().id);
+    let mut on_replacement = initiator.probe().unwrap();
+    on_replacement.payload[..8].copy_from_slice(&spis.initiator.to_be_bytes());
+    on_replacement.payload[8..16].copy_from_slice(&spis.responder.to_be_bytes());
+    assert_silent(&mut fleet, &on_replacement);
 
     let reply = fleet.finish(commit, crate::CommitOutcome::Done).remove(0);
     let token = format!("{:?}", qcd::notification(&token_of(spis)));
@@ -210,7 +210,7 @@ fn switched_off_there_is_nothing_of_it() {
 /// An end's IKE SA that no other has replaced.
 fn newest(pair: &Pair, end: usize) -> &State {
     let established = &pair.ends[end].edge.responder.established;
-    let mut sas = established.values().filter(|sa| sa.state.replaced.is_none());
+    let mut sas = established.values().filter(|sa| !sa.state.is_replaced());
     &sas.next().unwrap().state
 }
 
@@ -227,7 +227,7 @@ fn who_rekeys_gives_its_token_afterwards() {
     let token = token_of(spis);
     let given = qcd::given(&[qcd::notification(&token)]);
     assert!(given.is_some());
-    assert_eq!(newest(&pair, ROUTER).peer_token, given);
+    assert_eq!(newest(&pair, ROUTER).peer_token(), given.as_ref());
 }
 
 /// The edge that issued the SPI may be back, with none of its IKE SAs, before another or itself has finished its rekey: it would
@@ -246,7 +246,7 @@ fn a_token_that_may_have_been_shown_is_not_given() {
         pair.assert_agreed();
         let was_rekeyed = |what: &What| matches!(what, What::IkeRekeyed { .. });
         assert_eq!(pair.count(FLEET, was_rekeyed), 1);
-        assert_eq!(newest(&pair, ROUTER).peer_token, None, "by slot {slot}");
+        assert_eq!(newest(&pair, ROUTER).peer_token(), None, "by slot {slot}");
     }
 }
 
@@ -262,7 +262,7 @@ fn no_peer_has_a_token_of_an_ike_sa_that_is_in_no_record() {
             pair.run(Duration::from_millis(500));
             recorded.extend(pair.ends[FLEET].installed.ike_sas.keys());
             let of_router = pair.ends[ROUTER].edge.responder.established.values();
-            let mut with_token = of_router.filter(|sa| sa.state.peer_token.is_some());
+            let mut with_token = of_router.filter(|sa| sa.state.peer_token().is_some());
             assert!(with_token.all(|sa| recorded.contains(&sa.state.spis().initiator)));
         };
         while !pair.is_asking(FLEET) || !pair.is_asking(ROUTER) {

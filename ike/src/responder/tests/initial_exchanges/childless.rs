@@ -86,10 +86,11 @@ fn it_is_rekeyed_like_any_other() {
         &crate::responder::tests::create_child_sa::rekey_ike::wish(&spi, 31, &public),
     );
     assert_eq!(fleet.deliver(&request).len(), 1, "{:?}", fleet.events);
-    let [Change::PutIke(heir), Change::PutIke(old)] = &fleet.commits.last().unwrap().changes[..] else {
+    let [Change::PutIke(replacement), Change::PutIke(old)] = &fleet.commits.last().unwrap().changes[..]
+    else {
         panic!("{:?}", fleet.commits.last());
     };
-    assert_eq!(heir.spis.initiator.to_be_bytes(), spi);
+    assert_eq!(replacement.spis.initiator.to_be_bytes(), spi);
     assert_eq!(Some(old.spis), initiator.spis());
 }
 

@@ -21,7 +21,7 @@ fn customer(kem: Option<Kem>) -> (TestFleet, Initiator) {
 /// Our request to rekey its child SA.
 fn request(fleet: &mut TestFleet, initiator: &Initiator) -> Transmit {
     let child = initiator.child().unwrap().outbound_spi;
-    fleet.responder.handle_child_worn(fleet.now, child);
+    fleet.responder.handle_child_near_limit(fleet.now, child);
     match &fleet.drain()[..] {
         [request] => request.clone(),
         sent => panic!("{} datagrams: {:?}", sent.len(), fleet.events),
@@ -65,7 +65,7 @@ fn an_ike_sa_comes_of_both_exchanges() {
     assert_eq!([FLEET, ROUTER].map(|end| pair.count(end, was_rekeyed)), [1, 1]);
     let both = [ExchangeType::CreateChildSa, ExchangeType::IkeFollowupKe];
     assert_eq!(pair.rekeys(FLEET), both);
-    // The heir goes on the same way.
+    // The next owner goes on the same way.
     pair.wear(FLEET);
     pair.run(10 * SECOND);
     pair.assert_agreed();
@@ -122,7 +122,7 @@ fn who_rekeys_with_more_is_offered_more() {
     let fleet = &mut rekeying.fleet;
     fleet.responder.handle_child_used(fleet.now, spi);
     fleet.drain();
-    fleet.responder.handle_child_worn(fleet.now, spi);
+    fleet.responder.handle_child_near_limit(fleet.now, spi);
     let sent = fleet.drain();
     assert_eq!(offered(&rekeying.initiator, &sent[0]), [2, 0, 0]);
 }

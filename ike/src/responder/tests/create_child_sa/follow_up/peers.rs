@@ -62,7 +62,7 @@ fn who_begins_again_and_again_does_not_keep_us_from_rekeying() {
     let child = rekeying.initiator.child().unwrap().outbound_spi;
     rekeying.go(false);
     let now = rekeying.fleet.now;
-    rekeying.fleet.responder.handle_child_worn(now, child);
+    rekeying.fleet.responder.handle_child_near_limit(now, child);
     assert_eq!(rekeying.fleet.drain(), []);
     let mut sent = Vec::new();
     for _ in 0..4 {
@@ -93,13 +93,13 @@ fn an_ike_sa_comes_of_both_exchanges() {
         Change::PutIke(ike) if ike.spis == spis => Some(ike),
         _ => None,
     });
-    let heir = State::from_snapshot(&put.expect("the new IKE SA").snapshot).unwrap();
+    let replacement = State::from_snapshot(&put.expect("the new IKE SA").snapshot).unwrap();
     let secret = rekeying.initiator.prf_and_sk_d().unwrap();
-    let keys = IkeKeys::rekey(secret, heir.suite, &fresh(&begun, &additional), spis);
-    assert_eq!(heir.sk_d, keys.sk_d);
+    let keys = IkeKeys::rekey(secret, replacement.suite(), &fresh(&begun, &additional), spis);
+    assert_eq!(*replacement.sk_d(), keys.sk_d);
     assert!(matches!(
         happened(&rekeying.fleet).last(),
-        Some(What::IkeRekeyed { heir, .. }) if *heir == spis
+        Some(What::IkeRekeyed { replacement, .. }) if *replacement == spis
     ));
 }
 
@@ -187,7 +187,7 @@ fn who_begins_anew_gives_up_what_was_before() {
 
 /// What it was to take the place of is gone meanwhile.
 #[test]
-fn a_child_sa_that_is_deleted_in_between_has_no_successor() {
+fn a_child_sa_that_is_deleted_in_between_has_no_replacement() {
     let mut rekeying = Rekeying::new();
     let begun = rekeying.go(false);
     let delete = rekeying.initiator.delete_child().unwrap();

@@ -8,25 +8,26 @@ use std::time::{Duration, Instant};
 /// Requests that may come at once. Twenty child SAs that are rekeyed together, with additional key exchanges, take sixty.
 const BURST: u32 = 100;
 /// For each request beyond.
-const PACE: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is left for a peer.
+/// A token bucket: what is left for a peer.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct RateLimit {
     /// When all of [`BURST`] is there again.
-    whole: Option<Instant>,
+    full_at: Option<Instant>,
 }
 
-impl Pace {
+impl RateLimit {
     /// Whether one more change may be asked for. A request that comes too early is not answered: the peer sends it again
     /// (RFC 7296 section 2.1).
     pub(super) fn allows(&self, now: Instant) -> bool {
-        self.whole.is_none_or(|whole| whole <= now + (BURST - 1) * PACE)
+        self.full_at
+            .is_none_or(|full_at| full_at <= now + (BURST - 1) * INTERVAL)
     }
 
     /// Notes a change.
     pub(super) fn spend(&mut self, now: Instant) {
-        self.whole = Some(self.whole.unwrap_or(now).max(now) + PACE);
+        self.full_at = Some(self.full_at.unwrap_or(now).max(now) + INTERVAL);
     }
 }
 
@@ -37,18 +38,18 @@ mod tests {
     #[test]
     fn what_is_spent_comes_back_with_time() {
         let start = Instant::now();
-        let mut pace = Pace::default();
+        let mut limit = RateLimit::default();
         let mut spend_all = |now| {
             let mut spent = 0;
-            while pace.allows(now) {
-                pace.spend(now);
+            while limit.allows(now) {
+                limit.spend(now);
                 spent += 1;
             }
             spent
         };
         assert_eq!(spend_all(start), BURST);
-        assert_eq!(spend_all(start + PACE / 2), 0);
-        assert_eq!(spend_all(start + 3 * PACE), 3);
-        assert_eq!(spend_all(start + 1000 * PACE), BURST);
+        assert_eq!(spend_all(start + INTERVAL / 2), 0);
+        assert_eq!(spend_all(start + 3 * INTERVAL), 3);
+        assert_eq!(spend_all(start + 1000 * INTERVAL), BURST);
     }
 }

@@ -16,7 +16,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a request is sent until the peer counts as dead: 150 s in all, "several minutes" (RFC 7296 section 2.4).
 const TRANSMISSIONS: u32 = 8;
 /// How often a DELETE of an IKE SA is sent that the fleet has dropped already: 30 s in all.
-const FAREWELLS: u32 = 4;
+const DELETE_TRANSMISSIONS: u32 = 4;
 
 /// What we ask of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +35,14 @@ pub(crate) enum Request {
     /// This IKE SA is gone.
     DeleteIke,
     /// A new SA in the place of another, with a key exchange of this group.
-    Rekey(Old, DhGroup),
+    Rekey(ReplacedSa, DhGroup),
     /// The additional key exchange of such a rekey (RFC 9370 section 2.2.4).
-    FollowUp(Old),
+    FollowUp(ReplacedSa),
 }
 
 /// What is rekeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Old {
+pub(crate) enum ReplacedSa {
     /// The child SA with this inbound SPI.
     Child(u32),
     /// The IKE SA.
@@ -71,7 +71,7 @@ impl Request {
     }
 
     /// What it is to replace.
-    fn rekeyed(self) -> Option<Old> {
+    fn rekeyed(self) -> Option<ReplacedSa> {
         match self {
             Self::Rekey(old, _) | Self::FollowUp(old) => Some(old),
             _ => None,
@@ -102,7 +102,7 @@ impl Request {
 
 /// The request in flight and those behind it.
 #[derive(Debug, Default)]
-pub(crate) struct Requests {
+pub(super) struct RequestQueue {
     waiting: VecDeque<Request>,
     in_flight: Option<InFlight>,
 }
@@ -120,14 +120,14 @@ struct InFlight {
 
 /// What is to be done about the request in flight.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Due {
+pub(super) enum InFlightDue {
     Nothing,
     Retransmit,
     /// It was sent as often as it may be.
     GiveUp(Request),
 }
 
-impl Requests {
+impl RequestQueue {
     /// Puts a request in line. A DELETE of the IKE SA makes the others pointless.
     pub(crate) fn push(&mut self, request: Request) {
         if request == Request::DeleteIke {
@@ -154,7 +154,7 @@ impl Requests {
 
     /// Takes over what waits in the line of the IKE SA before. That one was to be rekeyed, perhaps; this one is new.
     pub(crate) fn adopt(&mut self, other: &mut Self) {
-        let kept = |request: &Request| request.rekeyed() != Some(Old::Ike);
+        let kept = |request: &Request| request.rekeyed() != Some(ReplacedSa::Ike);
         self.waiting.extend(other.waiting.drain(..).filter(kept));
     }
 
@@ -229,9 +229,9 @@ impl Requests {
         self.in_flight.as_ref().map(|in_flight| in_flight.next)
     }
 
-    pub(crate) fn due(&mut self, now: Instant) -> Due {
+    pub(crate) fn due(&mut self, now: Instant) -> InFlightDue {
         let Some(in_flight) = self.in_flight.as_ref().filter(|in_flight| in_flight.next <= now) else {
-            return Due::Nothing;
+            return InFlightDue::Nothing;
         };
         let limit = match in_flight.request {
             Request::Probe
@@ -241,11 +241,11 @@ impl Requests {
             | Request::DeleteChild(_)
             | Request::Rekey(..)
             | Request::FollowUp(_) => TRANSMISSIONS,
-            Request::DeleteIke => FAREWELLS,
+            Request::DeleteIke => DELETE_TRANSMISSIONS,
         };
         match in_flight.transmissions < limit {
-            true => Due::Retransmit,
-            false => self.answered().map_or(Due::Nothing, Due::GiveUp),
+            true => InFlightDue::Retransmit,
+            false => self.answered().map_or(InFlightDue::Nothing, InFlightDue::GiveUp),
         }
     }
 }
@@ -263,14 +263,14 @@ mod tests {
     /// Seconds from the first transmission to each retransmission and to the end.
     fn schedule(request: Request) -> Vec<u64> {
         let start = Instant::now();
-        let mut requests = Requests::default();
+        let mut requests = RequestQueue::default();
         requests.push(request);
         let request = requests.pop().unwrap();
         requests.sent(start, request, 0, vec![]);
         let mut times = Vec::new();
         while let Some(now) = requests.deadline() {
             times.push((now - start).as_secs());
-            if requests.due(now) == Due::Retransmit {
+            if requests.due(now) == InFlightDue::Retransmit {
                 requests.resend(now);
             }
         }
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn a_search_goes_one_further_each_time() {
         let now = Instant::now();
-        let mut requests = Requests::default();
+        let mut requests = RequestQueue::default();
         requests.sent(now, Request::Probe, 5, vec![]);
         assert_eq!(requests.search(now, 10), Some((Request::Probe, 5..=10)));
         assert_eq!(requests.search(now, 10), Some((Request::Probe, 5..=11)));
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn one_at_a_time() {
         let now = Instant::now();
-        let mut requests = Requests::default();
+        let mut requests = RequestQueue::default();
         requests.push(Request::DeleteChild(1));
         requests.push(Request::DeleteChild(2));
         let first = requests.pop().unwrap();
