@@ -26,6 +26,7 @@ mod properties;
 mod records;
 mod rules;
 mod server;
+mod sweeper;
 
 pub use config::{Config, CustomerLimits, Limits};
 pub use grpc::tls::TlsError;

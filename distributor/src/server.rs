@@ -25,12 +25,8 @@ use crate::grpc::operator::OperatorService;
 use crate::grpc::tls::{self, Pem, TlsError};
 use crate::log::state::State;
 use crate::log::store::{Store, StoreError};
-use crate::log::writer::{WriteError, Writer};
-use crate::rules::membership;
-use crate::rules::refusal::Refusal;
-
-/// How often what has expired is removed.
-const SWEEP: Duration = Duration::from_secs(10);
+use crate::log::writer::Writer;
+use crate::sweeper::Sweeper;
 
 /// An answer that takes longer than this is not worth waiting for: the store hangs.
 const CALL: Duration = Duration::from_secs(30);
@@ -43,6 +39,7 @@ const ACCEPTED: usize = 16;
 
 /// Why a distributor cannot start or go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
     /// The store.
     #[error(transparent)]
@@ -61,7 +58,7 @@ pub enum ServeError {
     /// The system refused a thread.
     #[error("cannot start the store's thread: {0}")]
     Thread(io::Error),
-    /// A fault of ours ended the store's thread.
+    /// The store's thread has panicked.
     #[error("the store's thread ended")]
     ThreadEnded,
     /// The gRPC server ended by itself.
@@ -132,7 +129,7 @@ impl Server {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let edges = state.edges().map(|edge| edge.slot);
         let fleet = Arc::new(Fleet::new(&limits, state.head(), edges, clock.monotonic()));
-        tracing::info!(%address, revision = state.head(), "the distributor serves");
+        tracing::info!(%address, revision = state.head(), "the distributor is listening");
         let (published, states) = watch::channel(Arc::new(state));
         let (writer, thread) = Writer::start(store, published, Arc::clone(&fleet), Arc::clone(&clock))
             .map_err(ServeError::Thread)?;
@@ -210,41 +207,6 @@ fn router(context: Arc<Context>) -> tonic::transport::server::Router {
                 .max_decoding_message_size(MESSAGE)
                 .max_encoding_message_size(MESSAGE),
         )
-}
-
-/// Removes what has expired, again and again.
-struct Sweeper {
-    writer: Writer<Refusal>,
-    states: watch::Receiver<Arc<State>>,
-    fleet: Arc<Fleet>,
-    clock: Arc<dyn Clock>,
-    tombstones: Duration,
-}
-
-impl Sweeper {
-    async fn run(self) {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            if let Err(error) = self.sweep().await {
-                tracing::warn!(%error, "could not remove what has expired");
-            }
-        }
-    }
-
-    async fn sweep(&self) -> Result<(), WriteError<Refusal>> {
-        let (fleet, clock, tombstones) = (Arc::clone(&self.fleet), Arc::clone(&self.clock), self.tombstones);
-        // Which edges are silent is asked when the change is made: one may just have joined.
-        let rule = move |transaction: &mut _| {
-            let silent = fleet.silent_for(tombstones, clock.monotonic());
-            membership::sweep(transaction, &silent, tombstones);
-            Ok(())
-        };
-        self.writer.change(rule).await?;
-        // Not before it is durable: an edge that the log still has is to be found silent again.
-        self.fleet
-            .forget_unless(|slot| self.states.borrow().edge_in(slot).is_some());
-        Ok(())
-    }
 }
 
 /// The thread ends with the last handle to it, which the services hold.

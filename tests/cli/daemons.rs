@@ -38,7 +38,7 @@ fn the_distributors_log_tells_what_was_decided() {
     hub.operator("sa revoke --tunnel acme").expect(0);
     hub.operator("tunnel remove acme").expect(0);
     let (_, log) = hub.stop("-TERM");
-    let about = |deed: &str| -> Vec<&str> { log.lines().filter(|line| line.contains(deed)).collect() };
+    let about = |action: &str| -> Vec<&str> { log.lines().filter(|line| line.contains(action)).collect() };
     let [made, refused] = about("put tunnel acme")[..] else {
         panic!("two lines: {log}");
     };

@@ -38,7 +38,7 @@ impl Backoff {
     }
 }
 
-/// 0 to 1. Should there be no randomness, edges pause alike, which is a matter of load and not of safety.
+/// 0 to 1. If the random number generator fails, edges pause alike, which is a matter of load and not of safety.
 fn random_fraction() -> f64 {
     let mut octet = [u8::MAX];
     let _ = SystemRandom::new().fill(&mut octet);

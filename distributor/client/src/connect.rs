@@ -17,7 +17,7 @@ use crate::tls_remedy::tls_remedy;
 
 /// For the TCP connection and the TLS handshake together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection whose other end vanished without a word is given up after both.
+/// A connection whose other end vanished is closed after both.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -175,7 +175,7 @@ fn tls_config(files: &TlsFiles) -> Result<ClientTlsConfig, ConnectError> {
 }
 
 /// An error and what caused it, in one line, with the remedy if one is known. Causes that say the same again are left out, and
-/// so is tonic's word for whatever went wrong.
+/// so is tonic's name for any failure.
 fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = String::new();
     let mut next = Some(error);

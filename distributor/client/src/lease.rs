@@ -1,4 +1,4 @@
-//! The right to act, by this machine's own heartbeats.
+//! The lease, by this machine's own clock.
 
 use std::time::{Duration, Instant};
 

@@ -88,6 +88,7 @@ impl fmt::Display for Role {
 
 /// Why a certificate names no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RoleError {
     /// Not a certificate, or alternative names that cannot be read or come twice.
     #[error("the certificate cannot be read")]
@@ -98,7 +99,7 @@ pub enum RoleError {
     /// More than one, so that it would depend on the reader who the holder is.
     #[error("the certificate has more than one anyswan: URI")]
     Several,
-    /// One of ours that says nothing known.
+    /// One of ours with an unknown role or a malformed name.
     #[error("the certificate's URI {0:?} names no role")]
     Unknown(String),
 }

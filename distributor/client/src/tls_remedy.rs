@@ -6,7 +6,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 /// What to do when `error`, or a cause of it, is a handshake that failed since one side did not accept the other's
-/// certificate. It is told in the same words on both sides.
+/// certificate. Both sides say the same.
 #[allow(
     clippy::wildcard_enum_match_arm,
     reason = "rustls has many errors, and most have no remedy"

@@ -80,8 +80,8 @@ impl Fleet {
         }))
     }
 
-    /// A process at `address` comes back whose edge another process has been meanwhile. The addresses of both, when this is
-    /// new.
+    /// A process at `address` begins a session as an edge that another process has been meanwhile. The addresses of both, when
+    /// this is new.
     pub(crate) fn note_rival(&self, slot: Slot, address: IpAddr, now: Instant) -> Option<Vec<IpAddr>> {
         let mut members = self.lock();
         let before = members.sessions.get(&slot).map(|newest| newest.address);
@@ -175,7 +175,7 @@ impl Fleet {
 
     /// Forgets the edges that the log has no more. `is_known` is asked under the lock, so that it finds the record of every edge
     /// that has begun a session before.
-    pub(crate) fn forget_unless(&self, is_known: impl Fn(Slot) -> bool) {
+    pub(crate) fn forget_unknown(&self, is_known: impl Fn(Slot) -> bool) {
         let mut members = self.lock();
         let gone: Vec<Slot> = members.leases.slots().filter(|slot| !is_known(*slot)).collect();
         for slot in gone {
@@ -247,7 +247,7 @@ impl Session {
         Ok(())
     }
 
-    /// Returns when a newer session of the edge has begun: from where, unless the edge is forgotten by now.
+    /// Returns when a newer session of the edge has begun: from where, unless the edge has been removed by now.
     pub(crate) async fn replaced(&self) -> Option<IpAddr> {
         self.replaced.cancelled().await;
         let members = self.fleet.lock();
@@ -307,13 +307,13 @@ mod tests {
         let fleet = Arc::new(fleet);
         let _session = fleet.attach(other, [10, 9, 0, 2].into(), late);
         assert_eq!(fleet.silent_for(day, late), [slot]);
-        fleet.forget_unless(|_| true);
+        fleet.forget_unknown(|_| true);
         assert_eq!(
             fleet.silent_for(day, late),
             [slot],
             "the log could not be written"
         );
-        fleet.forget_unless(|known| known == other);
+        fleet.forget_unknown(|known| known == other);
         assert_eq!(fleet.silent_for(day, late), []);
         assert!(fleet.member(slot, late).is_none());
         assert!(fleet.member(other, late).is_some());

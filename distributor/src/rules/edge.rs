@@ -66,7 +66,7 @@ fn delete_ike_sas_of(transaction: &mut Transaction, tunnel: &Name) {
 }
 
 /// A tunnel that has more IKE SAs than it may loses the oldest. Not the `new` one: its peer has just proved that it lives,
-/// and a router that starts again and again without a word about its old IKE SAs must not lock itself out.
+/// and a router that restarts again and again without INITIAL_CONTACT must not lock itself out.
 fn delete_surplus(transaction: &mut Transaction, tunnel: &Name, new: u64, most: usize) {
     let state = transaction.state();
     if state.ike_sas_of(tunnel).nth(most).is_none() {

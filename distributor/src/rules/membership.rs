@@ -35,7 +35,7 @@ pub(crate) fn join(
     Ok(())
 }
 
-/// A slot that was never used; when all were, one that nothing remembers. So an SPI of a forgotten edge comes back as
+/// A slot that was never used; when all were, one that no record carries. So an SPI of an edge that was removed comes back as
 /// late as possible.
 fn free_slot(transaction: &mut Transaction) -> Result<Slot, Refusal> {
     if let Some(slot) = transaction.next_slot() {
@@ -43,11 +43,11 @@ fn free_slot(transaction: &mut Transaction) -> Result<Slot, Refusal> {
     }
     let mut slots = (1..=Slot::MAX).filter_map(Slot::new);
     slots
-        .find(|slot| is_forgotten(transaction.state(), *slot))
+        .find(|slot| is_unused(transaction.state(), *slot))
         .ok_or(Refusal::NoSlot)
 }
 
-fn is_forgotten(state: &State, slot: Slot) -> bool {
+fn is_unused(state: &State, slot: Slot) -> bool {
     state.get(&Key::Edge(slot)).is_none() && !state.has_spi_of(slot)
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_run_out_and_come_back_when_nothing_remembers_them() {
+    fn slots_run_out_and_come_back_when_no_record_carries_them() {
         let mut state = empty();
         for number in 1..=Slot::MAX {
             let edge = join_as(&mut state, &format!("e{number}"), None).unwrap();

@@ -190,7 +190,7 @@ async fn a_revoked_sa_is_gone_everywhere() {
         let unknown = revoke(&mut operator, Target::IkeSa(77)).await.unwrap_err();
         ([child, ike, tunnel, again], unknown)
     });
-    e2.catch_up_until(|heard| (1..=3).all(|number| heard.is_buried(&child_key(slot, number))))
+    e2.catch_up_until(|heard| (1..=3).all(|number| heard.is_deleted(&child_key(slot, number))))
         .await;
     let e2 = e2.run();
     let (responses, unknown) = revoked.await.unwrap();
@@ -218,12 +218,12 @@ async fn removing_a_tunnel_removes_its_sas_in_the_same_revision() {
     let revision = e1.catch_up().await;
     let response = removal.await.unwrap();
     assert_eq!((response.ike_sas, response.child_sas), (2, 2));
-    let buried = e1
+    let deleted = e1
         .heard
         .records
         .values()
         .filter(|record| record.revision == revision);
-    assert_eq!(buried.count(), 5);
+    assert_eq!(deleted.count(), 5);
     let refused = e1.commit(handshake(e1.slot(), 3)).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
 }
@@ -262,7 +262,7 @@ async fn a_revocation_names_the_edges_that_nobody_hears_of() {
 }
 
 #[tokio::test]
-async fn initial_contact_buries_the_tunnels_other_ike_sas() {
+async fn initial_contact_deletes_the_tunnels_other_ike_sas() {
     let lab = Lab::start().await.with_tunnel().await;
     let mut e1 = lab.edge("e1").await;
     establish(&mut e1, 1..=2).await;
@@ -277,15 +277,15 @@ async fn initial_contact_buries_the_tunnels_other_ike_sas() {
         Change::PutChildSa(sealed(child)),
     ];
     commit(&mut e1, changes.clone()).await;
-    assert!((1..=2).all(|number| e1.heard.is_buried(&Key::IkeSa(number))));
-    assert!((1..=2).all(|number| e1.heard.is_buried(&child_key(slot, number))));
+    assert!((1..=2).all(|number| e1.heard.is_deleted(&Key::IkeSa(number))));
+    assert!((1..=2).all(|number| e1.heard.is_deleted(&child_key(slot, number))));
 
     establish(&mut e1, [4]).await;
     e1.commit(changes).await.unwrap();
     assert_eq!(
         sizes(&lab).await,
         (1, 2, 2),
-        "said again it buries nothing that came later"
+        "sent again it deletes nothing that came later"
     );
 }
 

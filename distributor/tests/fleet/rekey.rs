@@ -5,31 +5,34 @@ use tonic::Code;
 
 use crate::support::{Lab, child_key, child_sa, commit, handshake, ike_sa, put_tunnel, sealed, tunnel};
 
-/// The child SA as one of `heir`.
-fn moved(child: ChildSa, heir: &IkeSa) -> Change {
+/// The child SA as one of `replacement`.
+fn moved(child: ChildSa, replacement: &IkeSa) -> Change {
     Change::PutChildSa(sealed(ChildSa {
-        ike: heir.spis,
+        ike: replacement.spis,
         ..child
     }))
 }
 
 #[tokio::test]
-async fn a_child_sa_outlives_the_ike_sa_it_came_from_and_not_its_heir() {
+async fn a_child_sa_outlives_the_ike_sa_it_came_from_and_not_its_replacement() {
     let lab = Lab::start().await.with_tunnel().await;
     let mut edge = lab.edge("e1").await;
     let slot = edge.slot();
     commit(&mut edge, handshake(slot, 1)).await;
 
-    let heir = ike_sa(slot, 2);
+    let replacement = ike_sa(slot, 2);
     let child = child_sa(&ike_sa(slot, 1), 1);
-    let inherit = vec![Change::PutIkeSa(sealed(heir.clone())), moved(child, &heir)];
+    let inherit = vec![
+        Change::PutIkeSa(sealed(replacement.clone())),
+        moved(child, &replacement),
+    ];
     commit(&mut edge, inherit).await;
     commit(&mut edge, vec![Change::RemoveIkeSa(1)]).await;
-    assert!(edge.heard.is_buried(&Key::IkeSa(1)));
-    assert!(!edge.heard.is_buried(&child_key(slot, 1)));
+    assert!(edge.heard.is_deleted(&Key::IkeSa(1)));
+    assert!(!edge.heard.is_deleted(&child_key(slot, 1)));
 
     commit(&mut edge, vec![Change::RemoveIkeSa(2)]).await;
-    assert!(edge.heard.is_buried(&child_key(slot, 1)));
+    assert!(edge.heard.is_deleted(&child_key(slot, 1)));
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ async fn an_edge_that_comes_back_gets_what_it_missed_and_no_more() {
         .unwrap();
     e2.catch_up_to(last.revision).await;
     assert_eq!(e2.heard.snapshots, 1, "only the very first session needed one");
-    assert!(e2.heard.is_buried(&child_key(slot, 1)));
+    assert!(e2.heard.is_deleted(&child_key(slot, 1)));
 
     let mut fresh = lab.edge("e3").await;
     e2.catch_up_to(fresh.heard.revision).await;

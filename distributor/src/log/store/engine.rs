@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::Fault;
+use super::error::Fault;
 use crate::log::state::Counters;
 use crate::log::transaction::Writes;
 

@@ -30,13 +30,15 @@ pub(crate) enum Fault {
     Counter(&'static str),
     #[error("has lost revisions: it ends at {0}, and {1} was written")]
     Behind(u64, u64),
-    #[error("is another store than the one that was read at the start")]
+    #[error(
+        "is another store than the one that was read at the start: restart the distributor if it is the right one"
+    )]
     AnotherStore,
     #[error("refuses a commit on its own head, revision {0}")]
     SameHead(u64),
     #[error("is closed since a commit has failed")]
     Closed,
-    #[error("the system gives no random numbers")]
+    #[error("the random number generator fails")]
     NoRandomness,
 }
 

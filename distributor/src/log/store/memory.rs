@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use proto::Key;
 
-use super::{CommitOutcome, Engine, Fault, Loaded, Store, StoreError};
+use super::engine::{CommitOutcome, Engine, Loaded};
+use super::error::Fault;
+use super::{Store, StoreError};
 use crate::log::state::{Counters, State};
 use crate::log::transaction::Writes;
 

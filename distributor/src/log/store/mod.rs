@@ -17,8 +17,8 @@ use std::path::Path;
 use proto::Record;
 use ring::rand::{SecureRandom, SystemRandom};
 
-pub(crate) use self::engine::{CommitOutcome, Engine, Loaded};
-pub(crate) use self::error::Fault;
+use self::engine::{CommitOutcome, Engine, Loaded};
+use self::error::Fault;
 pub use self::error::StoreError;
 use self::redb::Redb;
 use crate::log::state::{Counters, State};

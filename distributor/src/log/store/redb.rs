@@ -12,7 +12,8 @@ use redb::{
     Table, TableDefinition, TableError,
 };
 
-use super::{CommitOutcome, Engine, Fault, Loaded};
+use super::engine::{CommitOutcome, Engine, Loaded};
+use super::error::Fault;
 use crate::log::state::Counters;
 use crate::log::transaction::Writes;
 

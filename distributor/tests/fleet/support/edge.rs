@@ -31,7 +31,7 @@ impl Heard {
         })
     }
 
-    pub(crate) fn is_buried(&self, key: &Key) -> bool {
+    pub(crate) fn is_deleted(&self, key: &Key) -> bool {
         self.records
             .get(key)
             .is_some_and(|record| matches!(record.body, Body::Tombstone(_)))
