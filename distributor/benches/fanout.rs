@@ -7,7 +7,7 @@
 #![allow(clippy::disallowed_methods, reason = "real time is what these run in")]
 
 #[path = "../tests/fleet/support/mod.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 mod support;
 
 use std::fs;

@@ -21,9 +21,6 @@ mod grpc;
 mod log;
 #[cfg(test)]
 mod properties;
-#[cfg(test)]
-#[path = "../tests/fleet/support/records.rs"]
-mod records;
 mod rules;
 mod server;
 mod sweeper;

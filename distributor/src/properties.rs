@@ -17,9 +17,9 @@ use crate::config::CustomerLimits;
 use crate::grpc::feed::Feed;
 use crate::log::state::{Counters, State};
 use crate::log::transaction::Transaction;
-use crate::records::{child_sa, ike_sa, sealed, spi, tunnel};
 use crate::rules::operator::{Replaces, Target};
 use crate::rules::{self, membership};
+use proto::testkit::{child_sa, ike_sa, sealed, spi, tunnel};
 
 use steps::{Step, Wish, step};
 

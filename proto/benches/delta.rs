@@ -2,14 +2,11 @@
 //! octets, which none of them can avoid. docs/decisions/0002-fanout.md has the figures and the choice.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
-use proto::{
-    Body, ChildSa, Cipher, EspSuite, Identity, IkeSa, IkeSpis, InboundSpi, Record, Sealed, Slot, Timestamp,
-    TrafficSelector, v1,
-};
+use proto::{Body, ChildSa, IkeSa, IkeSpis, Record, Sealed, testkit, v1};
 
 /// Octets of a sealed pair of keys, and of a sealed snapshot of an IKE SA after IKE_AUTH.
 const CHILD_SECRET: usize = 130;
@@ -86,38 +83,18 @@ fn measure(out: &mut BytesMut, mut call: impl FnMut(&mut BytesMut)) -> f64 {
 
 /// What IKE_AUTH commits: an IKE SA and a child SA.
 fn handshake() -> [Record; 2] {
-    let created = Timestamp::from(SystemTime::now());
+    // As long on the wire as such numbers are.
     let ike = IkeSa {
         spis: IkeSpis {
             initiator: u64::MAX / 3,
             responder: u64::MAX / 5,
         },
-        slot: Slot::new(1).expect("a slot"),
-        epoch: 0,
-        tunnel: "acme".parse().expect("a name"),
-        remote_id: Identity::Fqdn("acme.example".to_owned()),
-        local: ([203, 0, 113, 1], 500).into(),
-        peer: ([198, 51, 100, 7], 500).into(),
         initial_contact: true,
-        created,
-    };
-    let selector = |ends: [[u8; 4]; 2]| {
-        TrafficSelector::new(0, (0, u16::MAX), ends[0].into(), ends[1].into()).expect("a range")
+        ..testkit::ike_sa(testkit::slot(1), 1)
     };
     let child = ChildSa {
-        inbound_spi: InboundSpi::MIN,
         outbound_spi: 0x1234_5678,
-        ike: ike.spis,
-        tunnel: ike.tunnel.clone(),
-        local: ike.local,
-        peer: ike.peer,
-        udp_encap: false,
-        suite: EspSuite::Encrypted(Cipher::Aes256Gcm16),
-        local_ts: vec![selector([[10, 1, 0, 0], [10, 1, 255, 255]])],
-        remote_ts: vec![selector([[10, 2, 0, 0], [10, 2, 255, 255]])],
-        created,
-        expires: created.after(Duration::from_secs(3600)),
-        precedence: 1,
+        ..testkit::child_sa(&ike, 0)
     };
     let ike = Sealed::new(ike, |_| vec![0xa5; IKE_SECRET].into());
     let child = Sealed::new(child, |_| vec![0xa5; CHILD_SECRET].into());

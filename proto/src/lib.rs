@@ -12,6 +12,8 @@ pub mod limits;
 mod records;
 mod secrets;
 mod session;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod values;
 
 pub use ike_types::{

@@ -6,8 +6,8 @@ use distributor_client::replica::Replica;
 use ike::Secret;
 use prost::bytes::Bytes;
 use proto::{
-    AuthMethod, Body, ChildSa, ChildSaKeys, Delta, EspSuite, IkeSa, IkeSpis, InboundSpi, Key, Record, Sealed,
-    Slot, Timestamp, Tombstone, TrafficSelector, Tunnel, TunnelId,
+    Body, ChildSa, ChildSaKeys, Delta, EspSuite, IkeSa, InboundSpi, Key, Record, Sealed, Timestamp,
+    Tombstone, Tunnel, testkit,
 };
 use sealing::FleetKey;
 
@@ -59,21 +59,10 @@ pub(crate) fn tampered_tunnel(revision: u64, name: &str, id: u16) -> Record {
 
 fn tunnel_header(name: &str, id: u16) -> Tunnel {
     Tunnel {
-        name: name.parse().unwrap(),
-        id: TunnelId::new(id).unwrap(),
-        remote_id: format!("{name}.example").parse().unwrap(),
-        local_id: None,
-        esp: vec![EspSuite::Encrypted(ike::Cipher::Aes256Gcm16)],
         local_ts: vec!["0.0.0.0/0".parse().unwrap()],
         remote_ts: vec![format!("10.{id}.0.0/16").parse().unwrap()],
-        netns: None,
         interface: format!("ipsec{id}").parse().unwrap(),
-        mtu: None,
-        addresses: Vec::new(),
-        rekey_bytes: None,
-        auth: AuthMethod::Psk,
-        redirect: None,
-        ppk: None,
+        ..testkit::tunnel(name, id)
     }
 }
 
@@ -114,46 +103,32 @@ pub(crate) fn tampered_child_sa(revision: u64, inbound_spi: u32, tunnel: &str) -
 }
 
 fn child_header(inbound_spi: u32, tunnel: &str) -> ChildSa {
-    let selector = |first: [u8; 4], last: [u8; 4]| {
-        TrafficSelector::new(0, (0, 65_535), first.into(), last.into()).unwrap()
-    };
     ChildSa {
         inbound_spi: spi(inbound_spi),
         outbound_spi: 0xc000_0000 | inbound_spi,
-        ike: IkeSpis {
-            initiator: 1,
-            responder: 2,
-        },
-        tunnel: tunnel.parse().unwrap(),
-        local: "203.0.113.1:500".parse().unwrap(),
-        peer: "198.51.100.7:500".parse().unwrap(),
-        udp_encap: false,
-        suite: EspSuite::Encrypted(ike::Cipher::Aes256Gcm16),
-        local_ts: vec![selector([0, 0, 0, 0], [255, 255, 255, 255])],
-        remote_ts: vec![selector([10, 1, 0, 0], [10, 1, 255, 255])],
-        created: now().into(),
+        local_ts: vec![testkit::selector([0; 4], [255; 4])],
+        remote_ts: vec![testkit::selector([10, 1, 0, 0], [10, 1, 255, 255])],
         expires: Timestamp::from(now()).after(Duration::from_secs(86_400)),
         precedence: 5,
+        ..testkit::child_sa(&ike_header(2, tunnel), 1)
+    }
+}
+
+fn ike_header(responder_spi: u64, tunnel: &str) -> IkeSa {
+    IkeSa {
+        epoch: 1,
+        tunnel: tunnel.parse().unwrap(),
+        remote_id: format!("{tunnel}.example").parse().unwrap(),
+        created: now().into(),
+        ..testkit::ike_sa(testkit::slot(1), responder_spi)
     }
 }
 
 /// An IKE SA of the edge in slot 1, whose snapshot nobody can open.
 pub(crate) fn ike_sa(revision: u64, responder_spi: u64, tunnel: &str) -> Record {
-    let header = IkeSa {
-        spis: IkeSpis {
-            initiator: 1,
-            responder: responder_spi,
-        },
-        slot: Slot::new(1).unwrap(),
-        epoch: 1,
-        tunnel: tunnel.parse().unwrap(),
-        remote_id: format!("{tunnel}.example").parse().unwrap(),
-        local: "203.0.113.1:500".parse().unwrap(),
-        peer: "198.51.100.7:500".parse().unwrap(),
-        initial_contact: false,
-        created: now().into(),
-    };
-    let sealed = Sealed::new(header, |_| Bytes::from_static(&[1; 80]));
+    let sealed = Sealed::new(ike_header(responder_spi, tunnel), |_| {
+        Bytes::from_static(&[1; 80])
+    });
     Record {
         revision,
         body: Body::IkeSa(sealed),

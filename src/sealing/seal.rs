@@ -161,6 +161,8 @@ fn zero_nonce() -> Nonce {
 
 #[cfg(test)]
 mod tests {
+    use proto::testkit::tunnel;
+
     use super::*;
 
     const BOUND: &[u8] = b"header of acme";
@@ -238,31 +240,11 @@ mod tests {
     fn a_records_secret_fits_no_other_header() {
         let key = FleetKey::generate().unwrap();
         let secret = Secret::new(b"a pre-shared key".to_vec());
-        let acme = seal_record(&key, tunnel("acme"), &secret).unwrap();
+        let acme = seal_record(&key, tunnel("acme", 1), &secret).unwrap();
         assert_eq!(open_record(&key, &acme).unwrap(), secret);
 
         let stolen = acme.secret().to_vec().into();
-        let evil = Sealed::new(tunnel("evil"), |_| stolen);
+        let evil = Sealed::new(tunnel("evil", 1), |_| stolen);
         assert_eq!(open_record(&key, &evil).unwrap_err(), OpenError::Tampered);
-    }
-
-    fn tunnel(name: &str) -> proto::Tunnel {
-        proto::Tunnel {
-            name: name.parse().unwrap(),
-            id: proto::TunnelId::new(1).unwrap(),
-            remote_id: "gw.example".parse().unwrap(),
-            local_id: None,
-            esp: proto::EspSuite::DEFAULT.to_vec(),
-            local_ts: vec!["10.0.0.0/8".parse().unwrap()],
-            remote_ts: vec!["192.168.0.0/24".parse().unwrap()],
-            netns: None,
-            interface: "swan1".parse().unwrap(),
-            mtu: None,
-            addresses: Vec::new(),
-            rekey_bytes: None,
-            auth: proto::AuthMethod::Psk,
-            redirect: None,
-            ppk: None,
-        }
     }
 }

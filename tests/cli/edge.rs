@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proto::v1::fleet_client::FleetClient;
 use proto::{
-    Applied, Change, ChildSa, Cipher, Commit, EspSuite, Failure, FromDistributor, Hello, IkeSa, IkeSpis,
-    InboundSpi, Key, Lease, Sealed, Timestamp, ToDistributor, TrafficSelector, v1,
+    Applied, Change, ChildSa, Commit, Failure, FromDistributor, Hello, IkeSa, InboundSpi, Key, Lease, Sealed,
+    ToDistributor, testkit, v1,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -97,44 +97,23 @@ impl Edge {
 
     /// Publishes an IKE SA with one child SA for the tunnel; returns both SPIs.
     pub(crate) async fn establish(&mut self, tunnel: &str, number: u32) -> (u64, InboundSpi) {
-        let spis = IkeSpis {
-            initiator: 1,
-            responder: 0xabcd_0000_0000_0000 + u64::from(number),
-        };
-        let inbound_spi = InboundSpi::try_from(u32::from(self.lease.slot.get()) << 22 | number).unwrap();
-        let created = Timestamp::from(std::time::SystemTime::now());
-        let any = |first: &str, last: &str| {
-            vec![
-                TrafficSelector::new(0, (0, u16::MAX), first.parse().unwrap(), last.parse().unwrap())
-                    .unwrap(),
-            ]
-        };
         let ike_sa = IkeSa {
-            spis,
-            slot: self.lease.slot,
             epoch: 1,
             tunnel: tunnel.parse().unwrap(),
             remote_id: format!("{tunnel}.example").parse().unwrap(),
             local: "203.0.113.1:4500".parse().unwrap(),
             peer: "198.51.100.7:4500".parse().unwrap(),
-            initial_contact: false,
-            created,
+            ..testkit::ike_sa(self.lease.slot, 0xabcd_0000_0000_0000 + u64::from(number))
         };
         let child_sa = ChildSa {
-            inbound_spi,
             outbound_spi: 0xc0de_0001,
-            ike: spis,
-            tunnel: tunnel.parse().unwrap(),
-            local: ike_sa.local,
-            peer: ike_sa.peer,
             udp_encap: true,
-            suite: EspSuite::Encrypted(Cipher::Aes256Gcm16),
-            local_ts: any("10.0.0.0", "10.255.255.255"),
-            remote_ts: any("192.168.0.0", "192.168.0.255"),
-            created,
-            expires: created.after(Duration::from_secs(86_400)),
-            precedence: 1,
+            local_ts: vec![testkit::selector([10, 0, 0, 0], [10, 255, 255, 255])],
+            remote_ts: vec![testkit::selector([192, 168, 0, 0], [192, 168, 0, 255])],
+            expires: ike_sa.created.after(Duration::from_secs(86_400)),
+            ..testkit::child_sa(&ike_sa, number)
         };
+        let (spis, inbound_spi) = (ike_sa.spis, child_sa.inbound_spi);
         let changes = vec![
             Change::PutIkeSa(Sealed::new(ike_sa, |_| "sealed".into())),
             Change::PutChildSa(Sealed::new(child_sa, |_| "sealed".into())),

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use crate::log::state::Counters;
     use crate::log::transaction::Transaction;
-    use crate::records::{sealed, tunnel};
+    use proto::testkit::{sealed, tunnel};
 
     fn transaction() -> Transaction {
         let counters = Counters {

@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
     use crate::log::state::Counters;
-    use crate::records::{child_sa, ike_sa, sealed, tunnel};
+    use proto::testkit::{child_sa, ike_sa, sealed, tunnel};
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 

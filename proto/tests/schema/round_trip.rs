@@ -78,35 +78,15 @@ proptest! {
 #[test]
 fn the_seal_covers_the_headers_octets_as_they_came() {
     // A field that this program does not know (number 100) makes another encoding of the same header.
-    let edge = v1::Tunnel::from(&tunnel());
-    let mut header = edge.encode_to_vec();
+    let tunnel = v1::Tunnel::from(&testkit::tunnel("acme", 1));
+    let mut header = tunnel.encode_to_vec();
     header.extend([0xa0, 0x06, 0x01]);
     let wire = v1::Sealed {
         header: header.clone().into(),
         secret: b"secret"[..].into(),
     };
     let sealed = Sealed::<Tunnel>::try_from(wire.clone()).unwrap();
-    assert_eq!(*sealed.header(), tunnel());
+    assert_eq!(*sealed.header(), testkit::tunnel("acme", 1));
     assert_eq!(sealed.encoded_header(), header);
     assert_eq!(v1::Sealed::from(&sealed), wire);
-}
-
-fn tunnel() -> Tunnel {
-    Tunnel {
-        name: "acme".parse().unwrap(),
-        id: TunnelId::new(1).unwrap(),
-        remote_id: Identity::Fqdn("acme.example".to_owned()),
-        local_id: None,
-        esp: EspSuite::DEFAULT.to_vec(),
-        local_ts: vec!["10.1.0.0/16".parse().unwrap()],
-        remote_ts: vec!["10.2.0.0/16".parse().unwrap()],
-        netns: None,
-        interface: "acme".parse().unwrap(),
-        mtu: None,
-        addresses: Vec::new(),
-        rekey_bytes: None,
-        auth: AuthMethod::Psk,
-        redirect: None,
-        ppk: None,
-    }
 }

@@ -165,21 +165,12 @@ impl Fleet {
     fn put_request(&self, name: &str, number: u16, customer: &Customer) -> v1::PutTunnelRequest {
         let any = |text: &str| vec![text.parse().unwrap()];
         let header = proto::Tunnel {
-            name: name.parse().unwrap(),
-            id: proto::TunnelId::new(number).unwrap(),
-            remote_id: customer.id.to_string().parse().unwrap(),
-            local_id: None,
-            esp: proto::EspSuite::DEFAULT.to_vec(),
+            remote_id: customer.id.clone(),
             local_ts: any("0.0.0.0/0"),
             remote_ts: any("0.0.0.0/0"),
             netns: Some(name.parse().unwrap()), // Their prefixes are all the same.
             interface: format!("ipsec{number}").parse().unwrap(),
-            mtu: None,
-            addresses: Vec::new(),
-            rekey_bytes: None,
-            auth: proto::AuthMethod::Psk,
-            redirect: None,
-            ppk: None,
+            ..proto::testkit::tunnel(name, number)
         };
         let psk = Secret::new(customer.psk.expose().to_vec());
         let sealed = sealing::seal_record(&self.fleet_key, header, &psk).unwrap();

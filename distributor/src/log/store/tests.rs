@@ -7,7 +7,7 @@ use super::memory::{Memory, MemoryFault};
 use super::redb::tests::Disk;
 use super::*;
 use crate::log::transaction::Transaction;
-use crate::records::{sealed, tunnel};
+use proto::testkit::{sealed, tunnel};
 
 /// What an engine keeps its records on.
 pub(super) trait Medium {

@@ -11,7 +11,7 @@ use super::*;
 use crate::config::Limits;
 use crate::log::store::memory::{Memory, MemoryFault};
 use crate::log::store::redb::tests::Disk;
-use crate::records::{sealed, tunnel};
+use proto::testkit::{sealed, tunnel};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is not allowed")]

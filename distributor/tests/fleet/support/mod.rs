@@ -5,7 +5,6 @@
 
 pub(crate) mod authority;
 mod edge;
-mod records;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +20,7 @@ use tonic::transport::Channel;
 
 pub(crate) use authority::{Authority, Credentials};
 pub(crate) use edge::{Edge, Heard};
-pub(crate) use records::*;
+pub(crate) use proto::testkit::{child_sa, ike_sa, sealed, spi, tunnel};
 
 /// A distributor and what belongs to it. The store outlives a restart.
 pub(crate) struct Lab {
