@@ -4,13 +4,12 @@ mod view;
 
 use clap::{ArgGroup, Args, Subcommand};
 use proto::{Name, v1};
-use serde::Serialize;
+use views::{IkeSaView, RevokedView};
 
-use self::view::IkeSaView;
 use super::failure::{Failure, Kind};
 use super::operator::{self, Client, OperatorArgs};
 use super::output;
-use super::progress::{self, Progress};
+use super::progress;
 
 /// `anyswan sa ...`
 #[derive(Debug, Subcommand)]
@@ -95,13 +94,21 @@ fn list(tunnel: Option<&Name>, args: &OperatorArgs) -> Result<(), Failure> {
 
 fn show(spi: Spi, args: &OperatorArgs) -> Result<(), Failure> {
     let sas = operator::call(&args.load()?, async |mut client| all(&mut client, None).await)?;
-    let Some(sa) = sas.iter().find(|sa| sa.is_or_has(spi)) else {
+    let Some(sa) = sas.iter().find(|sa| names(spi, sa)) else {
         return Err(Failure::new(Kind::NotFound, "the fleet has no SA with this SPI"));
     };
     if args.json {
         output::json(sa)
     } else {
         view::print_one(sa)
+    }
+}
+
+/// True when the SPI is the IKE SA's or one of its child SAs'.
+fn names(spi: Spi, sa: &IkeSaView) -> bool {
+    match spi {
+        Spi::Ike(spi) => sa.is(spi),
+        Spi::Child(spi) => sa.has(spi),
     }
 }
 
@@ -132,35 +139,15 @@ fn revoke(args: RevokeArgs) -> Result<(), Failure> {
     let response = operator::call(&args.operator.load()?, async |mut client| {
         Ok(client.revoke(request).await?.into_inner())
     })?;
-    show_revoked(&what, &Revoked::from(response), args.operator.json)
-}
-
-/// What a revocation did, as `--json` shows it.
-#[derive(Debug, Serialize)]
-pub(super) struct Revoked {
-    revision: u64,
-    ike_sas: u32,
-    child_sas: u32,
-    edges: Vec<Progress>,
-}
-
-impl From<v1::RevokeResponse> for Revoked {
-    fn from(response: v1::RevokeResponse) -> Self {
-        Self {
-            revision: response.revision,
-            ike_sas: response.ike_sas,
-            child_sas: response.child_sas,
-            edges: response.edges.into_iter().map(Progress::from).collect(),
-        }
-    }
+    show_revoked(&what, &RevokedView::from(response), args.operator.json)
 }
 
 /// Tells how many edges have done it and how long each took.
-pub(super) fn show_revoked(what: &str, revoked: &Revoked, json: bool) -> Result<(), Failure> {
+pub(super) fn show_revoked(what: &str, revoked: &RevokedView, json: bool) -> Result<(), Failure> {
     if json {
         output::json(revoked)?;
     } else {
-        let Revoked {
+        let RevokedView {
             ike_sas, child_sas, ..
         } = revoked;
         progress::print(

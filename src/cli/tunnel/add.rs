@@ -9,11 +9,12 @@ use proto::{
 };
 use sealing::FleetKey;
 use tonic::Code;
+use views::{TunnelChangeView, TunnelView};
 
 use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
+use super::all;
 use super::credentials::{CredentialArgs, Credentials};
-use super::{Taken, TunnelView, all};
 
 /// Others may take the same free number at the same moment; so often in a row nobody is that unlucky.
 const TRIES: usize = 16;
@@ -81,7 +82,7 @@ pub(super) fn run(args: AddArgs) -> Result<(), Failure> {
         name, id, interface, ..
     } = &added.tunnel;
     let done = format!("tunnel {name} (number {id}, interface {interface})");
-    added.show(&done, args.operator.json)
+    super::show(&added, &done, args.operator.json)
 }
 
 /// Asks the distributor until the tunnel has a number that nobody took meanwhile.
@@ -90,7 +91,7 @@ async fn put(
     args: &AddArgs,
     key: &FleetKey,
     credentials: &Credentials,
-) -> Result<Taken, Failure> {
+) -> Result<TunnelChangeView, Failure> {
     let mut known = all(client).await?;
     for _ in 0..TRIES {
         let tunnel = tunnel(args, credentials, &known)?;
@@ -103,7 +104,7 @@ async fn put(
             replaced_revision: 0,
         };
         let refusal = match client.put_tunnel(request).await {
-            Ok(response) => return Ok(Taken::new(view, response.into_inner())),
+            Ok(response) => return Ok(TunnelChangeView::new(view, response.into_inner())),
             Err(status) => status,
         };
         known = all(client).await?;

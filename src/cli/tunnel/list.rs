@@ -1,11 +1,12 @@
 //! `anyswan tunnel list`.
 
 use proto::EspSuite;
+use views::TunnelView;
 
 use super::super::failure::Failure;
 use super::super::operator::{self, OperatorArgs};
 use super::super::output;
-use super::{TunnelView, all};
+use super::all;
 
 pub(super) fn run(args: &OperatorArgs) -> Result<(), Failure> {
     let mut tunnels = operator::call(&args.load()?, async |mut client| all(&mut client).await)?;

@@ -3,10 +3,10 @@
 use clap::Args;
 use proto::{Body, Gateway, Name, Record, Sealed, Tunnel, v1};
 use sealing::FleetKey;
+use views::{TunnelChangeView, TunnelView};
 
 use super::super::failure::{Failure, Kind};
 use super::super::operator::{self, Client, OperatorArgs};
-use super::{Taken, TunnelView};
 
 /// Where a customer goes.
 #[derive(Args, Debug)]
@@ -34,11 +34,11 @@ pub(super) fn run(args: &RedirectArgs) -> Result<(), Failure> {
         Some(to) => format!("redirect of {} to {to}", args.name),
         None => format!("end of the redirect of {}", args.name),
     };
-    taken.show(&done, args.operator.json)
+    super::show(&taken, &done, args.operator.json)
 }
 
 /// Puts the tunnel back as it is but for its redirect. It is sealed anew, since its header is a part of the seal.
-async fn put(client: &mut Client, args: &RedirectArgs, key: &FleetKey) -> Result<Taken, Failure> {
+async fn put(client: &mut Client, args: &RedirectArgs, key: &FleetKey) -> Result<TunnelChangeView, Failure> {
     let request = v1::GetTunnelRequest {
         name: args.name.to_string(),
     };
@@ -66,5 +66,8 @@ async fn put(client: &mut Client, args: &RedirectArgs, key: &FleetKey) -> Result
         replace: true,
         replaced_revision: revision,
     };
-    Ok(Taken::new(view, client.put_tunnel(request).await?.into_inner()))
+    Ok(TunnelChangeView::new(
+        view,
+        client.put_tunnel(request).await?.into_inner(),
+    ))
 }
