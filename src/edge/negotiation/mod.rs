@@ -1,8 +1,10 @@
 //! The task that runs the IKE responder: datagrams, timers and what changes in the fleet in; datagrams and commits out.
 
 mod admission;
+mod author;
 mod commit;
 mod convert;
+mod draft;
 mod host;
 mod journal;
 mod ownership;
@@ -21,8 +23,8 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use self::admission::Admission;
+use self::author::Author;
 use self::commit::{Committer, Refused};
-use self::convert::Author;
 use self::host::FleetHost;
 use self::journal::Journal;
 use self::ownership::Ownership;
