@@ -24,10 +24,11 @@ mod config;
 mod dataplane;
 #[cfg(test)]
 mod fixtures;
-mod health;
 mod ingress;
 mod metrics;
 mod negotiation;
+mod shared;
+mod status;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 use distributor_client::SystemClock;
 use distributor_client::session::{SessionConfig, SessionEvent, Subscriber};
-use distributor_client::state::{AppliedReport, SessionState, SharedReplica};
+use distributor_client::state::{AppliedReport, SessionState};
 use sd_notify::NotifyState;
 use sealing::{FleetKey, FleetKeyError};
 use thiserror::Error;
@@ -47,14 +48,14 @@ use xfrm::Agent;
 
 use self::dataplane::Kernel;
 use self::dataplane::notifier::Notifier;
-use self::dataplane::plan::Planner;
-use self::health::Health;
 use self::ingress::forward::Forwarder;
 use self::ingress::receive::Receiver;
 use self::ingress::sockets::Sockets;
 use self::ingress::{fd_store, input};
-use self::metrics::{Family, Metrics};
+use self::metrics::Sessions;
 use self::negotiation::Negotiator;
+use self::shared::Shared;
+use self::status::Status;
 
 pub use self::config::{Config, Limits};
 pub use self::ingress::sockets::SocketError;
@@ -135,7 +136,7 @@ impl Listeners {
 /// The tasks; they end when this is dropped.
 struct Edge {
     negotiator: JoinSet<()>,
-    drain: watch::Sender<bool>,
+    draining: watch::Sender<bool>,
     installed: watch::Receiver<Option<AppliedReport>>,
     others: JoinSet<()>,
 }
@@ -143,97 +144,23 @@ struct Edge {
 impl Edge {
     /// Starts everything but the kernel's thread.
     fn start(config: Config, fleet_key: Arc<FleetKey>, listeners: Listeners) -> (Self, Kernel) {
-        let Listeners {
-            customers,
-            edges,
-            health,
-        } = listeners;
-        let sockets = Arc::new(customers);
-        let limits = config.limits.clone();
-        let metrics = Metrics::default();
-        let replica = SharedReplica::default();
-        let (session_state, session) = watch::channel(SessionState::default());
-        let (installed_state, installed) = watch::channel(None);
-        let (drain, draining) = watch::channel(false);
-        let (input_queue, inputs) = mpsc::channel(input::QUEUE);
-        let forwarder = Arc::new(Forwarder::new(
-            edges,
-            Arc::clone(&fleet_key),
-            replica.clone(),
-            metrics.clone(),
-        ));
-
-        let kernel = Kernel {
-            planner: Planner::new(Arc::clone(&fleet_key), limits.sa_lease),
-            replica: replica.clone(),
-            session: session.clone(),
-            installed: installed_state,
-            notifier: Notifier {
-                replica: replica.clone(),
-                session: session.clone(),
-                forwarder: Arc::clone(&forwarder),
-                responder: input_queue.clone(),
-                metrics: metrics.clone(),
-            },
-            metrics: metrics.clone(),
-            repair_interval: limits.reconcile,
-            sa_lease: limits.sa_lease,
+        let (shared, writers) = Shared::new(fleet_key);
+        let sockets = Arc::new(listeners.customers);
+        let forwarder = Arc::new(Forwarder::new(listeners.edges, shared.clone()));
+        let (responder, inputs) = mpsc::channel(input::QUEUE);
+        let notifier = Notifier {
+            shared: shared.clone(),
+            forwarder: Arc::clone(&forwarder),
+            responder: responder.clone(),
         };
-        let negotiator = Negotiator {
-            fleet_key: Arc::clone(&fleet_key),
-            limits: ike::Limits {
-                half_open_lifetime: limits.half_open_lifetime,
-                half_open_max: limits.half_open_max,
-                half_open_per_source: limits.half_open_per_source,
-                cookie_threshold: limits.cookie_threshold,
-                dpd_interval: limits.dpd,
-                child_lifetime: Some(limits.rekey_child),
-                ike_lifetime: Some(limits.rekey_ike),
-                redirect_patience: limits.redirect,
-                ..ike::Limits::default()
-            },
-            quick_crash_detection: config.quick_crash_detection,
-            sa_lifetime: limits.sa_lifetime,
-            replica: replica.clone(),
-            session: session.clone(),
-            draining: draining.clone(),
-            inputs,
-            sockets: Arc::clone(&sockets),
-            metrics: metrics.clone(),
-        };
+        let kernel = Kernel::new(shared.clone(), &config.limits, writers.installed, notifier);
+        let negotiator = Negotiator::new(shared.clone(), &config, inputs, Arc::clone(&sockets));
         let receiver = Receiver {
             addresses: config.addresses.as_slice().into(),
-            router: ike::Router::new(&fleet_key.spi_key()),
-            session: session.clone(),
-            draining: draining.clone(),
+            router: ike::Router::new(&shared.fleet_key.spi_key()),
+            shared: shared.clone(),
             forwarder,
-            responder: input_queue,
-            metrics: metrics.clone(),
-        };
-        let observer = Health {
-            session,
-            installed: installed.clone(),
-            draining,
-            replica: replica.clone(),
-            metrics: metrics.clone(),
-        };
-        let subscriber = Subscriber {
-            config: SessionConfig {
-                distributor: config.distributor,
-                tls: config.tls,
-                forward: config.forward,
-            },
-            replica,
-            state: session_state,
-            applied: installed.clone(),
-            clock: Arc::new(SystemClock),
-            observe: move |event| {
-                let name = match event {
-                    SessionEvent::Begun => "begun",
-                    SessionEvent::Ended => "ended",
-                };
-                metrics.count(Family::Sessions, name);
-            },
+            responder,
         };
 
         let mut others = JoinSet::new();
@@ -242,18 +169,15 @@ impl Edge {
             others.spawn(async move { receiver.read_customers(sockets.get(index)).await });
         }
         others.spawn(receiver.read_edges());
-        others.spawn(observer.serve(health));
-        others.spawn(subscriber.run());
-        let negotiator = JoinSet::from_iter([negotiator.run()]);
-        (
-            Self {
-                negotiator,
-                drain,
-                installed,
-                others,
-            },
-            kernel,
-        )
+        others.spawn(Status::new(shared.clone()).serve(listeners.health));
+        others.spawn(subscriber(config, &shared, writers.session).run());
+        let edge = Self {
+            negotiator: JoinSet::from_iter([negotiator.run()]),
+            draining: writers.draining,
+            installed: shared.installed,
+            others,
+        };
+        (edge, kernel)
     }
 
     /// Says when the first snapshot is in the kernel. Returns when a part of the edge has ended, which none does by itself:
@@ -276,7 +200,7 @@ impl Edge {
 
     /// Leaves new customers to other edges. Returns when the commits on their way have ended, or enough time has passed.
     async fn drain(&mut self) {
-        self.drain.send_replace(true);
+        self.draining.send_replace(true);
         while self.negotiator.join_next().await.is_some() {}
     }
 
@@ -284,6 +208,32 @@ impl Edge {
     async fn end(mut self) {
         self.negotiator.shutdown().await;
         self.others.shutdown().await;
+    }
+}
+
+/// The session with the distributor.
+fn subscriber(
+    config: Config,
+    shared: &Shared,
+    state: watch::Sender<SessionState>,
+) -> Subscriber<impl Fn(SessionEvent) + use<>> {
+    let metrics = shared.metrics.clone();
+    Subscriber {
+        config: SessionConfig {
+            distributor: config.distributor,
+            tls: config.tls,
+            forward: config.forward,
+        },
+        replica: shared.replica.clone(),
+        state,
+        applied: shared.installed.clone(),
+        clock: Arc::new(SystemClock),
+        observe: move |event| {
+            metrics.count(match event {
+                SessionEvent::Begun => Sessions::Begun,
+                SessionEvent::Ended => Sessions::Ended,
+            });
+        },
     }
 }
 

@@ -9,11 +9,12 @@ pub(crate) mod plan;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use distributor_client::replica::{Cursor, Update};
-use distributor_client::state::{AppliedReport, SessionState, SharedReplica};
+use distributor_client::state::AppliedReport;
 use proto::Resume;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -26,24 +27,40 @@ use xfrm::{Agent, NetworkEvent, NetworkWatcher};
 use self::notifier::Notifier;
 use self::packet_limit::packet_limit;
 use self::plan::{Planner, Terms};
-use crate::metrics::{Family, Metrics};
+use crate::Limits;
+use crate::metrics::KernelObjects;
+use crate::shared::Shared;
 
 /// The SA leases are moved ahead when this part of them has passed.
 const RENEW_AFTER: u32 = 4;
 
 /// What the thread is made of.
 pub(crate) struct Kernel {
+    pub(crate) shared: Shared,
     pub(crate) planner: Planner,
-    pub(crate) replica: SharedReplica,
-    pub(crate) session: watch::Receiver<SessionState>,
     pub(crate) installed: watch::Sender<Option<AppliedReport>>,
-    pub(crate) notifier: Notifier,
-    pub(crate) metrics: Metrics,
-    pub(crate) repair_interval: Duration,
-    pub(crate) sa_lease: Duration,
+    notifier: Notifier,
+    reconcile_interval: Duration,
+    sa_lease: Duration,
 }
 
 impl Kernel {
+    pub(crate) fn new(
+        shared: Shared,
+        limits: &Limits,
+        installed: watch::Sender<Option<AppliedReport>>,
+        notifier: Notifier,
+    ) -> Self {
+        Self {
+            planner: Planner::new(Arc::clone(&shared.fleet_key), limits.sa_lease),
+            shared,
+            installed,
+            notifier,
+            reconcile_interval: limits.reconcile,
+            sa_lease: limits.sa_lease,
+        }
+    }
+
     /// Starts the thread, which uses this runtime's timers; it ends when the session's state is gone. What the kernel has it keeps:
     /// forwarding goes on.
     pub(crate) fn start(self, mut agent: Agent) -> io::Result<JoinHandle<()>> {
@@ -89,7 +106,7 @@ enum Wake {
     Update,
     Events,
     Network(NetworkEvent),
-    Repair,
+    Reconcile,
     End,
 }
 
@@ -105,19 +122,19 @@ impl Loop {
     }
 
     fn run(mut self, runtime: &Handle, events: &AsyncFd<OwnedFd>, mut network: NetworkWatcher) {
-        let mut repair = {
+        let mut interval = {
             let _guard = runtime.enter();
-            tokio::time::interval(self.kernel.repair_interval)
+            tokio::time::interval(self.kernel.reconcile_interval)
         };
-        repair.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Something wanted is gone, and the kernel has said so.
             let due = self.done.and_then(|_| self.agent.reconcile_at());
             let wake = runtime.block_on(async {
                 tokio::select! {
-                    changed = self.kernel.session.changed() => changed.map_or(Wake::End, |()| Wake::Update),
-                    _ = repair.tick() => Wake::Repair,
-                    () = until(due) => Wake::Repair,
+                    changed = self.kernel.shared.session.changed() => changed.map_or(Wake::End, |()| Wake::Update),
+                    _ = interval.tick() => Wake::Reconcile,
+                    () = until(due) => Wake::Reconcile,
                     event = network.next() => Wake::Network(event),
                     readable = events.readable() => readable.map_or(Wake::End, |mut readable| {
                         readable.clear_ready();
@@ -127,7 +144,7 @@ impl Loop {
             });
             match wake {
                 Wake::Update => self.catch_up(),
-                Wake::Repair => self.repair(),
+                Wake::Reconcile => self.reconcile(),
                 // They are read below, whatever has brought them to light.
                 Wake::Events => {}
                 Wake::Network(event) => self.agent.observe(&event),
@@ -144,7 +161,7 @@ impl Loop {
     fn catch_up(&mut self) {
         let began = Instant::now();
         let cursor = self.done.map(|done| done.cursor);
-        let Some(update) = self.kernel.replica.read().since(cursor) else {
+        let Some(update) = self.kernel.shared.replica.read().since(cursor) else {
             return;
         };
         if self.done.is_some_and(|done| done.position == update.position) {
@@ -188,7 +205,9 @@ impl Loop {
         let number = changes.len();
         let begun = Instant::now();
         let refused = self.agent.apply(changes);
-        debug!(took = ?begun.elapsed(), number, "applied changes to the kernel");
+        let took = begun.elapsed();
+        self.kernel.shared.metrics.time_install(took);
+        debug!(?took, number, "applied changes to the kernel");
         warn_of(&refused);
         if is_other_limit {
             self.renew();
@@ -197,7 +216,7 @@ impl Loop {
 
     /// The slow loop's step, and what an event calls for: corrects what somebody else changed, and removes what belonged to
     /// an SA that has expired.
-    fn repair(&mut self) {
+    fn reconcile(&mut self) {
         if self.done.is_none() {
             return; // Nothing is wanted yet as far as we know, and all that is there would go.
         }
@@ -230,7 +249,7 @@ impl Loop {
             packet_limit = self.packet_limit,
             "setting the SA leases and packet limits anew"
         );
-        let records = self.kernel.replica.read().child_sas();
+        let records = self.kernel.shared.replica.read().child_sas();
         let terms = self.terms();
         let changes = self.kernel.planner.changes(&records, terms);
         self.agent.apply(changes);
@@ -246,13 +265,13 @@ impl Loop {
 
     /// While the lease runs and the kernel has everything, the distributor could have told us of a revocation.
     fn is_in_sync(&self) -> bool {
-        let session = self.kernel.session.borrow();
+        let session = self.kernel.shared.session.borrow();
         session.lease(Instant::now()).is_some() && session.behind_since.is_none()
     }
 
     /// Says how far the kernel is and what it refuses, unless that was said already.
     fn report(&self) {
-        let slot = self.kernel.session.borrow().grant.map(|grant| grant.slot);
+        let slot = self.kernel.shared.session.borrow().grant.map(|grant| grant.slot);
         let (Some(done), Some(slot)) = (self.done, slot) else {
             return; // No record comes before the first lease.
         };
@@ -273,10 +292,10 @@ impl Loop {
     }
 
     fn count(&self, report: &xfrm::Report) {
-        let metrics = &self.kernel.metrics;
-        metrics.add(Family::Kernel, "added", report.added as u64);
-        metrics.add(Family::Kernel, "updated", report.updated as u64);
-        metrics.add(Family::Kernel, "removed", report.removed as u64);
+        let metrics = &self.kernel.shared.metrics;
+        metrics.add(KernelObjects::Added, report.added as u64);
+        metrics.add(KernelObjects::Updated, report.updated as u64);
+        metrics.add(KernelObjects::Removed, report.removed as u64);
     }
 }
 

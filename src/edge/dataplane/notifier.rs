@@ -3,42 +3,40 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use distributor_client::state::{SessionState, SharedReplica};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::debug;
 
 use crate::ingress::forward::{Forwarded, Forwarder};
 use crate::ingress::input::Input;
 use crate::ingress::notice::Notice;
-use crate::metrics::{Family, Metrics};
+use crate::metrics::Notices;
+use crate::shared::Shared;
 
 /// Tells the owner, here or at another edge.
 pub(crate) struct Notifier {
-    pub(crate) replica: SharedReplica,
-    pub(crate) session: watch::Receiver<SessionState>,
+    pub(crate) shared: Shared,
     pub(crate) forwarder: Arc<Forwarder>,
     pub(crate) responder: mpsc::Sender<Input>,
-    pub(crate) metrics: Metrics,
 }
 
 impl Notifier {
     pub(crate) fn tell(&self, notice: Notice) {
-        let owner = self.replica.read().owner_of_child(notice.inbound_spi());
-        let ours = self.session.borrow().lease(Instant::now());
+        let owner = self.shared.replica.read().owner_of_child(notice.inbound_spi());
+        let ours = self.shared.lease(Instant::now());
         let outcome = match owner {
-            None => "dropped_unknown_sa",
+            None => Notices::DroppedUnknownSa,
             Some(owner) if ours.is_some_and(|ours| ours.slot == owner) => {
                 match self.responder.try_send(Input::Notice(notice)) {
-                    Ok(()) => "told",
-                    Err(_) => "dropped_busy",
+                    Ok(()) => Notices::Delivered,
+                    Err(_) => Notices::DroppedBusy,
                 }
             }
             Some(owner) => {
                 self.forwarder.pass_on(owner, &Forwarded::Notice(notice));
-                "passed_on"
+                Notices::Forwarded
             }
         };
-        debug!(?notice, outcome, "the kernel notices something of an SA");
-        self.metrics.count(Family::Notices, outcome);
+        debug!(?notice, ?outcome, "the kernel notices something of an SA");
+        self.shared.metrics.count(outcome);
     }
 }

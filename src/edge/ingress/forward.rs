@@ -10,9 +10,6 @@
 //! repeated request gets the cached reply, any other message ID is outside of the window (RFC 7296 sections 2.1 and 2.3), and
 //! the addresses are those that the customer's message came with, under the seal.
 
-use std::sync::Arc;
-
-use distributor_client::state::SharedReplica;
 use ike::Path;
 use proto::Slot;
 use sealing::{FleetKey, OpenError, Purpose};
@@ -21,7 +18,8 @@ use tokio::net::UdpSocket;
 
 use super::input::{Datagram, Input, MOST_OCTETS};
 use super::notice::Notice;
-use crate::metrics::{Family, Metrics};
+use crate::metrics::Forwarded as Outcome;
+use crate::shared::Shared;
 
 /// Nothing but the purpose of the seal is bound to it.
 const BOUND: &[u8] = &[];
@@ -40,24 +38,12 @@ pub(crate) enum Forwarded<'a> {
 /// Passes inputs to other edges and opens what they pass.
 pub(crate) struct Forwarder {
     socket: UdpSocket,
-    fleet_key: Arc<FleetKey>,
-    replica: SharedReplica,
-    metrics: Metrics,
+    shared: Shared,
 }
 
 impl Forwarder {
-    pub(crate) fn new(
-        socket: UdpSocket,
-        fleet_key: Arc<FleetKey>,
-        replica: SharedReplica,
-        metrics: Metrics,
-    ) -> Self {
-        Self {
-            socket,
-            fleet_key,
-            replica,
-            metrics,
-        }
+    pub(crate) fn new(socket: UdpSocket, shared: Shared) -> Self {
+        Self { socket, shared }
     }
 
     pub(crate) fn socket(&self) -> &UdpSocket {
@@ -66,27 +52,27 @@ impl Forwarder {
 
     /// Sends something to the edge that owns it; what cannot be sent at once is dropped.
     pub(crate) fn pass_on(&self, owner: Slot, forwarded: &Forwarded<'_>) {
-        let address = self.replica.read().forward_address(owner);
+        let address = self.shared.replica.read().forward_address(owner);
         let outcome = match address {
-            None => "dropped_unknown_edge",
-            Some(address) => match seal_forwarded(&self.fleet_key, forwarded) {
-                Some(sealed) if self.socket.try_send_to(&sealed, address).is_ok() => "sent",
-                Some(_) => "dropped_send_failed",
-                None => "dropped_too_long",
+            None => Outcome::DroppedUnknownEdge,
+            Some(address) => match seal_forwarded(&self.shared.fleet_key, forwarded) {
+                Some(sealed) if self.socket.try_send_to(&sealed, address).is_ok() => Outcome::Sent,
+                Some(_) => Outcome::DroppedSendFailed,
+                None => Outcome::DroppedTooLong,
             },
         };
-        self.metrics.count(Family::Forward, outcome);
+        self.shared.metrics.count(outcome);
     }
 
     /// What another edge passed; an error when no edge of the fleet did.
     pub(crate) fn open(&self, sealed: &[u8]) -> Result<Input, OpenError> {
-        let input = open_forwarded(&self.fleet_key, sealed);
+        let input = open_forwarded(&self.shared.fleet_key, sealed);
         let outcome = if input.is_ok() {
-            "received"
+            Outcome::Received
         } else {
-            "dropped_not_authentic"
+            Outcome::DroppedNotAuthentic
         };
-        self.metrics.count(Family::Forward, outcome);
+        self.shared.metrics.count(outcome);
         input
     }
 }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::RateLimit;
-use distributor_client::state::SessionState;
 use ike::{Path, Route, Router};
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::forward::{Forwarded, Forwarder};
 use super::input::{Datagram, Input, MOST_OCTETS};
 use super::sockets::Bound;
-use crate::metrics::{Family, Metrics};
+use crate::metrics::{self, Datagrams};
+use crate::shared::Shared;
 
 /// Datagrams that one socket may bring before the others have their turn.
 const BATCH: usize = 64;
@@ -26,12 +26,9 @@ pub(crate) struct Receiver {
     /// The anycast addresses.
     pub(crate) addresses: Arc<[IpAddr]>,
     pub(crate) router: Router,
-    pub(crate) session: watch::Receiver<SessionState>,
-    /// True when new IKE SAs are left to other edges, since this one is about to go.
-    pub(crate) draining: watch::Receiver<bool>,
+    pub(crate) shared: Shared,
     pub(crate) forwarder: Arc<Forwarder>,
     pub(crate) responder: mpsc::Sender<Input>,
-    pub(crate) metrics: Metrics,
 }
 
 impl Receiver {
@@ -64,19 +61,17 @@ impl Receiver {
     }
 
     fn take(&self, path: Path, payload: &[u8]) {
-        self.metrics.count(Family::Datagrams, "received");
+        self.shared.metrics.count(Datagrams::Received);
         // The kernel drops that for IPv4 only. The SA towards such a customer would be one towards ourselves, and its SPI,
         // which the customer chooses, could be that of another customer's inbound SA: the kernel takes them for one.
         if self.addresses.contains(&path.peer.ip()) {
-            return self.metrics.count(Family::Datagrams, "dropped_from_our_address");
+            return self.shared.metrics.count(Datagrams::DroppedFromOurAddress);
         }
-        let Some(grant) = self.session.borrow().lease(Instant::now()) else {
-            return self.metrics.count(Family::Datagrams, "dropped_without_lease");
+        let Some(grant) = self.shared.lease(Instant::now()) else {
+            return self.shared.metrics.count(Datagrams::DroppedWithoutLease);
         };
         match self.router.route(path, payload).0 {
-            Route::Any if *self.draining.borrow() => {
-                self.metrics.count(Family::Datagrams, "dropped_draining")
-            }
+            Route::Any if self.shared.is_draining() => self.shared.metrics.count(Datagrams::DroppedDraining),
             Route::Slot(slot) if slot != grant.slot => {
                 let forwarded = Forwarded::Datagram { path, payload };
                 self.forwarder.pass_on(slot, &forwarded);
@@ -92,10 +87,10 @@ impl Receiver {
     }
 
     /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
-    /// disagree cannot play ball.
+    /// disagree about an owner do not pass it back and forth.
     fn take_forwarded(&self, input: Input) {
-        let Some(grant) = self.session.borrow().lease(Instant::now()) else {
-            return self.metrics.count(Family::Forward, "dropped_without_lease");
+        let Some(grant) = self.shared.lease(Instant::now()) else {
+            return self.shared.metrics.count(metrics::Forwarded::DroppedWithoutLease);
         };
         let is_ours = match &input {
             Input::Datagram(Datagram { path, payload }) => {
@@ -106,13 +101,13 @@ impl Receiver {
         };
         match is_ours {
             true => self.hand_over(input),
-            false => self.metrics.count(Family::Forward, "dropped_not_ours"),
+            false => self.shared.metrics.count(metrics::Forwarded::DroppedNotOurs),
         }
     }
 
     fn hand_over(&self, input: Input) {
         if self.responder.try_send(input).is_err() {
-            self.metrics.count(Family::Datagrams, "dropped_busy");
+            self.shared.metrics.count(Datagrams::DroppedBusy);
         }
     }
 }
@@ -155,22 +150,17 @@ mod tests {
             store: 1,
             until: Instant::now() + Duration::from_secs(600),
         };
-        let session = SessionState {
-            grant: Some(grant),
-            ..SessionState::default()
-        };
-        let metrics = Metrics::default();
+        let (shared, writers) = Shared::new(Arc::new(key));
+        writers.session.send_modify(|session| session.grant = Some(grant));
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let forwarder = Forwarder::new(socket, Arc::new(key), Default::default(), metrics.clone());
+        let forwarder = Forwarder::new(socket, shared.clone());
         let (responder, mut datagrams) = mpsc::channel(8);
         let receiver = Receiver {
             addresses: addresses.into(),
             router,
-            session: watch::channel(session).1,
-            draining: watch::channel(false).1,
+            shared,
             forwarder: Arc::new(forwarder),
             responder,
-            metrics,
         };
 
         let local = SocketAddr::new(addresses[0], 500);

@@ -9,7 +9,7 @@ use proto::v1;
 use tokio::sync::watch;
 use tonic::Code;
 
-use crate::metrics::{Family, Metrics};
+use crate::metrics::{Commits, Metrics};
 
 /// For an answer to a commit: far beyond any barrier.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,25 +37,27 @@ impl Committer {
     /// when it comes again.
     pub(crate) async fn commit(mut self, request: v1::CommitRequest) -> Option<Result<(), Refused>> {
         let mut backoff = Backoff::default();
+        let begun = Instant::now();
         loop {
             let mut client = self.client().await?;
             let mut attempt = tonic::Request::new(request.clone());
             attempt.set_timeout(ANSWER_TIMEOUT);
             let status = match client.commit(attempt).await {
                 Ok(_) => {
-                    self.metrics.count(Family::Commits, "done");
+                    self.metrics.count(Commits::Done);
+                    self.metrics.time_commit(begun.elapsed());
                     return Some(Ok(()));
                 }
                 Err(status) => status,
             };
             if is_final(status.code()) {
-                self.metrics.count(Family::Commits, "refused");
+                self.metrics.count(Commits::Refused);
                 return Some(Err(Refused {
                     kind: status.code().description(),
                     reason: status.message().to_owned(),
                 }));
             }
-            self.metrics.count(Family::Commits, "retried");
+            self.metrics.count(Commits::Retried);
             tokio::time::sleep(backoff.next_pause()).await;
         }
     }

@@ -8,12 +8,12 @@ use ike::{Dropped, Event, IkeSpis, What};
 use tracing::{Level, debug, info, warn};
 
 use super::commit::Refused;
-use crate::metrics::{Family, Metrics};
+use crate::metrics::{IkeEvents, Metrics};
 
 /// Writes a line a minute for each kind and peer, or tunnel; counts all.
 pub(crate) struct Journal {
     metrics: Metrics,
-    throttle: RateLimit<(&'static str, IpAddr)>,
+    throttle: RateLimit<(IkeEvents, IpAddr)>,
     refusals: RateLimit<(&'static str, String)>,
 }
 
@@ -28,7 +28,7 @@ impl Journal {
 
     pub(crate) fn note(&mut self, event: &Event, now: Instant) {
         let kind = kind(&event.what);
-        self.metrics.count(Family::Ike, kind);
+        self.metrics.count(kind);
         let level = level(&event.what);
         let Some(withheld) = self.admit(level, (kind, event.path.peer.ip()), now) else {
             return;
@@ -67,7 +67,7 @@ impl Journal {
 
     /// `Some` when the line may be written, as [`RateLimit::admit`] says. What only a peer that has proved who it is can cause,
     /// which is all of [`Level::INFO`], is written every time: no stranger can flood with it.
-    fn admit(&mut self, level: Level, key: (&'static str, IpAddr), now: Instant) -> Option<u64> {
+    fn admit(&mut self, level: Level, key: (IkeEvents, IpAddr), now: Instant) -> Option<u64> {
         match level {
             Level::INFO => Some(0),
             _ => self.throttle.admit(key, now),
@@ -76,43 +76,43 @@ impl Journal {
 }
 
 /// For the counter and the throttle.
-fn kind(what: &What) -> &'static str {
+fn kind(what: &What) -> IkeEvents {
     match what {
         What::Dropped(dropped) => match dropped {
-            Dropped::Malformed(_) => "dropped_malformed",
-            Dropped::NotIke => "dropped_not_ike",
-            Dropped::UnknownSpi => "dropped_unknown_spi",
-            Dropped::Unexpected => "dropped_unexpected",
-            Dropped::OutsideWindow { .. } => "dropped_outside_window",
-            Dropped::NotAuthentic => "dropped_not_authentic",
-            Dropped::FragmentsTooLong => "dropped_fragments_too_long",
-            Dropped::TooLong => "dropped_too_long",
-            Dropped::TooManyHalfOpen => "dropped_too_many_half_open",
-            Dropped::TooManyFromSource => "dropped_too_many_from_source",
-            Dropped::TooManyErrors => "dropped_too_many_errors",
-            Dropped::TooManyChanges => "dropped_too_many_changes",
+            Dropped::Malformed(_) => IkeEvents::DroppedMalformed,
+            Dropped::NotIke => IkeEvents::DroppedNotIke,
+            Dropped::UnknownSpi => IkeEvents::DroppedUnknownSpi,
+            Dropped::Unexpected => IkeEvents::DroppedUnexpected,
+            Dropped::OutsideWindow { .. } => IkeEvents::DroppedOutsideWindow,
+            Dropped::NotAuthentic => IkeEvents::DroppedNotAuthentic,
+            Dropped::FragmentsTooLong => IkeEvents::DroppedFragmentsTooLong,
+            Dropped::TooLong => IkeEvents::DroppedTooLong,
+            Dropped::TooManyHalfOpen => IkeEvents::DroppedTooManyHalfOpen,
+            Dropped::TooManyFromSource => IkeEvents::DroppedTooManyFromSource,
+            Dropped::TooManyErrors => IkeEvents::DroppedTooManyErrors,
+            Dropped::TooManyChanges => IkeEvents::DroppedTooManyChanges,
         },
-        What::CookieAsked => "cookie_asked",
-        What::InitRefused(_) => "init_refused",
-        What::IntermediateRefused(_) => "intermediate_refused",
-        What::AuthRefused(_) => "auth_refused",
-        What::Expired => "expired",
-        What::Established { .. } => "established",
-        What::WithoutPpk => "without_ppk",
-        What::ChildrenDeleted(_) => "children_deleted",
-        What::Ended(_) => "ended",
-        What::Restored => "restored",
-        What::SilentSinceRestore => "silent_since_restore",
-        What::PeerMoved { .. } => "peer_moved",
-        What::Notified(_) => "notified",
-        What::ChildAdded { .. } => "child_added",
-        What::ChildRefused(_) => "child_refused",
-        What::IkeRekeyed { .. } => "ike_rekeyed",
-        What::RekeyRefused(_) => "rekey_refused",
-        What::Redirected(_) => "redirected",
-        What::NotRedirected(_) => "not_redirected",
-        What::RedirectedFrom(_) => "redirected_from",
-        What::Disowned => "disowned",
+        What::CookieAsked => IkeEvents::CookieAsked,
+        What::InitRefused(_) => IkeEvents::InitRefused,
+        What::IntermediateRefused(_) => IkeEvents::IntermediateRefused,
+        What::AuthRefused(_) => IkeEvents::AuthRefused,
+        What::Expired => IkeEvents::Expired,
+        What::Established { .. } => IkeEvents::Established,
+        What::WithoutPpk => IkeEvents::WithoutPpk,
+        What::ChildrenDeleted(_) => IkeEvents::ChildrenDeleted,
+        What::Ended(_) => IkeEvents::Ended,
+        What::Restored => IkeEvents::Restored,
+        What::SilentSinceRestore => IkeEvents::SilentSinceRestore,
+        What::PeerMoved { .. } => IkeEvents::PeerMoved,
+        What::Notified(_) => IkeEvents::Notified,
+        What::ChildAdded { .. } => IkeEvents::ChildAdded,
+        What::ChildRefused(_) => IkeEvents::ChildRefused,
+        What::IkeRekeyed { .. } => IkeEvents::IkeRekeyed,
+        What::RekeyRefused(_) => IkeEvents::RekeyRefused,
+        What::Redirected(_) => IkeEvents::Redirected,
+        What::NotRedirected(_) => IkeEvents::NotRedirected,
+        What::RedirectedFrom(_) => IkeEvents::RedirectedFrom,
+        What::Disowned => IkeEvents::Disowned,
     }
 }
 

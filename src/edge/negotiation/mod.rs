@@ -14,11 +14,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use distributor_client::lease::LeaseGrant;
 use distributor_client::replica::{Cursor, Replica};
-use distributor_client::state::{SessionState, SharedReplica};
 use ike::{CommitId, CommitOutcome, Limits, Transmit};
 use proto::v1;
-use sealing::FleetKey;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -28,10 +26,12 @@ use self::commit::{Committer, Refused};
 use self::host::FleetHost;
 use self::journal::Journal;
 use self::ownership::Ownership;
+use crate::Config;
 use crate::ingress::input::{Datagram, Input};
 use crate::ingress::notice::Notice;
 use crate::ingress::sockets::Sockets;
-use crate::metrics::{Family, Metrics};
+use crate::metrics::{Commits, Datagrams};
+use crate::shared::Shared;
 
 /// Commits on their way at once; the responder keeps the others until there is room.
 const COMMITS: usize = 1024;
@@ -41,16 +41,12 @@ const DRAIN: Duration = Duration::from_secs(3);
 
 /// What the task is made of.
 pub(crate) struct Negotiator {
-    pub(crate) fleet_key: Arc<FleetKey>,
-    pub(crate) limits: Limits,
-    pub(crate) quick_crash_detection: bool,
-    pub(crate) sa_lifetime: Duration,
-    pub(crate) replica: SharedReplica,
-    pub(crate) session: watch::Receiver<SessionState>,
-    pub(crate) draining: watch::Receiver<bool>,
-    pub(crate) inputs: mpsc::Receiver<Input>,
-    pub(crate) sockets: Arc<Sockets>,
-    pub(crate) metrics: Metrics,
+    shared: Shared,
+    limits: Limits,
+    quick_crash_detection: bool,
+    sa_lifetime: Duration,
+    inputs: mpsc::Receiver<Input>,
+    sockets: Arc<Sockets>,
 }
 
 /// A commit that has ended.
@@ -59,6 +55,8 @@ struct Ended {
     ike: ike::IkeSpis,
     /// Empty when nobody knows it any more.
     tunnel: String,
+    /// When its IKE_AUTH request was taken, if it makes a new IKE SA.
+    handshake: Option<Instant>,
     /// `None` when it was given up.
     outcome: Option<Result<(), Refused>>,
 }
@@ -73,11 +71,14 @@ struct Running {
     cursor: Option<Cursor>,
     commits: JoinSet<Ended>,
     admission: Admission,
+    /// When the input that was handled last was taken.
+    took_input: Instant,
 }
 
 impl Running {
     fn take_input(&mut self, input: Input) {
         let now = Instant::now();
+        self.took_input = now;
         match input {
             Input::Datagram(Datagram { path, payload }) => {
                 self.responder.handle_datagram(now, path, &payload)
@@ -90,14 +91,41 @@ impl Running {
 }
 
 impl Negotiator {
+    pub(crate) fn new(
+        shared: Shared,
+        config: &Config,
+        inputs: mpsc::Receiver<Input>,
+        sockets: Arc<Sockets>,
+    ) -> Self {
+        let limits = &config.limits;
+        Self {
+            shared,
+            limits: Limits {
+                half_open_lifetime: limits.half_open_lifetime,
+                half_open_max: limits.half_open_max,
+                half_open_per_source: limits.half_open_per_source,
+                cookie_threshold: limits.cookie_threshold,
+                dpd_interval: limits.dpd,
+                child_lifetime: Some(limits.rekey_child),
+                ike_lifetime: Some(limits.rekey_ike),
+                redirect_patience: limits.redirect,
+                ..Limits::default()
+            },
+            quick_crash_detection: config.quick_crash_detection,
+            sa_lifetime: limits.sa_lifetime,
+            inputs,
+            sockets,
+        }
+    }
+
     /// Runs until `draining` says so and the commits on their way have ended.
     pub(crate) async fn run(mut self) {
-        let mut journal = Journal::new(self.metrics.clone());
+        let mut journal = Journal::new(self.shared.metrics.clone());
         let mut running = None;
         let mut deadline = None;
         loop {
             self.turn(&mut running, &mut journal);
-            if *self.draining.borrow() {
+            if self.shared.is_draining() {
                 let end = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
                 if Instant::now() >= end || running.as_ref().is_none_or(|running| running.commits.is_empty())
                 {
@@ -115,12 +143,12 @@ impl Negotiator {
         journal: &mut Journal,
         drained_by: Option<Instant>,
     ) {
-        let lease = self.session.borrow().lease(Instant::now());
+        let lease = self.shared.lease(Instant::now());
         let Some(running) = running.as_mut().filter(|_| lease.is_some()) else {
             tokio::select! {
-                _ = self.session.changed() => {}
-                _ = self.draining.changed() => {}
-                _ = self.inputs.recv() => self.metrics.count(Family::Datagrams, "dropped_not_ready"),
+                _ = self.shared.session.changed() => {}
+                _ = self.shared.draining.changed() => {}
+                _ = self.inputs.recv() => self.shared.metrics.count(Datagrams::DroppedNotReady),
                 () = sleep_until(drained_by) => {}
             }
             return;
@@ -136,8 +164,8 @@ impl Negotiator {
                 Ok(ended) => self.take_outcome(running, journal, &ended),
                 Err(error) => warn!(%error, "a commit failed"),
             },
-            _ = self.session.changed() => {}
-            _ = self.draining.changed() => {}
+            _ = self.shared.session.changed() => {}
+            _ = self.shared.draining.changed() => {}
             () = sleep_until(until.into_iter().flatten().min()) => {}
         }
     }
@@ -145,10 +173,10 @@ impl Negotiator {
     /// Brings the responder up to now, and does what it wants done. There is none before the first snapshot is complete: it
     /// would refuse customers whose tunnels it does not know yet.
     fn turn(&self, running: &mut Option<Running>, journal: &mut Journal) {
-        let Some(grant) = self.session.borrow().lease(Instant::now()) else {
+        let Some(grant) = self.shared.lease(Instant::now()) else {
             return;
         };
-        if self.replica.read().position().is_none() {
+        if self.shared.replica.read().position().is_none() {
             return;
         }
         let mut current = match running.take() {
@@ -165,12 +193,12 @@ impl Negotiator {
         let config = ike::Config {
             slot: grant.slot,
             incarnation: grant.incarnation,
-            spi_key: self.fleet_key.spi_key(),
+            spi_key: self.shared.fleet_key.spi_key(),
             quick_crash_detection: self.quick_crash_detection,
             ike: ike::IkePolicy::default(),
             limits: self.limits,
         };
-        let host = FleetHost::new(self.replica.clone(), self.session.clone(), grant);
+        let host = FleetHost::new(self.shared.replica.clone(), self.shared.session.clone(), grant);
         Running {
             grant,
             responder: ike::Responder::new(config, Box::new(host)),
@@ -178,11 +206,12 @@ impl Negotiator {
             cursor: None,
             commits: JoinSet::new(),
             admission: Admission::default(),
+            took_input: Instant::now(),
         }
     }
 
     fn read_update(&self, running: &mut Running) {
-        let Some(update) = self.replica.read().since(running.cursor) else {
+        let Some(update) = self.shared.replica.read().since(running.cursor) else {
             return;
         };
         running.cursor = Some(update.cursor);
@@ -190,7 +219,7 @@ impl Negotiator {
         running.ownership.read(
             &update,
             &running.grant,
-            &self.fleet_key,
+            &self.shared.fleet_key,
             &mut running.responder,
             now,
         );
@@ -207,10 +236,10 @@ impl Negotiator {
         let now = Instant::now();
         while let Some(Transmit { path, payload }) = running.responder.poll_transmit() {
             let outcome = match self.sockets.try_send(&payload, path.local, path.peer) {
-                Ok(()) => "sent",
-                Err(_) => "dropped_send_failed",
+                Ok(()) => Datagrams::Sent,
+                Err(_) => Datagrams::DroppedSendFailed,
             };
-            self.metrics.count(Family::Datagrams, outcome);
+            self.shared.metrics.count(outcome);
         }
         while let Some(event) = running.responder.poll_event() {
             journal.note(&event, now);
@@ -219,39 +248,41 @@ impl Negotiator {
 
     fn commit(&self, running: &mut Running, journal: &mut Journal, commit: ike::Commit) {
         let (id, ike) = (commit.id, commit.ike);
-        let tunnel = tunnel_of(&commit, &self.replica.read());
+        let tunnel = tunnel_of(&commit, &self.shared.replica.read());
+        let handshake = makes_ike_sa(&commit, &self.shared.replica.read()).then_some(running.took_input);
         let ended = move |outcome| Ended {
             id,
             ike,
             tunnel,
+            handshake,
             outcome,
         };
         let refused = |kind, reason: String| Some(Err(Refused { kind, reason }));
         running.ownership.note_commit(&commit);
-        let new = admission::tunnel_of_new_sa(&commit, &self.replica.read());
+        let new = admission::tunnel_of_new_sa(&commit, &self.shared.replica.read());
         if new.is_some_and(|tunnel| !running.admission.admit(tunnel, Instant::now())) {
-            let kind = "refused_too_many";
-            self.metrics.count(Family::Commits, kind);
+            self.shared.metrics.count(Commits::RateLimited);
             let reason = "the tunnel makes new SAs too fast".to_owned();
-            return self.take_outcome(running, journal, &ended(refused(kind, reason)));
+            return self.take_outcome(running, journal, &ended(refused("rate limited", reason)));
         }
         let author = Author {
-            fleet_key: &self.fleet_key,
+            fleet_key: &self.shared.fleet_key,
             grant: &running.grant,
             sa_lifetime: self.sa_lifetime,
             now: SystemTime::now(),
         };
-        let request = match author.commit(commit, &self.replica.read()) {
+        let request = match author.commit(commit, &self.shared.replica.read()) {
             Ok(commit) => v1::CommitRequest::from(&commit),
             Err(error) => {
-                let reason = format!("it cannot be put into the fleet's words: {error}");
-                return self.take_outcome(running, journal, &ended(refused("unspeakable", reason)));
+                self.shared.metrics.count(Commits::Invalid);
+                let reason = format!("the fleet's records cannot hold it: {error}");
+                return self.take_outcome(running, journal, &ended(refused("invalid", reason)));
             }
         };
         let committer = Committer {
-            session: self.session.clone(),
+            session: self.shared.session.clone(),
             grant: running.grant,
-            metrics: self.metrics.clone(),
+            metrics: self.shared.metrics.clone(),
         };
         running
             .commits
@@ -263,8 +294,11 @@ impl Negotiator {
         if let Some(Err(refused)) = &ended.outcome {
             journal.note_refused(&ended.tunnel, ended.ike, refused, now);
         }
-        if ended.outcome != Some(Ok(())) && self.replica.read().ike_sa(ended.ike.responder).is_none() {
+        if ended.outcome != Some(Ok(())) && self.shared.replica.read().ike_sa(ended.ike.responder).is_none() {
             running.ownership.note_never_was(ended.ike);
+        }
+        if let (Some(taken), Some(Ok(()))) = (ended.handshake, &ended.outcome) {
+            self.shared.metrics.time_handshake(now - taken);
         }
         if let Some(outcome) = &ended.outcome {
             let outcome = match outcome {
@@ -274,6 +308,16 @@ impl Negotiator {
             running.responder.handle_commit(now, ended.id, outcome);
         }
     }
+}
+
+/// True for the commit of an IKE_AUTH exchange; a rekeyed IKE SA comes with a record of the one it replaces.
+fn makes_ike_sa(commit: &ike::Commit, replica: &Replica) -> bool {
+    let is_new = replica.ike_sa(commit.ike.responder).is_none();
+    is_new
+        && commit
+            .changes
+            .iter()
+            .any(|change| matches!(change, ike::Change::PutIke(_)))
 }
 
 /// Whose a commit is.

@@ -66,9 +66,9 @@ async fn play(
     children: watch::Sender<BTreeSet<u32>>,
 ) {
     let mut cursor = None;
-    while kernel.session.changed().await.is_ok() {
+    while kernel.shared.session.changed().await.is_ok() {
         let began = std::time::Instant::now();
-        let Some(update) = kernel.replica.read().since(cursor) else {
+        let Some(update) = kernel.shared.replica.read().since(cursor) else {
             continue;
         };
         reached.send_replace(update.position.revision);
