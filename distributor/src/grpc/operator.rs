@@ -160,11 +160,11 @@ impl OperatorService {
     ) -> Result<(Outcome, Vec<v1::EdgeProgress>), Status> {
         match self.0.writer.change(rule).await {
             Ok(durable) => {
-                tracing::info!(%operator, action, revision = durable.outcome.revision, "operator's change committed");
+                tracing::info!(%operator, action, revision = durable.outcome.revision, "an operator's change is made");
                 Ok(self.0.applied(durable, self.0.limits.barrier).await)
             }
             Err(error) => {
-                tracing::warn!(%operator, action, reason = %error, "operator's change refused");
+                tracing::warn!(%operator, action, reason = %error, "an operator's change is not made");
                 Err(error.into())
             }
         }
