@@ -162,11 +162,11 @@ impl Thread {
             batch,
             verdicts,
         } = self.prepare(&before, jobs);
+        // An empty batch too: what is refused, or was there already, has to be so in the store.
+        self.store.commit(before.counters(), &batch)?;
         if batch.is_empty() {
-            // Every change was there already.
             return Ok(self.begin_waits(verdicts));
         }
-        self.store.commit(before.counters(), &batch)?;
         // The waits begin before the edges can hear of the change, so that none of them is faster than its wait.
         self.fleet.raise(state.head());
         let waits = self.begin_waits(verdicts);

@@ -13,7 +13,8 @@ pub(crate) trait Engine: Send {
 
     /// Writes all of a batch or nothing of it, and returns when it is durable. `expected` is what the batch was made on:
     /// when the counters that are kept are others, nothing is written. All of them are compared and not the revision
-    /// alone, since a batch that only purges tombstones has no revision of its own. `None` expects that there are none yet.
+    /// alone, since a batch that only purges tombstones has no revision of its own. `None` expects that there are none yet. An
+    /// empty batch is compared and needs no write.
     fn commit(&mut self, expected: Option<&Counters>, batch: &[Writes]) -> CommitOutcome;
 }
 

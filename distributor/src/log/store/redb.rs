@@ -136,10 +136,11 @@ fn write(database: &Database, expected: Option<&Counters>, batch: &[Writes]) -> 
         if found.as_ref() != expected {
             return Ok(false); // The transaction ends without effect.
         }
-        if let Some(last) = batch.last() {
-            for (name, value) in named(&last.counters) {
-                counters.insert(name, value).map_err(redb::Error::from)?;
-            }
+        let Some(last) = batch.last() else {
+            return Ok(true);
+        };
+        for (name, value) in named(&last.counters) {
+            counters.insert(name, value).map_err(redb::Error::from)?;
         }
         let mut records = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
         for writes in batch {

@@ -148,6 +148,19 @@ fn a_commit_on_another_head_writes_nothing<M: Medium>() {
     assert_eq!(records(&open(medium.engine()).1), records(&two));
 }
 
+fn an_empty_batch_is_compared_and_writes_nothing<M: Medium>() {
+    let medium = M::new();
+    let (mut store, empty) = open(medium.engine());
+    let one = add(&mut store, &empty, 1).unwrap();
+    medium.set_full(true);
+    store.commit(one.counters(), &[]).unwrap();
+    let error = store.commit(empty.counters(), &[]).unwrap_err();
+    assert!(matches!(error, CommitError::HeadDiffers), "{error:?}");
+    drop(store);
+    medium.set_full(false);
+    assert_eq!(open(medium.engine()).1.counters(), one.counters());
+}
+
 fn a_new_store_is_made_once<M: Medium>() {
     let medium = M::new();
     let (store, state) = open(medium.engine());
@@ -248,6 +261,7 @@ macro_rules! suites {
             a_batch_is_one_commit
             two_stores_are_told_apart
             a_commit_on_another_head_writes_nothing
+            an_empty_batch_is_compared_and_writes_nothing
             a_new_store_is_made_once
             a_failed_commit_leaves_the_store_as_it_was
             a_commit_that_got_through_before_the_error_counts

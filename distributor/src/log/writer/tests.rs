@@ -1,11 +1,13 @@
 //! The writer over stores that are good, full, deaf or somebody else's too.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use distributor_client::SystemClock;
-use proto::Body;
+use proptest::prelude::*;
+use proto::{Body, Key};
 
 use super::*;
 use crate::config::Limits;
@@ -41,6 +43,10 @@ fn start((store, state): (Store, State)) -> Bench {
 
 fn put(transaction: &mut Transaction, id: u16) {
     transaction.put(Body::Tunnel(sealed(tunnel(&format!("t{id}"), id))));
+}
+
+fn delete(transaction: &mut Transaction, id: u16) {
+    transaction.delete(&Key::Tunnel(format!("t{id}").parse().unwrap()));
 }
 
 async fn add(writer: &Writer<Refused>, id: u16) -> Result<Durable, WriteError<Refused>> {
@@ -215,4 +221,133 @@ async fn a_wait_without_edges_is_over_at_once() {
     let durable = add(&writer, 1).await.unwrap();
     let wait = durable.wait.finish(Duration::from_secs(3600), &SystemClock);
     assert!(wait.await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_so_in_the_store_too() {
+    let memory = Memory::default();
+    let ours = start(memory.open().unwrap());
+    add(&ours.writer, 1).await.unwrap();
+    let theirs = start(memory.open().unwrap());
+    let remove = theirs.writer.change(|transaction| {
+        delete(transaction, 1);
+        Ok(())
+    });
+    remove.await.unwrap();
+    let durable = add(&ours.writer, 1).await.unwrap();
+    assert_eq!(durable.outcome.revision, 3, "the one that was there is gone");
+    assert_stored(&ours.states, memory.open().unwrap());
+}
+
+/// What one of two writers does, or what befalls the store.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Put(usize, u16),
+    Delete(usize, u16),
+    Fault(Option<MemoryFault>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let fault = prop_oneof![
+        3 => Just(None),
+        1 => Just(Some(MemoryFault::Full)),
+        1 => Just(Some(MemoryFault::AnswerLost)),
+    ];
+    prop_oneof![
+        4 => (0..2usize, 1..4u16).prop_map(|(writer, id)| Step::Put(writer, id)),
+        3 => (0..2usize, 1..4u16).prop_map(|(writer, id)| Step::Delete(writer, id)),
+        2 => fault.prop_map(Step::Fault),
+    ]
+}
+
+/// Two writers over one store, and the tunnels that it has to hold.
+struct Pair {
+    memory: Memory,
+    writers: [Bench; 2],
+    fault: Option<MemoryFault>,
+    tunnels: BTreeSet<u16>,
+    /// The newest that anybody was told.
+    revision: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let memory = Memory::default();
+        Self {
+            writers: [(); 2].map(|()| start(memory.open().unwrap())),
+            memory,
+            fault: None,
+            tunnels: BTreeSet::new(),
+            revision: 0,
+        }
+    }
+
+    async fn take(&mut self, step: Step) {
+        match step {
+            Step::Put(writer, id) => {
+                let is_new = !self.tunnels.contains(&id);
+                let result = add(&self.writers[writer].writer, id).await;
+                if self.check(writer, is_new, result) {
+                    self.tunnels.insert(id);
+                }
+            }
+            Step::Delete(writer, id) => {
+                let is_there = self.tunnels.contains(&id);
+                let change = self.writers[writer].writer.change(move |transaction| {
+                    delete(transaction, id);
+                    Ok(())
+                });
+                let result = change.await;
+                if self.check(writer, is_there, result) {
+                    self.tunnels.remove(&id);
+                }
+            }
+            Step::Fault(fault) => {
+                self.fault = fault;
+                self.memory.set_fault(fault);
+            }
+        }
+        let stored = self.memory.open().unwrap().1;
+        let names: Vec<_> = stored.tunnels().map(|tunnel| tunnel.header().id.get()).collect();
+        let tunnels: Vec<_> = self.tunnels.iter().copied().collect();
+        assert_eq!(names, tunnels, "each change was made once, or not at all");
+    }
+
+    /// True when the change is in the store.
+    fn check(&mut self, writer: usize, writes: bool, result: Result<Durable, WriteError<Refused>>) -> bool {
+        match (result, self.fault) {
+            (Ok(durable), fault) => {
+                assert!(fault.is_none() || !writes);
+                if writes {
+                    assert!(
+                        durable.outcome.revision > self.revision,
+                        "no revision is given twice"
+                    );
+                    self.revision = durable.outcome.revision;
+                }
+                assert_stored(&self.writers[writer].states, self.memory.open().unwrap());
+                writes
+            }
+            (Err(WriteError::Store(_)), Some(fault)) => {
+                assert!(writes);
+                fault == MemoryFault::AnswerLost
+            }
+            (Err(error), fault) => panic!("{error:?} with {fault:?}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_befalls_two_writers_the_store_holds_what_they_were_answered(steps in prop::collection::vec(step(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut pair = Pair::new();
+            for step in steps {
+                pair.take(step).await;
+            }
+        });
+    }
 }
