@@ -32,6 +32,9 @@ pub(crate) struct EdgeConfig {
     /// An edge's certificate.
     #[serde(deserialize_with = "TlsSection::deserialize")]
     pub(crate) tls: TlsFiles,
+    /// How many threads negotiate; as many as there are processors by default.
+    #[serde(default = "values::processors", deserialize_with = "values::threads")]
+    pub(crate) threads: usize,
     /// Whether customers' routers are told of IKE SAs that the whole fleet has lost (RFC 6290).
     #[serde(default = "values::on")]
     pub(crate) quick_crash_detection: bool,
@@ -163,6 +166,7 @@ impl From<EdgeConfig> for edge::Config {
             health: config.health,
             fleet_key: config.fleet_key,
             tls: config.tls,
+            threads: config.threads,
             quick_crash_detection: config.quick_crash_detection,
             limits: config.limits.into(),
         }

@@ -115,6 +115,11 @@ fn every_mistake_is_told_with_file_line_field_and_remedy() {
         ),
         (
             "[tls]",
+            "threads = 65\n[tls]",
+            vec!["edge.toml:6: threads: ", "1 to 64"],
+        ),
+        (
+            "[tls]",
             "[limits]\nreconcile_seconds = 0\n[tls]",
             vec!["edge.toml:8: limits.reconcile_seconds: ", "1 to"],
         ),

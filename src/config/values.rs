@@ -112,6 +112,24 @@ pub(super) fn seconds<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D
     }
 }
 
+/// How many processors this machine lets the program have; one when it does not say.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS))
+}
+
+/// More threads than an IKE SA has shards would have nothing to do.
+const MOST_THREADS: usize = ike::Shard::COUNT;
+
+/// How many threads there are to be: at least one.
+pub(super) fn threads<'de, D: Deserializer<'de>>(input: D) -> Result<usize, D::Error> {
+    match usize::deserialize(input)? {
+        count @ 1..=MOST_THREADS => Ok(count),
+        count => Err(Error::custom(format!(
+            "{count} is out of range; give 1 to {MOST_THREADS}"
+        ))),
+    }
+}
+
 /// A bound on memory: at least one.
 pub(super) fn count<'de, D: Deserializer<'de>>(input: D) -> Result<usize, D::Error> {
     const MOST: usize = 10_000_000;

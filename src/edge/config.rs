@@ -21,6 +21,8 @@ pub struct Config {
     pub fleet_key: PathBuf,
     /// An edge's certificate.
     pub tls: TlsFiles,
+    /// How many threads negotiate.
+    pub threads: usize,
     /// Whether customers' routers are told of IKE SAs that the whole fleet has lost (RFC 6290).
     pub quick_crash_detection: bool,
     /// Durations and bounds.

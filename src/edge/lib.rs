@@ -41,19 +41,21 @@ use sd_notify::NotifyState;
 use sealing::{FleetKey, FleetKeyError};
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
 use xfrm::Agent;
 
 use self::dataplane::Kernel;
 use self::dataplane::notifier::Notifier;
+use self::ingress::dispatch::Dispatcher;
+use self::ingress::fd_store;
 use self::ingress::forward::Forwarder;
 use self::ingress::receive::Receiver;
 use self::ingress::sockets::Sockets;
-use self::ingress::{fd_store, input};
 use self::metrics::Sessions;
-use self::negotiation::Negotiator;
+use self::negotiation::{Common, Negotiator};
 use self::shared::Shared;
 use self::status::Status;
 
@@ -135,7 +137,8 @@ impl Listeners {
 
 /// The tasks; they end when this is dropped.
 struct Edge {
-    negotiator: JoinSet<()>,
+    /// Each is a thread, which ends when `draining` is gone.
+    negotiators: JoinSet<()>,
     draining: watch::Sender<bool>,
     installed: watch::Receiver<Option<AppliedReport>>,
     others: JoinSet<()>,
@@ -147,20 +150,20 @@ impl Edge {
         let (shared, writers) = Shared::new(fleet_key);
         let sockets = Arc::new(listeners.customers);
         let forwarder = Arc::new(Forwarder::new(listeners.edges, shared.clone()));
-        let (responder, inputs) = mpsc::channel(input::QUEUE);
+        let router = ike::Router::new(&shared.fleet_key.spi_key());
+        let dispatcher = Dispatcher::new(config.threads, router, shared.replica.clone());
         let notifier = Notifier {
             shared: shared.clone(),
             forwarder: Arc::clone(&forwarder),
-            responder: responder.clone(),
+            dispatcher: dispatcher.clone(),
         };
         let kernel = Kernel::new(shared.clone(), &config.limits, writers.installed, notifier);
-        let negotiator = Negotiator::new(shared.clone(), &config, inputs, Arc::clone(&sockets));
+        let negotiators = negotiators(&shared, &config, &sockets, &dispatcher);
         let receiver = Receiver {
             addresses: config.addresses.as_slice().into(),
-            router: ike::Router::new(&shared.fleet_key.spi_key()),
             shared: shared.clone(),
             forwarder,
-            responder,
+            dispatcher,
         };
 
         let mut others = JoinSet::new();
@@ -172,7 +175,7 @@ impl Edge {
         others.spawn(Status::new(shared.clone()).serve(listeners.health));
         others.spawn(subscriber(config, &shared, writers.session).run());
         let edge = Self {
-            negotiator: JoinSet::from_iter([negotiator.run()]),
+            negotiators,
             draining: writers.draining,
             installed: shared.installed,
             others,
@@ -192,7 +195,7 @@ impl Edge {
             let _ = installed.wait_for(|_| false).await;
         };
         tokio::select! {
-            _ = self.negotiator.join_next() => Error::Ended("the task that negotiates"),
+            _ = self.negotiators.join_next() => Error::Ended("a thread that negotiates"),
             _ = self.others.join_next() => Error::Ended("a task"),
             () = kernel => Error::Ended("the kernel's thread"),
         }
@@ -201,14 +204,33 @@ impl Edge {
     /// Leaves new customers to other edges. Returns when the commits on their way have ended, or enough time has passed.
     async fn drain(&mut self) {
         self.draining.send_replace(true);
-        while self.negotiator.join_next().await.is_some() {}
+        while self.negotiators.join_next().await.is_some() {}
     }
 
     /// Ends what is left, and so the kernel's thread.
     async fn end(mut self) {
-        self.negotiator.shutdown().await;
+        drop(self.draining);
+        while self.negotiators.join_next().await.is_some() {}
         self.others.shutdown().await;
     }
+}
+
+/// The threads that negotiate, each for as long as the edge runs: they compute more than they wait.
+fn negotiators(
+    shared: &Shared,
+    config: &Config,
+    sockets: &Arc<Sockets>,
+    dispatcher: &Dispatcher,
+) -> JoinSet<()> {
+    let common = Arc::new(Common::new(shared.metrics.clone()));
+    let mut threads = JoinSet::new();
+    for place in dispatcher.places() {
+        let (sockets, common) = (Arc::clone(sockets), Arc::clone(&common));
+        let negotiator = Negotiator::new(shared.clone(), config, sockets, common, place);
+        let runtime = Handle::current();
+        threads.spawn_blocking(move || runtime.block_on(negotiator.run()));
+    }
+    threads
 }
 
 /// The session with the distributor.

@@ -106,6 +106,11 @@ impl Responder {
         }
     }
 
+    /// What it has in common with the other responders of its edge.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// A tunnel is new or has changed. SAs that are established stay as they are, but for a redirect that they are told of: the
     /// fleet revokes what must go.
     pub fn handle_tunnel(&mut self, now: Instant, tunnel: Tunnel) {

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc;
 use tracing::debug;
 
+use crate::ingress::dispatch::Dispatcher;
 use crate::ingress::forward::{Forwarded, Forwarder};
-use crate::ingress::input::Input;
 use crate::ingress::notice::Notice;
 use crate::metrics::Notices;
 use crate::shared::Shared;
@@ -16,7 +15,7 @@ use crate::shared::Shared;
 pub(crate) struct Notifier {
     pub(crate) shared: Shared,
     pub(crate) forwarder: Arc<Forwarder>,
-    pub(crate) responder: mpsc::Sender<Input>,
+    pub(crate) dispatcher: Dispatcher,
 }
 
 impl Notifier {
@@ -26,9 +25,9 @@ impl Notifier {
         let outcome = match owner {
             None => Notices::DroppedUnknownSa,
             Some(owner) if ours.is_some_and(|ours| ours.slot == owner) => {
-                match self.responder.try_send(Input::Notice(notice)) {
-                    Ok(()) => Notices::Delivered,
-                    Err(_) => Notices::DroppedBusy,
+                match self.dispatcher.notice(notice) {
+                    true => Notices::Delivered,
+                    false => Notices::DroppedBusy,
                 }
             }
             Some(owner) => {

@@ -7,10 +7,6 @@ use super::notice::Notice;
 /// The longest UDP payload that IPv4 can carry, and so the most that is read at once.
 pub(crate) const MOST_OCTETS: usize = 65_507;
 
-/// Inputs that wait for the responder. When there are more, they are dropped: customers send again, and of a notice that
-/// is lost the responder's own timers take care.
-pub(crate) const QUEUE: usize = 1024;
-
 /// From this edge's sockets and kernel, or from another edge's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Input {

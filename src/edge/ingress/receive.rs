@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::RateLimit;
-use ike::{Path, Route, Router};
+use ike::{Path, Route};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
 use tracing::warn;
 
+use super::dispatch::Dispatcher;
 use super::forward::{Forwarded, Forwarder};
 use super::input::{Datagram, Input, MOST_OCTETS};
+use super::queue::Class;
 use super::sockets::Bound;
 use crate::metrics::{self, Datagrams};
 use crate::shared::Shared;
@@ -25,10 +26,9 @@ const BATCH: usize = 64;
 pub(crate) struct Receiver {
     /// The anycast addresses.
     pub(crate) addresses: Arc<[IpAddr]>,
-    pub(crate) router: Router,
     pub(crate) shared: Shared,
     pub(crate) forwarder: Arc<Forwarder>,
-    pub(crate) responder: mpsc::Sender<Input>,
+    pub(crate) dispatcher: Dispatcher,
 }
 
 impl Receiver {
@@ -70,7 +70,12 @@ impl Receiver {
         let Some(grant) = self.shared.lease(Instant::now()) else {
             return self.shared.metrics.count(Datagrams::DroppedWithoutLease);
         };
-        match self.router.route(path, payload).0 {
+        let (route, shard) = self.dispatcher.router().route(path, payload);
+        let class = match route {
+            Route::Slot(_) => Class::Known,
+            Route::Any | Route::Discard => Class::New,
+        };
+        match route {
             Route::Any if self.shared.is_draining() => self.shared.metrics.count(Datagrams::DroppedDraining),
             Route::Slot(slot) if slot != grant.slot => {
                 let forwarded = Forwarded::Datagram { path, payload };
@@ -78,10 +83,11 @@ impl Receiver {
             }
             // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
             Route::Any | Route::Slot(_) | Route::Discard => {
-                self.hand_over(Input::Datagram(Datagram {
+                let datagram = Datagram {
                     path,
                     payload: payload.to_vec(),
-                }));
+                };
+                self.count_busy(self.dispatcher.datagram(class, shard, datagram));
             }
         }
     }
@@ -92,21 +98,22 @@ impl Receiver {
         let Some(grant) = self.shared.lease(Instant::now()) else {
             return self.shared.metrics.count(metrics::Forwarded::DroppedWithoutLease);
         };
-        let is_ours = match &input {
-            Input::Datagram(Datagram { path, payload }) => {
-                self.router.route(*path, payload).0 == Route::Slot(grant.slot)
+        match input {
+            Input::Datagram(datagram) => {
+                let router = self.dispatcher.router();
+                let (route, shard) = router.route(datagram.path, &datagram.payload);
+                if route != Route::Slot(grant.slot) {
+                    return self.shared.metrics.count(metrics::Forwarded::DroppedNotOurs);
+                }
+                self.count_busy(self.dispatcher.datagram(Class::Known, shard, datagram));
             }
             // The responder knows which SAs are its own.
-            Input::Notice(_) => true,
-        };
-        match is_ours {
-            true => self.hand_over(input),
-            false => self.shared.metrics.count(metrics::Forwarded::DroppedNotOurs),
+            Input::Notice(notice) => self.count_busy(self.dispatcher.notice(notice)),
         }
     }
 
-    fn hand_over(&self, input: Input) {
-        if self.responder.try_send(input).is_err() {
+    fn count_busy(&self, is_taken: bool) {
+        if !is_taken {
             self.shared.metrics.count(Datagrams::DroppedBusy);
         }
     }
@@ -135,6 +142,8 @@ async fn read(socket: &UdpSocket, mut take: impl FnMut(&[u8], SocketAddr)) {
 mod tests {
     use std::time::Duration;
 
+    use ike::Router;
+
     use super::*;
     use crate::fixtures;
     use distributor_client::lease::LeaseGrant;
@@ -143,7 +152,7 @@ mod tests {
     async fn nobody_is_a_customer_at_an_address_of_ours() {
         let addresses: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
         let key = fixtures::fleet_key();
-        let router = Router::new(&key.spi_key());
+        let dispatcher = Dispatcher::new(1, Router::new(&key.spi_key()), Default::default());
         let grant = LeaseGrant {
             slot: proto::Slot::new(1).unwrap(),
             incarnation: 1,
@@ -154,20 +163,21 @@ mod tests {
         writers.session.send_modify(|session| session.grant = Some(grant));
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let forwarder = Forwarder::new(socket, shared.clone());
-        let (responder, mut datagrams) = mpsc::channel(8);
+        let place = dispatcher.places().next().unwrap();
         let receiver = Receiver {
             addresses: addresses.into(),
-            router,
             shared,
             forwarder: Arc::new(forwarder),
-            responder,
+            dispatcher,
         };
 
         let local = SocketAddr::new(addresses[0], 500);
-        let mut take = |peer: IpAddr| {
+        let take = |peer: IpAddr| {
             let peer = SocketAddr::new(peer, 500);
             receiver.take(Path { local, peer }, b"whatever it says");
-            datagrams.try_recv().is_ok()
+            let mut inputs = Vec::new();
+            place.queue().take(1, &mut inputs);
+            !inputs.is_empty()
         };
         assert!(take("2001:db8::7".parse().unwrap()));
         assert!(!take(addresses[0]));

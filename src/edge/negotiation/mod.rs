@@ -1,4 +1,4 @@
-//! The task that runs the IKE responder: datagrams, timers and what changes in the fleet in; datagrams and commits out.
+//! The threads that run the IKE responders: datagrams, timers and what changes in the fleet in; datagrams and commits out.
 
 mod admission;
 mod author;
@@ -8,15 +8,15 @@ mod draft;
 mod host;
 mod journal;
 mod ownership;
+mod tunnels;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use distributor_client::lease::LeaseGrant;
 use distributor_client::replica::{Cursor, Replica};
 use ike::{CommitId, CommitOutcome, Limits, Transmit};
-use proto::v1;
-use tokio::sync::mpsc;
+use proto::{Resume, v1};
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -25,28 +25,62 @@ use self::author::Author;
 use self::commit::{Committer, Refused};
 use self::host::FleetHost;
 use self::journal::Journal;
-use self::ownership::Ownership;
+use self::ownership::{Ownership, Reader};
+use self::tunnels::Tunnels;
 use crate::Config;
+use crate::ingress::dispatch::Place;
 use crate::ingress::input::{Datagram, Input};
 use crate::ingress::notice::Notice;
 use crate::ingress::sockets::Sockets;
-use crate::metrics::{Commits, Datagrams};
+use crate::metrics::{Commits, Datagrams, Metrics};
 use crate::shared::Shared;
 
-/// Commits on their way at once; the responder keeps the others until there is room.
+/// Commits of this edge on their way at once; the responders keep the others until there is room.
 const COMMITS: usize = 1024;
+
+/// Inputs that are taken out of the queue at once, before others come to have a turn.
+const BATCH: usize = 16;
 
 /// How long commits on their way may take when the process is about to end: the barrier's deadline, and some.
 const DRAIN: Duration = Duration::from_secs(3);
 
-/// What the task is made of.
+/// What a thread is made of.
 pub(crate) struct Negotiator {
     shared: Shared,
     limits: Limits,
     quick_crash_detection: bool,
     sa_lifetime: Duration,
-    inputs: mpsc::Receiver<Input>,
     sockets: Arc<Sockets>,
+    common: Arc<Common>,
+    /// Which of the edge's responders it runs.
+    place: Place,
+}
+
+/// What all threads of the edge have in common, since it is the edge's and not each of theirs.
+pub(crate) struct Common {
+    shared: ike::Shared,
+    tunnels: Tunnels,
+    admission: Mutex<Admission>,
+    journal: Mutex<Journal>,
+}
+
+impl Common {
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self {
+            shared: ike::Shared::default(),
+            tunnels: Tunnels::default(),
+            admission: Mutex::default(),
+            journal: Mutex::new(Journal::new(metrics)),
+        }
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        self.admission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A commit that has ended.
@@ -69,8 +103,9 @@ struct Running {
     ownership: Ownership,
     /// `None` until it knows what the fleet knows.
     cursor: Option<Cursor>,
+    /// Where the replica was when it was read last.
+    read: Option<Resume>,
     commits: JoinSet<Ended>,
-    admission: Admission,
     /// When the input that was handled last was taken.
     took_input: Instant,
 }
@@ -94,8 +129,9 @@ impl Negotiator {
     pub(crate) fn new(
         shared: Shared,
         config: &Config,
-        inputs: mpsc::Receiver<Input>,
         sockets: Arc<Sockets>,
+        common: Arc<Common>,
+        place: Place,
     ) -> Self {
         let limits = &config.limits;
         Self {
@@ -113,18 +149,21 @@ impl Negotiator {
             },
             quick_crash_detection: config.quick_crash_detection,
             sa_lifetime: limits.sa_lifetime,
-            inputs,
             sockets,
+            common,
+            place,
         }
     }
 
-    /// Runs until `draining` says so and the commits on their way have ended.
+    /// Runs until `draining` says so and the commits on their way have ended, or whoever could say so is gone.
     pub(crate) async fn run(mut self) {
-        let mut journal = Journal::new(self.shared.metrics.clone());
         let mut running = None;
         let mut deadline = None;
         loop {
-            self.turn(&mut running, &mut journal);
+            self.turn(&mut running);
+            if self.shared.draining.has_changed().is_err() {
+                return;
+            }
             if self.shared.is_draining() {
                 let end = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
                 if Instant::now() >= end || running.as_ref().is_none_or(|running| running.commits.is_empty())
@@ -132,23 +171,18 @@ impl Negotiator {
                     return;
                 }
             }
-            self.wait(&mut running, &mut journal, deadline).await;
+            self.wait(&mut running, deadline).await;
         }
     }
 
     /// Waits for something to handle, and handles it.
-    async fn wait(
-        &mut self,
-        running: &mut Option<Running>,
-        journal: &mut Journal,
-        drained_by: Option<Instant>,
-    ) {
+    async fn wait(&mut self, running: &mut Option<Running>, drained_by: Option<Instant>) {
         let lease = self.shared.lease(Instant::now());
         let Some(running) = running.as_mut().filter(|_| lease.is_some()) else {
             tokio::select! {
                 _ = self.shared.session.changed() => {}
                 _ = self.shared.draining.changed() => {}
-                _ = self.inputs.recv() => self.shared.metrics.count(Datagrams::DroppedNotReady),
+                () = self.place.queue().wait() => self.drop_inputs(),
                 () = sleep_until(drained_by) => {}
             }
             return;
@@ -159,9 +193,9 @@ impl Negotiator {
             drained_by,
         ];
         tokio::select! {
-            Some(input) = self.inputs.recv() => running.take_input(input),
+            () = self.place.queue().wait() => self.take_inputs(running),
             Some(ended) = running.commits.join_next() => match ended {
-                Ok(ended) => self.take_outcome(running, journal, &ended),
+                Ok(ended) => self.take_outcome(running, &ended),
                 Err(error) => warn!(%error, "a commit failed"),
             },
             _ = self.shared.session.changed() => {}
@@ -170,22 +204,42 @@ impl Negotiator {
         }
     }
 
+    fn drop_inputs(&self) {
+        let mut inputs = Vec::new();
+        self.place.queue().take(BATCH, &mut inputs);
+        for _ in inputs {
+            self.shared.metrics.count(Datagrams::DroppedNotReady);
+        }
+    }
+
+    /// A batch of them, by what the fleet knows now.
+    fn take_inputs(&self, running: &mut Running) {
+        let mut inputs = Vec::with_capacity(BATCH);
+        self.place.queue().take(BATCH, &mut inputs);
+        self.read_update(running);
+        for input in inputs {
+            running.take_input(input);
+            self.flush(running);
+        }
+    }
+
     /// Brings the responder up to now, and does what it wants done. There is none before the first snapshot is complete: it
     /// would refuse customers whose tunnels it does not know yet.
-    fn turn(&self, running: &mut Option<Running>, journal: &mut Journal) {
-        let Some(grant) = self.shared.lease(Instant::now()) else {
+    fn turn(&self, running: &mut Option<Running>) {
+        let (lease, received) = {
+            let session = self.shared.session.borrow();
+            (session.lease(Instant::now()), session.received)
+        };
+        let Some(grant) = lease.filter(|_| received.is_some()) else {
             return;
         };
-        if self.shared.replica.read().position().is_none() {
-            return;
-        }
         let mut current = match running.take() {
             Some(current) if current.grant.is_same(&grant) => current,
             _ => self.start(grant),
         };
         self.read_update(&mut current);
         current.responder.handle_timeout(Instant::now());
-        self.flush(&mut current, journal);
+        self.flush(&mut current);
         *running = Some(current);
     }
 
@@ -201,37 +255,45 @@ impl Negotiator {
         let host = FleetHost::new(self.shared.replica.clone(), self.shared.session.clone(), grant);
         Running {
             grant,
-            responder: ike::Responder::new(config, Box::new(host)),
+            responder: ike::Responder::sharing(self.common.shared.clone(), config, Box::new(host)),
             ownership: Ownership::default(),
             cursor: None,
+            read: None,
             commits: JoinSet::new(),
-            admission: Admission::default(),
             took_input: Instant::now(),
         }
     }
 
+    /// The replica is looked at when the session says that there is more of it.
     fn read_update(&self, running: &mut Running) {
+        let received = self.shared.session.borrow().received;
+        if running.read == received {
+            return;
+        }
         let Some(update) = self.shared.replica.read().since(running.cursor) else {
             return;
         };
+        running.read = received;
         running.cursor = Some(update.cursor);
+        let reader = Reader {
+            grant: &running.grant,
+            place: &self.place,
+            tunnels: &self.common.tunnels,
+            fleet_key: &self.shared.fleet_key,
+        };
         let now = Instant::now();
-        running.ownership.read(
-            &update,
-            &running.grant,
-            &self.shared.fleet_key,
-            &mut running.responder,
-            now,
-        );
+        running
+            .ownership
+            .read(&update, &reader, &mut running.responder, now);
     }
 
     /// Takes out of the responder what it wants sent, committed and said.
-    fn flush(&self, running: &mut Running, journal: &mut Journal) {
+    fn flush(&self, running: &mut Running) {
         // First, since one that is refused on the spot has an answer for the customer.
-        while running.commits.len() < COMMITS
+        while running.commits.len() < self.place.share_of(COMMITS)
             && let Some(commit) = running.responder.poll_commit()
         {
-            self.commit(running, journal, commit);
+            self.commit(running, commit);
         }
         let now = Instant::now();
         while let Some(Transmit { path, payload }) = running.responder.poll_transmit() {
@@ -242,11 +304,11 @@ impl Negotiator {
             self.shared.metrics.count(outcome);
         }
         while let Some(event) = running.responder.poll_event() {
-            journal.note(&event, now);
+            self.common.journal().note(&event, now);
         }
     }
 
-    fn commit(&self, running: &mut Running, journal: &mut Journal, commit: ike::Commit) {
+    fn commit(&self, running: &mut Running, commit: ike::Commit) {
         let (id, ike) = (commit.id, commit.ike);
         let tunnel = tunnel_of(&commit, &self.shared.replica.read());
         let handshake = makes_ike_sa(&commit, &self.shared.replica.read()).then_some(running.took_input);
@@ -260,10 +322,10 @@ impl Negotiator {
         let refused = |kind, reason: String| Some(Err(Refused { kind, reason }));
         running.ownership.note_commit(&commit);
         let new = admission::tunnel_of_new_sa(&commit, &self.shared.replica.read());
-        if new.is_some_and(|tunnel| !running.admission.admit(tunnel, Instant::now())) {
+        if new.is_some_and(|tunnel| !self.common.admission().admit(tunnel, Instant::now())) {
             self.shared.metrics.count(Commits::RateLimited);
             let reason = "the tunnel makes new SAs too fast".to_owned();
-            return self.take_outcome(running, journal, &ended(refused("rate limited", reason)));
+            return self.take_outcome(running, &ended(refused("rate limited", reason)));
         }
         let author = Author {
             fleet_key: &self.shared.fleet_key,
@@ -276,7 +338,7 @@ impl Negotiator {
             Err(error) => {
                 self.shared.metrics.count(Commits::Invalid);
                 let reason = format!("the fleet's records cannot hold it: {error}");
-                return self.take_outcome(running, journal, &ended(refused("invalid", reason)));
+                return self.take_outcome(running, &ended(refused("invalid", reason)));
             }
         };
         let committer = Committer {
@@ -289,10 +351,12 @@ impl Negotiator {
             .spawn(async move { ended(committer.commit(request).await) });
     }
 
-    fn take_outcome(&self, running: &mut Running, journal: &mut Journal, ended: &Ended) {
+    fn take_outcome(&self, running: &mut Running, ended: &Ended) {
         let now = Instant::now();
         if let Some(Err(refused)) = &ended.outcome {
-            journal.note_refused(&ended.tunnel, ended.ike, refused, now);
+            self.common
+                .journal()
+                .note_refused(&ended.tunnel, ended.ike, refused, now);
         }
         if ended.outcome != Some(Ok(())) && self.shared.replica.read().ike_sa(ended.ike.responder).is_none() {
             running.ownership.note_never_was(ended.ike);

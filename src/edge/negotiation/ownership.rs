@@ -7,42 +7,61 @@ use std::time::Instant;
 use distributor_client::lease::LeaseGrant;
 use distributor_client::replica::Update;
 use ike::{Change, Commit, Responder};
-use proto::{Body, IkeSa, Key, Name, Record, Sealed};
+use proto::{Body, IkeSa, Key, Record, Sealed};
 use sealing::FleetKey;
 use tracing::warn;
 
-use super::convert;
+use super::tunnels::Tunnels;
+use crate::ingress::dispatch::Place;
 
-/// What the responder was told, so that it can be told when it is gone.
+/// By what a responder reads.
+pub(crate) struct Reader<'a> {
+    pub(crate) grant: &'a LeaseGrant,
+    /// Which of the edge's responders it is.
+    pub(crate) place: &'a Place,
+    /// Those of the edge.
+    pub(crate) tunnels: &'a Tunnels,
+    pub(crate) fleet_key: &'a FleetKey,
+}
+
+/// What a responder was told of IKE SAs, so that it can be told when they are gone.
 #[derive(Default)]
 pub(crate) struct Ownership {
-    tunnels: BTreeSet<Name>,
     /// The IKE SAs that run here or did, until their tombstone comes; by responder SPI. A record of one that is missing here
     /// is what a previous process of this edge left.
     ike_sas: HashMap<u64, ike::IkeSpis>,
 }
 
+impl Reader<'_> {
+    /// Whether it is to run an IKE SA of the fleet's.
+    fn has(&self, ike_sa: &IkeSa) -> bool {
+        ike_sa.slot == self.grant.slot && self.place.has(ike_sa.spis.responder)
+    }
+}
+
 impl Ownership {
-    /// Tells the responder what is new. Children after their IKE SA, whose end includes theirs.
+    /// Tells the responder what is new. Tunnels first, and children after their IKE SA, whose end includes theirs.
     pub(crate) fn read(
         &mut self,
         update: &Update,
-        grant: &LeaseGrant,
-        fleet_key: &FleetKey,
+        reader: &Reader<'_>,
         responder: &mut Responder,
         now: Instant,
     ) {
+        let tunnels = reader.tunnels.read(update, reader.fleet_key, responder.shared());
+        for name in &tunnels {
+            responder.handle_tunnel_changed(now, name.as_str());
+        }
         if update.whole {
             self.forget_all_but(&update.records, responder, now);
         }
         for record in &update.records {
             match &record.body {
-                Body::Tunnel(sealed) => self.put_tunnel(sealed, fleet_key, responder, now),
-                Body::IkeSa(sealed) if sealed.header().slot == grant.slot => {
-                    self.restore(sealed, fleet_key, responder, now);
+                Body::IkeSa(sealed) if reader.has(sealed.header()) => {
+                    self.restore(sealed, reader.fleet_key, responder, now);
                 }
                 Body::Tombstone(tombstone) => self.bury(&tombstone.key, responder, now),
-                Body::IkeSa(_) | Body::ChildSa(_) | Body::Edge(_) => {}
+                Body::Tunnel(_) | Body::IkeSa(_) | Body::ChildSa(_) | Body::Edge(_) => {}
             }
         }
         for record in &update.records {
@@ -66,27 +85,6 @@ impl Ownership {
     /// The fleet has not taken the IKE SA, so no tombstone will come for it.
     pub(crate) fn note_never_was(&mut self, ike_sa: ike::IkeSpis) {
         self.ike_sas.remove(&ike_sa.responder);
-    }
-
-    fn put_tunnel(
-        &mut self,
-        sealed: &Sealed<proto::Tunnel>,
-        fleet_key: &FleetKey,
-        responder: &mut Responder,
-        now: Instant,
-    ) {
-        let name = &sealed.header().name;
-        match convert::tunnel(fleet_key, sealed) {
-            Ok(tunnel) => {
-                self.tunnels.insert(name.clone());
-                responder.handle_tunnel(now, tunnel);
-            }
-            // The planner reports it as a failure of the tunnel.
-            Err(error) => {
-                warn!(tunnel = %name, %error, "nobody can authenticate for this tunnel");
-                responder.handle_tunnel_removed(now, name.as_str());
-            }
-        }
     }
 
     fn restore(
@@ -115,25 +113,21 @@ impl Ownership {
 
     fn bury(&mut self, key: &Key, responder: &mut Responder, now: Instant) {
         match key {
-            Key::Tunnel(name) => {
-                self.tunnels.remove(name);
-                responder.handle_tunnel_removed(now, name.as_str());
-            }
             Key::IkeSa(spi) => {
                 if let Some(spis) = self.ike_sas.remove(spi) {
                     responder.handle_ike_removed(now, spis);
                 }
             }
-            Key::ChildSa(_) | Key::Edge(_) => {}
+            Key::Tunnel(_) | Key::ChildSa(_) | Key::Edge(_) => {}
         }
     }
 
     /// The records are all there is.
     fn forget_all_but(&mut self, records: &[Arc<Record>], responder: &mut Responder, now: Instant) {
         let kept: BTreeSet<Key> = records.iter().map(|record| record.key()).collect();
-        let tunnels = self.tunnels.iter().cloned().map(Key::Tunnel);
         let ike_sas = self.ike_sas.keys().copied().map(Key::IkeSa);
-        let gone: Vec<Key> = tunnels.chain(ike_sas).filter(|key| !kept.contains(key)).collect();
+        let mut gone: Vec<Key> = ike_sas.filter(|key| !kept.contains(key)).collect();
+        gone.sort_unstable();
         for key in gone {
             self.bury(&key, responder, now);
         }
@@ -150,12 +144,30 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{self, tombstone};
+    use crate::ingress::dispatch::Dispatcher;
     use distributor_client::replica::Cursor;
 
     /// An edge whose responder hears what the fleet knows.
     struct Edge {
         fleet: TestFleet,
         ownership: Ownership,
+        tunnels: Tunnels,
+        /// How often it has read.
+        reads: u16,
+    }
+
+    /// That of somebody who has read so many records.
+    fn cursor(records: u16) -> Cursor {
+        let tunnels =
+            (1..=records).map(|number| fixtures::tunnel(number.into(), &format!("t{number}"), number));
+        let replica = fixtures::snapshot(1, tunnels.collect(), records.into());
+        replica.since(None).unwrap().cursor
+    }
+
+    fn place() -> Place {
+        let router = ike::Router::new(&TestFleet::spi_key());
+        let dispatcher = Dispatcher::new(1, router, Default::default());
+        dispatcher.places().next().unwrap()
     }
 
     impl Edge {
@@ -163,15 +175,18 @@ mod tests {
             Self {
                 fleet: TestFleet::new(1),
                 ownership: Ownership::default(),
+                tunnels: Tunnels::default(),
+                reads: 0,
             }
         }
 
         fn read(&mut self, whole: bool, records: Vec<Record>) {
+            self.reads += 1;
             let update = Update {
                 whole,
                 records: records.into_iter().map(Arc::new).collect(),
                 senders: 1,
-                cursor: Cursor::default(),
+                cursor: cursor(self.reads),
                 position: Resume {
                     store: 1,
                     revision: 1,
@@ -185,8 +200,13 @@ mod tests {
                 until,
             };
             let (responder, now) = (&mut self.fleet.responder, self.fleet.now);
-            self.ownership
-                .read(&update, &grant, &fixtures::fleet_key(), responder, now);
+            let reader = Reader {
+                grant: &grant,
+                place: &place(),
+                tunnels: &self.tunnels,
+                fleet_key: &fixtures::fleet_key(),
+            };
+            self.ownership.read(&update, &reader, responder, now);
             self.fleet.events.clear();
         }
 

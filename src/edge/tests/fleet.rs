@@ -32,7 +32,7 @@ const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 pub(super) struct Fleet {
     dir: TempDir,
     address: SocketAddr,
-    fleet_key: Arc<FleetKey>,
+    pub(super) fleet_key: Arc<FleetKey>,
     distributor: Option<Running>,
 }
 
@@ -104,6 +104,11 @@ impl Fleet {
 
     /// Starts an edge; the same name again is the same edge after a restart.
     pub(super) async fn edge(&self, name: &str) -> TestEdge {
+        self.edge_of_threads(name, 3).await
+    }
+
+    /// One that negotiates on so many threads.
+    pub(super) async fn edge_of_threads(&self, name: &str, threads: usize) -> TestEdge {
         if !self.path(&format!("{name}.pem")).exists() {
             let role = Role::Edge(name.parse().unwrap());
             pki::issue(self.dir.path(), self.dir.path(), &role, &[]).unwrap();
@@ -121,6 +126,7 @@ impl Fleet {
             health: health_side,
             fleet_key: self.path("fleet.key"),
             tls: self.tls(name),
+            threads,
             quick_crash_detection: true,
             limits: Default::default(),
         };

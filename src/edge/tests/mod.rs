@@ -278,6 +278,13 @@ async fn garbage_is_counted_by_its_kind_and_harms_nobody() {
     router.connect(&edge).await;
     let count =
         async |kind: &str| counter(&edge, &format!("anyswan_ike_events_total{{kind=\"{kind}\"}}")).await;
+    // What came before is not heard before, by other threads.
+    while count("dropped_malformed").await < 3
+        || count("dropped_unexpected").await == 0
+        || count("dropped_unknown_spi").await == 0
+    {
+        tokio::task::yield_now().await;
+    }
     assert_eq!(count("dropped_malformed").await, 3);
     assert_eq!(count("dropped_unexpected").await, 1, "the flags of a response");
     assert_eq!(count("dropped_unknown_spi").await, 1);
@@ -327,4 +334,44 @@ async fn two_hundred_customers_connect_at_once() {
         assert!(edges.iter().all(|edge| edge.has_installed(child)));
     }
     assert_eq!(edges[0].kernel.installed().len(), 200);
+}
+
+/// Each customer's IKE SA is on one of the threads, and after a restart with another number of them on one of those.
+#[tokio::test]
+async fn customers_are_served_by_every_thread_also_after_a_restart_with_fewer() {
+    let fleet = Fleet::start().await;
+    let mut edge = fleet.edge_of_threads("e1", 4).await;
+    edge.ready().await;
+    let mut routers = Vec::new();
+    for number in 1..=24 {
+        routers.push(Router::new(number).await);
+    }
+    let names = (1..=24).map(|number| format!("t{number}"));
+    fleet
+        .put_tunnels(names.zip(routers.iter().map(|(_, customer)| customer)))
+        .await;
+    let key = ike::Router::new(&fleet.fleet_key.spi_key());
+    let mut used = std::collections::BTreeSet::new();
+    for (router, _) in &mut routers {
+        router.connect(&edge).await;
+        let spi = router.initiator.spis().unwrap().responder;
+        used.insert(key.shard_of(spi).of(4));
+        let rekey = router.initiator.rekey_ike().unwrap();
+        router.send(&rekey, &edge).await;
+        let delete = router.receive().await.expect("the old IKE SA is deleted");
+        router.send(&delete, &edge).await;
+        router.receive().await;
+    }
+    assert_eq!(used.len(), 4, "threads that have a customer: {used:?}");
+
+    drop(edge);
+    let mut edge = fleet.edge_of_threads("e1", 2).await;
+    edge.ready().await;
+    for (router, _) in &mut routers {
+        let delete = router.initiator.delete_ike().unwrap();
+        router.send(&delete, &edge).await;
+        router.receive().await;
+        assert_eq!(router.initiator.status(), Status::Closed);
+    }
+    edge.kernel.empty().await;
 }
