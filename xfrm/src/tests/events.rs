@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use netlink_packet_core::NetlinkHeader;
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::link::{LinkFlags, LinkMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::*;
-use crate::events::{Event, NetworkEvent, parse};
+use crate::events::{Event, NetworkEvent, Table, parse};
 use crate::intent::Intent;
 use crate::netlink::Message;
 use crate::objects::sa::SaId;
@@ -92,5 +95,57 @@ fn what_others_do_to_wanted_interfaces_and_routes_counts() {
     ] {
         assert_eq!(intent().is_touched_by(&event), counts, "{event:?}");
         assert!(!Intent::default().is_touched_by(&event), "{event:?}");
+    }
+}
+
+fn link(family: AddressFamily, flags: LinkFlags) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = 3;
+    message.header.interface_family = family;
+    message.header.flags = flags;
+    message
+}
+
+fn address_message(text: &str, flags: AddressHeaderFlags) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.index = 3;
+    message.header.flags = flags;
+    message.attributes = vec![
+        AddressAttribute::Address(address("192.0.2.99")),
+        AddressAttribute::Local(address(text)),
+    ];
+    message
+}
+
+#[test]
+fn an_address_counts_while_its_interface_is_up_and_nobody_else_may_have_it() {
+    use RouteNetlinkMessage::{DelAddress, DelLink, NewAddress, NewLink};
+    let (v4, v6) = ("203.0.113.1", "2001:db8::1");
+    let up = || link(AddressFamily::Unspec, LinkFlags::Up);
+    let (none, tentative) = (AddressHeaderFlags::empty(), AddressHeaderFlags::Tentative);
+    let optimistic = tentative | AddressHeaderFlags::Optimistic;
+    let failed = optimistic | AddressHeaderFlags::Dadfailed;
+    let mut table = Table::default();
+    for (message, present) in [
+        (NewAddress(address_message(v4, none)), [].as_slice()),
+        (NewLink(up()), &[v4]),
+        // The interface has left a bridge.
+        (DelLink(link(AddressFamily::Bridge, LinkFlags::Up)), &[v4]),
+        (NewAddress(address_message(v6, tentative)), &[v4]),
+        (NewAddress(address_message(v6, none)), &[v4, v6]),
+        (NewAddress(address_message(v6, failed)), &[v4]),
+        (NewAddress(address_message(v6, optimistic)), &[v4, v6]),
+        (DelAddress(address_message(v4, none)), &[v6]),
+        (NewLink(link(AddressFamily::Unspec, LinkFlags::empty())), &[]),
+        (NewLink(up()), &[v6]),
+        (DelLink(up()), &[]),
+    ] {
+        let text = format!("{message:?}");
+        table.note(message);
+        assert_eq!(
+            table.present(),
+            present.iter().map(|text| address(text)).collect(),
+            "{text}"
+        );
     }
 }

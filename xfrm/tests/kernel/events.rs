@@ -241,8 +241,8 @@ fn a_fight_over_a_route_costs_little() {
             };
             let time = Duration::from_secs(4);
             assert!(tokio::time::timeout(time, fight).await.is_err());
-            // A burst of 8 and one a second.
-            assert!((4..=8 + 1 + 5).contains(&passes), "{passes} passes in {time:?}");
+            // A burst of 8 and one a second; fewer where a pass takes long.
+            assert!((2..=8 + 1 + 5).contains(&passes), "{passes} passes in {time:?}");
         });
     });
 }
@@ -315,13 +315,19 @@ fn events_that_come_too_fast_are_told_as_lost() {
             daemon.is_quiet().await;
             // Nobody reads meanwhile.
             let mut batch = String::new();
-            for _ in 0..2000 {
+            for _ in 0..500 {
                 batch += "link set ipsec0 mtu 1300\nlink set ipsec0 mtu 1400\n";
             }
             let file = std::env::temp_dir().join(format!("too-fast-{}.batch", std::process::id()));
             std::fs::write(&file, batch).expect("room");
             ip(&format!("-batch {}", file.display()));
-            while daemon.watcher.next().await != NetworkEvent::Lost {}
+            loop {
+                let event = tokio::time::timeout(SOON, daemon.watcher.next()).await;
+                let event = event.expect("an event was lost");
+                if event == NetworkEvent::Lost {
+                    break;
+                }
+            }
         });
     });
 }
