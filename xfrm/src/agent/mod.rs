@@ -13,7 +13,7 @@ use netlink_sys::protocols::{NETLINK_ROUTE, NETLINK_XFRM};
 use self::kernel::{Kernel, Namespaces};
 pub use self::outcome::Report;
 use self::outcome::{Outcome, first_of_each};
-use crate::events::pace::Pace;
+use crate::events::rate_limit::RateLimit;
 use crate::events::{Event, Events, NetworkEvent, NetworkWatcher, Notice};
 use crate::intent::Intent;
 use crate::intent::desired::unix_seconds;
@@ -39,7 +39,7 @@ pub struct Agent {
     intent: Intent,
     added: AddedTimes,
     events: Events,
-    pace: Pace,
+    rate_limit: RateLimit,
     notices: Vec<Notice>,
     /// Named namespaces that an interface of ours may be in, besides those of the wanted tunnels.
     namespaces: BTreeSet<String>,
@@ -58,7 +58,7 @@ impl Agent {
             intent: Intent::default(),
             added: AddedTimes::default(),
             events,
-            pace: Pace::default(),
+            rate_limit: RateLimit::default(),
             notices: Vec::new(),
             namespaces: BTreeSet::new(),
             failures: BTreeMap::new(),
@@ -91,7 +91,7 @@ impl Agent {
     /// Takes note of what others have done. See [`Agent::reconcile_at`].
     pub fn observe(&mut self, event: &NetworkEvent) {
         if self.intent.is_touched_by(event) {
-            self.pace.request(Instant::now());
+            self.rate_limit.request(Instant::now());
         }
     }
 
@@ -99,7 +99,7 @@ impl Agent {
     /// what happens at the same time, and not often if another program does so again and again. `None` if there is no
     /// reason. Ask after [`Agent::notices`], which reads what the kernel tells, and after [`Agent::observe`].
     pub fn reconcile_at(&self) -> Option<Instant> {
-        self.pace.due()
+        self.rate_limit.due()
     }
 
     /// Replaces the whole wanted set and reconciles: what the kernel has already stays untouched, unwanted objects go,
@@ -153,10 +153,10 @@ impl Agent {
     pub fn reconcile(&mut self) -> Report {
         self.read_events();
         let began = Instant::now();
-        let was_requested = self.pace.begin();
+        let was_requested = self.rate_limit.begin();
         let report = self.reconcile_now();
         if was_requested {
-            self.pace.charge(began, Instant::now());
+            self.rate_limit.charge(began, Instant::now());
         }
         report
     }
@@ -223,7 +223,7 @@ impl Agent {
                 }
             };
             if is_missing {
-                self.pace.request(Instant::now());
+                self.rate_limit.request(Instant::now());
             }
         }
     }

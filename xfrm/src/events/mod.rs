@@ -1,13 +1,13 @@
 //! What the kernel tells by itself, before the slow loop sees it.
 //!
 //! SAs and policies by a socket of our own ([`sa`]), as their messages hold keys; interfaces, routes and addresses by
-//! rtnetlink ([`network`], [`addresses`]). None of them changes anything: the agent reconciles, at a bounded [`pace`].
+//! rtnetlink ([`network`], [`addresses`]). None of them changes anything: the agent reconciles, within a [`rate_limit`].
 
 mod addresses;
 mod filter;
 mod network;
 mod notice;
-pub(crate) mod pace;
+pub(crate) mod rate_limit;
 mod sa;
 mod subscription;
 

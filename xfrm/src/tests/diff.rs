@@ -76,7 +76,7 @@ fn nothing_is_gone_while_it_is_used() {
 }
 
 #[test]
-fn a_successor_sends_before_its_predecessor_goes() {
+fn a_replacement_sends_before_the_replaced_child_goes() {
     let new = Child {
         inbound_spi: 0x0040_0002,
         outbound_spi: 0xc0ff_ee02,

@@ -110,7 +110,7 @@ fn the_lease_ends_though_nobody_comes() {
         assert!(SystemTime::now() <= child.expires + Duration::from_secs(5));
         assert_eq!(peer.ping("10.1.0.1", 2), 0);
 
-        // The policies are of no more use; what is over does not come back.
+        // The policies are of no more use; an expired SA does not come back.
         assert_eq!(
             agent.reconcile(),
             Report {

@@ -9,7 +9,7 @@ use crate::world::{INBOUND_SPI, OUTBOUND_SPI, World, agent_with, cipher, counter
 const NEW_INBOUND_SPI: u32 = 0x0040_0002;
 const NEW_OUTBOUND_SPI: u32 = 0xc0ff_ee02;
 
-fn successor() -> Child {
+fn replacement() -> Child {
     Child {
         inbound_spi: NEW_INBOUND_SPI,
         outbound_spi: NEW_OUTBOUND_SPI,
@@ -29,7 +29,7 @@ fn the_policy_says_which_sa_sends() {
     World::run("rekey", |world| {
         let peer = world.add_peer(1);
         peer.face(&plain_child());
-        let new = successor();
+        let new = replacement();
         peer.add_sa(new.local, new.peer, new.outbound_spi, &new.outbound);
         let mut agent = agent_with(plain_child());
         assert_eq!(peer.ping("10.1.0.1", 3), 3);
@@ -58,7 +58,7 @@ fn no_packet_is_lost_when_the_new_child_takes_over() {
     World::run("takeover", |world| {
         let peer = world.add_peer(1);
         peer.face(&plain_child());
-        let new = successor();
+        let new = replacement();
         peer.add_sa(new.local, new.peer, new.outbound_spi, &new.outbound);
         let mut agent = agent_with(plain_child());
         thread::scope(|scope| {

@@ -17,13 +17,13 @@ const SHARE: u32 = 20;
 
 /// A generic cell rate algorithm: each pass moves `paid_until` ahead by what it is worth.
 #[derive(Default)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimit {
     /// When the first event came that no pass has dealt with.
     requested: Option<Instant>,
     paid_until: Option<Instant>,
 }
 
-impl Pace {
+impl RateLimit {
     /// Something of ours may have changed.
     pub(crate) fn request(&mut self, now: Instant) {
         self.requested.get_or_insert(now);
@@ -58,16 +58,16 @@ mod tests {
     /// Passes within `time` when there is an event after each; each takes `pass`.
     fn passes(pass: Duration, time: Duration) -> u32 {
         let start = Instant::now();
-        let (mut now, mut passes, mut pace) = (start, 0, Pace::default());
-        pace.request(now);
-        while let Some(due) = pace.due()
+        let (mut now, mut passes, mut limit) = (start, 0, RateLimit::default());
+        limit.request(now);
+        while let Some(due) = limit.due()
             && due < start + time
         {
             now = now.max(due);
-            assert!(pace.begin());
-            pace.charge(now, now + pass);
+            assert!(limit.begin());
+            limit.charge(now, now + pass);
             now += pass;
-            pace.request(now);
+            limit.request(now);
             passes += 1;
         }
         passes
@@ -75,19 +75,19 @@ mod tests {
 
     #[test]
     fn nothing_is_due_without_an_event() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.due(), None);
-        assert!(!pace.begin());
+        let mut limit = RateLimit::default();
+        assert_eq!(limit.due(), None);
+        assert!(!limit.begin());
     }
 
     #[test]
     fn events_at_one_time_share_a_pass() {
-        let (now, mut pace) = (Instant::now(), Pace::default());
-        pace.request(now);
-        pace.request(now + GATHER / 2);
-        assert_eq!(pace.due(), Some(now + GATHER));
-        assert!(pace.begin());
-        assert_eq!(pace.due(), None);
+        let (now, mut limit) = (Instant::now(), RateLimit::default());
+        limit.request(now);
+        limit.request(now + GATHER / 2);
+        assert_eq!(limit.due(), Some(now + GATHER));
+        assert!(limit.begin());
+        assert_eq!(limit.due(), None);
     }
 
     #[test]
@@ -107,14 +107,14 @@ mod tests {
 
     #[test]
     fn an_event_after_a_quiet_time_is_dealt_with_at_once() {
-        let (start, mut pace) = (Instant::now(), Pace::default());
+        let (start, mut limit) = (Instant::now(), RateLimit::default());
         for _ in 0..100 {
-            pace.request(start);
-            pace.begin();
-            pace.charge(start, start);
+            limit.request(start);
+            limit.begin();
+            limit.charge(start, start);
         }
         let later = start + 100 * INTERVAL;
-        pace.request(later);
-        assert_eq!(pace.due(), Some(later + GATHER));
+        limit.request(later);
+        assert_eq!(limit.due(), Some(later + GATHER));
     }
 }
