@@ -4,10 +4,12 @@
 //!
 //! - [`host`] runs on the developer's machine: builds the image, boots it, prints what comes out.
 //! - [`guest`] runs inside, as root: the namespaces, the programs in them and the instruments that watch them.
+//! - [`runner`] is what the machine does when it has started.
 //! - [`scenarios`] run inside too, one file each: what must be true, told with the words of `guest`.
 //! - [`report`] is the only thing that passes between inside and outside.
 
 pub mod guest;
 pub mod host;
 pub mod report;
+pub mod runner;
 pub mod scenarios;

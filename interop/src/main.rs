@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use interop::guest;
 use interop::host::{self, build};
+use interop::runner;
 
 /// The lab.
 #[derive(Parser)]
@@ -103,8 +103,8 @@ fn main() -> ExitCode {
         Task::Fuzz { minutes } => Ok(i32::from(!host::suite::fuzz(MINUTE * minutes))),
         Task::Bench { json } => host::bench::run(json.as_deref()).map(|()| 0),
         Task::Requirements { rfc, write, sections } => requirements(rfc.as_deref(), write, &sections),
-        Task::Guest(Inside::Boot) => guest::boot::boot().map(|()| 0),
-        Task::Guest(Inside::Scenario { name }) => guest::runner::run_here(&name).map(|()| 0),
+        Task::Guest(Inside::Boot) => runner::boot::boot().map(|()| 0),
+        Task::Guest(Inside::Scenario { name }) => runner::scenarios::run_here(&name).map(|()| 0),
     };
     match done {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),

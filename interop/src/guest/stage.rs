@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use super::capture::Capture;
-use super::charon::Charon;
-use super::connection::Connection;
-use super::fleet::{Fleet, Tunnel};
-use super::kernel::{self, Sa};
-use super::monitor::{Monitor, What};
-use super::topology::{Network, Outer, Plan};
+use crate::guest::network::topology::{Network, Outer, Plan};
+use crate::guest::peers::charon::Charon;
+use crate::guest::peers::connection::Connection;
+use crate::guest::peers::fleet::{Fleet, Tunnel};
+use crate::guest::watch::capture::Capture;
+use crate::guest::watch::kernel::{self, Sa};
+use crate::guest::watch::monitor::{Monitor, What};
 
 /// For one thing to happen in an emulated machine on a busy one. Scenarios assert facts, not speed.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -112,7 +112,7 @@ impl Stage {
     /// Its kernel cannot be read.
     pub fn inbound(&self, edge: usize) -> Result<Vec<Sa>> {
         let mut sas = kernel::sas(&self.network.edges[edge])?;
-        sas.retain(|sa| super::topology::ANYCAST.contains(&sa.destination));
+        sas.retain(|sa| crate::guest::network::topology::ANYCAST.contains(&sa.destination));
         Ok(sas)
     }
 

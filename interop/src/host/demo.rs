@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 
 use super::{build, lab, show};
 use crate::report::{Count, Figures, Line};
-use crate::scenarios::story;
+use crate::scenarios::docs::story;
 
 /// Plays the story, shows its figures, writes them to `json`, and returns how many scenarios failed: none or one.
 ///

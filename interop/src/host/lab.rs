@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{image, lab_dir, vm};
+use super::lab_dir;
+use super::machine::{image, vm};
 use crate::report::{Job, Line, place};
 use crate::scenarios;
 

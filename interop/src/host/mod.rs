@@ -4,13 +4,11 @@ pub mod bench;
 pub mod build;
 pub mod command;
 pub mod demo;
-pub mod image;
-pub mod initramfs;
 pub mod lab;
+pub mod machine;
 pub mod requirements;
 pub mod show;
 pub mod suite;
-pub mod vm;
 
 use std::path::PathBuf;
 

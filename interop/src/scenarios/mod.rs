@@ -1,39 +1,14 @@
 //! What must be true, one file each. A scenario asserts on captures, on kernels or on what arrived, never on our own logs.
 
-mod algorithms;
-mod by_hand;
-mod certificates;
-mod childless;
-mod crowd;
-mod customer_delete;
-mod daemon_restart;
-mod distributor_restart;
-mod flood;
-mod fragments;
-mod garbage;
-mod ipv6;
-mod kernel_refusal;
-mod lone_charon;
-mod lost_store;
-mod ml_kem;
-mod moves;
-mod nat;
-mod no_proposal;
-mod port_move;
-mod ppk;
-mod readme;
-mod redirect;
+pub(crate) mod docs;
+mod failures;
+mod handshake;
+mod hostile;
+mod mobility;
 mod rekey;
-mod repair;
-mod same_prefix;
-mod selectors;
-mod spray;
+mod scale;
 mod steady;
-pub mod story;
 mod traffic;
-mod twice;
-mod virtual_ip;
-mod wrong_key;
 
 use std::time::{Duration, SystemTime};
 
@@ -55,43 +30,43 @@ pub struct Scenario {
 
 /// All of them, in the order they are run in.
 pub const ALL: &[Scenario] = &[
-    lone_charon::SCENARIO,
-    story::SCENARIO,
-    ipv6::SCENARIO,
-    nat::SCENARIO,
-    port_move::SCENARIO,
-    moves::OF_THE_NAT,
-    moves::OF_THE_CUSTOMER,
-    fragments::SCENARIO,
-    spray::SCENARIO,
-    twice::SCENARIO,
-    customer_delete::SCENARIO,
-    wrong_key::SCENARIO,
-    childless::SCENARIO,
-    redirect::SCENARIO,
-    certificates::GOOD,
-    certificates::BAD,
-    ppk::SCENARIO,
-    no_proposal::SCENARIO,
-    algorithms::SCENARIO,
-    ml_kem::BY_CUSTOMER,
-    ml_kem::BY_FLEET,
-    selectors::SCENARIO,
-    virtual_ip::SCENARIO,
-    distributor_restart::SCENARIO,
-    daemon_restart::PLAIN,
-    daemon_restart::BEHIND_NAT,
-    lost_store::SCENARIO,
-    rekey::BY_CUSTOMER,
-    rekey::WITH_PFS,
-    rekey::BY_FLEET,
-    repair::SCENARIO,
-    same_prefix::SCENARIO,
-    crowd::SCENARIO,
-    garbage::SCENARIO,
-    flood::SCENARIO,
-    kernel_refusal::SCENARIO,
-    by_hand::SCENARIO,
+    failures::lone_charon::SCENARIO,
+    docs::story::SCENARIO,
+    handshake::ipv6::SCENARIO,
+    mobility::nat::SCENARIO,
+    mobility::port_move::SCENARIO,
+    mobility::moves::OF_THE_NAT,
+    mobility::moves::OF_THE_CUSTOMER,
+    handshake::fragments::SCENARIO,
+    mobility::spray::SCENARIO,
+    handshake::twice::SCENARIO,
+    handshake::customer_delete::SCENARIO,
+    handshake::wrong_key::SCENARIO,
+    handshake::childless::SCENARIO,
+    handshake::redirect::SCENARIO,
+    handshake::certificates::GOOD,
+    handshake::certificates::BAD,
+    handshake::ppk::SCENARIO,
+    handshake::no_proposal::SCENARIO,
+    handshake::algorithms::SCENARIO,
+    handshake::ml_kem::BY_CUSTOMER,
+    handshake::ml_kem::BY_FLEET,
+    handshake::selectors::SCENARIO,
+    handshake::virtual_ip::SCENARIO,
+    failures::distributor_restart::SCENARIO,
+    failures::daemon_restart::PLAIN,
+    failures::daemon_restart::BEHIND_NAT,
+    failures::lost_store::SCENARIO,
+    rekey::rekey::BY_CUSTOMER,
+    rekey::rekey::WITH_PFS,
+    rekey::rekey::BY_FLEET,
+    failures::repair::SCENARIO,
+    scale::same_prefix::SCENARIO,
+    scale::crowd::SCENARIO,
+    hostile::garbage::SCENARIO,
+    hostile::flood::SCENARIO,
+    failures::kernel_refusal::SCENARIO,
+    docs::by_hand::SCENARIO,
 ];
 
 /// The scenario of that name.

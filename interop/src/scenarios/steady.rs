@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 
-use crate::guest::flow::{Echo, Flow};
-use crate::guest::losses;
+use crate::guest::network::topology::{Network, ORIGIN};
 use crate::guest::stage::LIMIT;
-use crate::guest::topology::{Network, ORIGIN};
+use crate::guest::traffic::flow::{Echo, Flow};
+use crate::guest::watch::losses;
 use crate::report::Count;
 
 /// Datagrams a second.
@@ -17,7 +17,7 @@ const RATE: u32 = 100;
 const ANSWERS: usize = 50;
 
 /// From the first customer to the origin, and back.
-pub(super) struct Steady {
+pub(crate) struct Steady {
     echo: Echo,
     flow: Flow,
 }
@@ -27,7 +27,7 @@ impl Steady {
     ///
     /// # Errors
     /// There is no tunnel.
-    pub(super) fn start(network: &Network) -> Result<Self> {
+    pub(crate) fn start(network: &Network) -> Result<Self> {
         Self::between(network, network.customers[0].inner.into(), ORIGIN.into())
     }
 
@@ -35,7 +35,7 @@ impl Steady {
     ///
     /// # Errors
     /// As [`Steady::start`].
-    pub(super) fn between(network: &Network, from: IpAddr, to: IpAddr) -> Result<Self> {
+    pub(crate) fn between(network: &Network, from: IpAddr, to: IpAddr) -> Result<Self> {
         let echo = Echo::start(&network.origin, to)?;
         let flow = Flow::start(&network.customers[0].namespace, from, to, RATE)?;
         flow.wait_for_answers(ANSWERS, LIMIT)?;
@@ -47,7 +47,7 @@ impl Steady {
     ///
     /// # Errors
     /// It stops being answered.
-    pub(super) fn tour(&self, network: &Network) -> Result<()> {
+    pub(crate) fn tour(&self, network: &Network) -> Result<()> {
         let edges = network.edges.len();
         for edge in (0..edges).rev() {
             network.deliver_to(edge)?;
@@ -61,7 +61,7 @@ impl Steady {
     ///
     /// # Errors
     /// A packet was lost; the error tells when and where.
-    pub(super) fn stop(self, network: &Network) -> Result<Count> {
+    pub(crate) fn stop(self, network: &Network) -> Result<Count> {
         self.stop_after(0, network)
     }
 
@@ -69,7 +69,7 @@ impl Steady {
     ///
     /// # Errors
     /// As [`Steady::stop`].
-    pub(super) fn stop_after(self, deletions: usize, network: &Network) -> Result<Count> {
+    pub(crate) fn stop_after(self, deletions: usize, network: &Network) -> Result<Count> {
         let outcome = losses::none(network, self.echo, self.flow, deletions)?;
         Ok(Count {
             sent: outcome.sent - outcome.refused.len() as u64,

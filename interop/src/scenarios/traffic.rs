@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::steady::Steady;
-use crate::guest::ping::ping;
-use crate::guest::topology::{Customer, Network, ORIGIN};
+use crate::guest::network::topology::{Customer, Network, ORIGIN};
+use crate::guest::traffic::ping::ping;
 use crate::report::Count;
+use crate::scenarios::steady::Steady;
 
 const PINGS: u32 = 10;
 const SOME_PINGS: u32 = 3;
 const PING_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Has the network deliver to each edge in turn, the answers going back the same way, and pings from the first customer.
-pub(super) fn ping_through_each(
+pub(crate) fn ping_through_each(
     network: &Network,
     from: IpAddr,
     to: IpAddr,
@@ -32,7 +32,7 @@ pub(super) fn ping_through_each(
 }
 
 /// Every ping was answered.
-pub(super) fn all_answered(pings: &BTreeMap<String, Count>) -> Result<()> {
+pub(crate) fn all_answered(pings: &BTreeMap<String, Count>) -> Result<()> {
     for (edge, Count { sent, received }) in pings {
         ensure!(
             sent == received && *sent == u64::from(PINGS),
@@ -43,7 +43,7 @@ pub(super) fn all_answered(pings: &BTreeMap<String, Count>) -> Result<()> {
 }
 
 /// The customer reaches the origin, by whatever edge the network delivers to.
-pub(super) fn some_gets_through(customer: &Customer) -> Result<()> {
+pub(crate) fn some_gets_through(customer: &Customer) -> Result<()> {
     let Count { sent, received } = ping(
         &customer.namespace,
         customer.inner.into(),
@@ -60,7 +60,7 @@ pub(super) fn some_gets_through(customer: &Customer) -> Result<()> {
 }
 
 /// Pings by way of each edge, and a flow that the network takes through all of them: everything is answered.
-pub(super) fn all_gets_through(network: &Network, from: IpAddr, to: IpAddr) -> Result<Count> {
+pub(crate) fn all_gets_through(network: &Network, from: IpAddr, to: IpAddr) -> Result<Count> {
     all_answered(&ping_through_each(network, from, to)?)?;
     let steady = Steady::between(network, from, to)?;
     steady.tour(network)?;

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::host::command::run;
-use crate::host::image::{self, System};
+use crate::host::machine::image::{self, System};
 
 /// How charon is set up beyond what it needs.
 #[derive(Clone, Copy, Debug)]

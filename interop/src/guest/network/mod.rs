@@ -1,0 +1,3 @@
+//! The hosts and the links between them.
+
+pub mod topology;

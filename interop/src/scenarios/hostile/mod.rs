@@ -1,0 +1,4 @@
+//! Peers that mean harm.
+
+pub(crate) mod flood;
+pub(crate) mod garbage;

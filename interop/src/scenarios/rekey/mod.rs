@@ -1,0 +1,3 @@
+//! Keys are replaced.
+
+pub(crate) mod rekey;
