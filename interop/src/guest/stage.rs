@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Network, Outer, Plan};
+use crate::guest::network::{Network, Outer, Plan};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::Connection;
-use crate::guest::peers::fleet::{Fleet, Tunnel};
+use crate::guest::peers::fleet::Fleet;
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::watch::capture::Capture;
 use crate::guest::watch::kernel::{self, Sa};
 use crate::guest::watch::monitor::{Monitor, What};
@@ -85,13 +86,28 @@ impl Stage {
         outer: Outer,
         change: impl FnOnce(&mut Connection),
     ) -> Result<(Tunnel, Charon)> {
+        let tunnel = Tunnel::of(&self.network.customers[customer]);
+        let charon = self.order_tunnel(customer, &tunnel, outer, "", change)?;
+        Ok((tunnel, charon))
+    }
+
+    /// As [`Stage::order_with`], of any tunnel, and with `settings` for the customer's charon.
+    ///
+    /// # Errors
+    /// As [`Stage::order`].
+    pub fn order_tunnel(
+        &self,
+        customer: usize,
+        tunnel: &Tunnel,
+        outer: Outer,
+        settings: &str,
+        change: impl FnOnce(&mut Connection),
+    ) -> Result<Charon> {
+        self.fleet.add(tunnel)?;
         let customer = &self.network.customers[customer];
-        let tunnel = Tunnel::of(customer);
-        self.fleet.add(&tunnel)?;
         let mut connection = tunnel.connection(customer.outer(outer), outer);
         change(&mut connection);
-        let charon = Charon::start(&customer.namespace, &[connection], "")?;
-        Ok((tunnel, charon))
+        Charon::start(&customer.namespace, &[connection], settings)
     }
 
     /// As [`Stage::order`], and the customer sets the tunnel up. Returns the inbound SPI, which every edge has in its kernel by
@@ -112,7 +128,7 @@ impl Stage {
     /// Its kernel cannot be read.
     pub fn inbound(&self, edge: usize) -> Result<Vec<Sa>> {
         let mut sas = kernel::sas(&self.network.edges[edge])?;
-        sas.retain(|sa| crate::guest::network::topology::ANYCAST.contains(&sa.destination));
+        sas.retain(|sa| crate::guest::network::ANYCAST.contains(&sa.destination));
         Ok(sas)
     }
 

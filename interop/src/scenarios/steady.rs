@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use anyhow::Result;
 
-use crate::guest::network::topology::{Network, ORIGIN};
+use crate::guest::network::{Network, ORIGIN};
 use crate::guest::stage::LIMIT;
 use crate::guest::traffic::flow::{Echo, Flow};
 use crate::guest::watch::losses;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{Customer, Network, ORIGIN};
+use crate::guest::network::{Customer, Network, ORIGIN};
 use crate::guest::traffic::ping::ping;
 use crate::report::Count;
 use crate::scenarios::steady::Steady;

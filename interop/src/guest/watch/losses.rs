@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Result, bail};
 
-use crate::guest::network::topology::Network;
+use crate::guest::network::Network;
 use crate::guest::traffic::flow::{Echo, Flow, Outcome};
 
 /// Ends a flow of which nothing may have been lost. Of the datagrams the customer's own kernel may have refused as many as

@@ -15,7 +15,7 @@ use crate::guest::host::namespace::Namespace;
 use crate::guest::host::server;
 use crate::guest::host::service::Service;
 use crate::guest::host::shell::Shell;
-use crate::guest::network::topology::{Network, Outer, Plan, management};
+use crate::guest::network::{Network, Outer, Plan, management};
 use crate::guest::peers::charon::Charon;
 use crate::guest::stage::LIMIT;
 use crate::guest::watch::kernel::{self, Sa};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::kernel::{self, Sa};
 use crate::report::Reporter;
@@ -22,15 +22,7 @@ pub(crate) const BEHIND_NAT: Scenario = Scenario {
     name: "daemon-restart-nat",
     claim: "the same behind a NAT: the socket that takes ESP out of UDP outlives the daemon",
     limit: Duration::from_secs(300),
-    run: |reporter| {
-        play(
-            reporter,
-            Plan {
-                nat: true,
-                ..Plan::default()
-            },
-        )
-    },
+    run: |reporter| play(reporter, Plan::behind_nat()),
 };
 
 fn play(reporter: &mut Reporter, plan: Plan) -> Result<()> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::packet::Ike;
 use crate::report::Reporter;
@@ -19,10 +19,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let mut stage = Stage::set(Plan {
-        customers: 2,
-        ..Plan::default()
-    })?;
+    let mut stage = Stage::set(Plan::of_customers(2))?;
     let (_, _first, spi) = stage.connect(0, Outer::V4)?;
     let (second, charon) = stage.order(1, Outer::V4)?;
     let traffic = Steady::start(&stage.network)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Network, ORIGIN, ORIGIN_PREFIXES, Outer, Plan};
+use crate::guest::network::{Network, ORIGIN, ORIGIN_PREFIXES, Outer, Plan};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::{Connection, Credentials};
 use crate::guest::traffic::flow::{Echo, Flow};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::monitor::What;
 use crate::report::Reporter;

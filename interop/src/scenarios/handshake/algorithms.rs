@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::Connection;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::kernel;
 use crate::report::Reporter;

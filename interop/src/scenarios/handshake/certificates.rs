@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::peers::certificates::{Authority, Certificates, KeyKind};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::Credentials;
-use crate::guest::peers::fleet::{FLEET_ID, Tunnel};
+use crate::guest::peers::tunnel::{FLEET_ID, Tunnel};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::{Scenario, traffic};
@@ -30,10 +30,7 @@ pub(crate) const BAD: Scenario = Scenario {
 
 fn good(reporter: &mut Reporter) -> Result<()> {
     let kinds = [KeyKind::Rsa, KeyKind::Ecdsa, KeyKind::Ed25519];
-    let stage = Stage::set(Plan {
-        customers: kinds.len(),
-        ..Plan::default()
-    })?;
+    let stage = Stage::set(Plan::of_customers(kinds.len()))?;
     for (number, kind) in kinds.into_iter().enumerate() {
         let customer = &stage.network.customers[number];
         let name = customer.namespace.name();
@@ -52,10 +49,7 @@ fn good(reporter: &mut Reporter) -> Result<()> {
 }
 
 fn bad(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan {
-        customers: 2,
-        ..Plan::default()
-    })?;
+    let stage = Stage::set(Plan::of_customers(2))?;
     let [first, second] = &stage.network.customers[..] else {
         anyhow::bail!("two customers were asked for");
     };
@@ -92,13 +86,11 @@ fn is_refused(stage: &Stage, customer: usize, ours: &Certificates, theirs: Certi
 
 /// As [`Stage::order`], with certificates for each side.
 fn order(stage: &Stage, customer: usize, ours: Certificates, theirs: Certificates) -> Result<Charon> {
-    let customer = &stage.network.customers[customer];
     let tunnel = Tunnel {
         credentials: Credentials::Certificates(ours),
-        ..Tunnel::of(customer)
+        ..Tunnel::of(&stage.network.customers[customer])
     };
-    stage.fleet.add(&tunnel)?;
-    let mut connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
-    connection.credentials = Credentials::Certificates(theirs);
-    Charon::start(&customer.namespace, &[connection], "")
+    stage.order_tunnel(customer, &tunnel, Outer::V4, "", |connection| {
+        connection.credentials = Credentials::Certificates(theirs);
+    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::Scenario;

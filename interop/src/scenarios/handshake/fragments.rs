@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
-use crate::guest::peers::charon::Charon;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::network::{ORIGIN, Outer, Plan};
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::packet::{Ike, Packet};
 use crate::report::Reporter;
@@ -36,10 +35,8 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         remote_ts: subnets(1, 1).collect(),
         ..Tunnel::of(customer)
     };
-    stage.fleet.add(&tunnel)?;
-    let connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
     let settings = format!("fragment_size = {CUSTOMERS_PACKET}");
-    let charon = Charon::start(&customer.namespace, &[connection], &settings)?;
+    let charon = stage.order_tunnel(0, &tunnel, Outer::V4, &settings, |_| {})?;
     charon.initiate(&tunnel.name, LIMIT)?;
     let spi = stage.shared_spi(Outer::V4.anycast())?;
 

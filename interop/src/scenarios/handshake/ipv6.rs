@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, ORIGIN_6, Outer, Plan};
+use crate::guest::network::{ORIGIN, ORIGIN_6, Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::packet::Ike;
 use crate::report::Reporter;

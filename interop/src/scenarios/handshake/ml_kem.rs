@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::peers::charon::{Charon, Release};
 use crate::guest::peers::connection::Connection;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::rekey::rekey::{by_fleet, ike_spi, is_another_ike_sa, successor};

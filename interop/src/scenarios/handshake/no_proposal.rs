@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::peers::connection::Connection;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::packet::Ike;
@@ -22,10 +22,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 const NOTIFY: u8 = 41;
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan {
-        customers: 2,
-        ..Plan::default()
-    })?;
+    let stage = Stage::set(Plan::of_customers(2))?;
 
     let weak_ike = |connection: &mut Connection| connection.ike = "aes128-sha1-modp1024".to_owned();
     let (tunnel, charon) = stage.order_with(0, Outer::V4, weak_ike)?;

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{Customer, Outer, Plan};
+use crate::guest::network::{Customer, Outer, Plan};
 use crate::guest::peers::certificates::{Authority, KeyKind};
-use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::{Credentials, Ppk};
-use crate::guest::peers::fleet::{FLEET_ID, Tunnel};
+use crate::guest::peers::tunnel::{FLEET_ID, Tunnel};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::{Scenario, traffic};
@@ -101,11 +100,8 @@ fn cases() -> [Case; 6] {
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     let cases = cases();
-    let stage = Stage::set(Plan {
-        customers: cases.len(),
-        ..Plan::default()
-    })?;
-    for (case, customer) in cases.into_iter().zip(&stage.network.customers) {
+    let stage = Stage::set(Plan::of_customers(cases.len()))?;
+    for (customer, case) in cases.into_iter().enumerate() {
         let words = format!("{}: {:?}", case.words, case.end);
         try_out(case, &stage, customer)?;
         reporter.measured(words);
@@ -113,7 +109,8 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     Ok(())
 }
 
-fn try_out(case: Case, stage: &Stage, customer: &Customer) -> Result<()> {
+fn try_out(case: Case, stage: &Stage, number: usize) -> Result<()> {
+    let customer = &stage.network.customers[number];
     let name = customer.namespace.name();
     let psk = Tunnel::of(customer);
     let (ours, theirs) = match case.certificates {
@@ -125,10 +122,9 @@ fn try_out(case: Case, stage: &Stage, customer: &Customer) -> Result<()> {
         ppk: case.ours,
         ..psk
     };
-    stage.fleet.add(&tunnel)?;
-    let mut connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
-    (connection.credentials, connection.ppk) = (theirs, case.theirs);
-    let charon = Charon::start(&customer.namespace, &[connection], "")?;
+    let charon = stage.order_tunnel(number, &tunnel, Outer::V4, "", |connection| {
+        (connection.credentials, connection.ppk) = (theirs, case.theirs);
+    })?;
 
     let said = charon.try_initiate(name, LIMIT)?;
     if case.end == End::Refused {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::Connection;
 use crate::guest::stage::{LIMIT, Stage};
@@ -22,10 +22,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let plan = Plan {
-        customers: 2,
-        ..Plan::default()
-    };
+    let plan = Plan::of_customers(2);
     let stage = Stage::set_with(plan, "[limits]\nredirect_seconds = 5\n")?;
     let anycast = Outer::V4.anycast();
     let (tunnel, charon, spi) = stage.connect(0, Outer::V4)?;

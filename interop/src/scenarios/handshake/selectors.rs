@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, ORIGIN_6, ORIGIN_PREFIXES, Outer, Plan};
-use crate::guest::peers::charon::Charon;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::network::{ORIGIN, ORIGIN_6, ORIGIN_PREFIXES, Outer, Plan};
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::steady::Steady;
@@ -26,12 +25,13 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     let everything = Tunnel::of(customer);
     // The range, which holds the port of our flow, is none that one mask could select.
     let some = format!("{}[udp/5-9]", ORIGIN_PREFIXES[0]);
-    stage.fleet.add(&Tunnel {
+    let tunnel = Tunnel {
         local_ts: vec![some, ORIGIN_PREFIXES[1].to_owned()],
         ..everything.clone()
+    };
+    let charon = stage.order_tunnel(0, &tunnel, Outer::V4, "", |connection| {
+        connection.remote_ts = everything.local_ts.clone();
     })?;
-    let connection = everything.connection(customer.outer(Outer::V4), Outer::V4);
-    let charon = Charon::start(&customer.namespace, &[connection], "")?;
     charon.initiate(&everything.name, LIMIT)?;
     let spi = stage.shared_spi(Outer::V4.anycast())?;
 

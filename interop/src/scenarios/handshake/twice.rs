@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::packet::Ike;
 use crate::report::Reporter;

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
-use crate::guest::peers::charon::Charon;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::network::{ORIGIN, Outer, Plan};
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::{Scenario, traffic};
@@ -30,11 +29,11 @@ fn run(reporter: &mut Reporter) -> Result<()> {
         options: vec!["--address".to_owned(), ADDRESS.to_string()],
         ..Tunnel::of(customer)
     };
-    stage.fleet.add(&tunnel)?;
-    let mut connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
-    connection.settings.push("vips = 0.0.0.0".to_owned());
-    connection.local_ts = vec!["dynamic".to_owned()];
-    let charon = Charon::start(&customer.namespace, &[connection], "install_virtual_ip = yes")?;
+    let settings = "install_virtual_ip = yes";
+    let charon = stage.order_tunnel(0, &tunnel, Outer::V4, settings, |connection| {
+        connection.settings.push("vips = 0.0.0.0".to_owned());
+        connection.local_ts = vec!["dynamic".to_owned()];
+    })?;
 
     for edge in 0..network.edges.len() {
         network.deliver_to(edge)?;

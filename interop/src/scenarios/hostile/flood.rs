@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::guest::host::namespace::Namespace;
 use crate::guest::host::process;
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::traffic::noise::Noise;
 use crate::guest::watch::packet::Ike;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::traffic::flow::{Echo, Flow};
 use crate::guest::watch::kernel;
@@ -18,10 +18,7 @@ pub(crate) const OF_THE_NAT: Scenario = Scenario {
     claim: "the customer's NAT restarts and gives it another port: the kernels notice, every edge follows, the flow goes on",
     limit: Duration::from_secs(300),
     run: |reporter| {
-        let plan = Plan {
-            nat: true,
-            ..Plan::default()
-        };
+        let plan = Plan::behind_nat();
         run(reporter, plan, |stage| stage.network.restart_nat(0))
     },
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::kernel;
 use crate::guest::watch::packet::{Content, Ike};
@@ -19,10 +19,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan {
-        nat: true,
-        ..Plan::default()
-    })?;
+    let stage = Stage::set(Plan::behind_nat())?;
     let anycast = Outer::V4.anycast();
     let (_tunnel, _charon, spi) = stage.connect(0, Outer::V4)?;
     let customer = &stage.network.customers[0];

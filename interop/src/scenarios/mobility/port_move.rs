@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::watch::packet::Ike;
 use crate::report::Reporter;
@@ -18,10 +18,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
 };
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan {
-        nat: true,
-        ..Plan::default()
-    })?;
+    let stage = Stage::set(Plan::behind_nat())?;
     let (first, second) = (&stage.at_edges[0], &stage.at_edges[1]);
     stage.network.deliver_port_to(4500, 1)?;
     let (tunnel, charon, spi) = stage.connect(0, Outer::V4)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::traffic::flow::{Echo, Flow};
 use crate::guest::watch::losses;

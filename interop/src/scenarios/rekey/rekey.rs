@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{Outer, Plan};
+use crate::guest::network::{Outer, Plan};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::Connection;
 use crate::guest::stage::{LIMIT, Stage};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::peers::charon::Charon;
 use crate::guest::peers::connection::Credentials;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::traffic::ping::ping;
 use crate::guest::watch::monitor::What;

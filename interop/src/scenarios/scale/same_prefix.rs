@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::peers::charon::Charon;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::traffic::ping::ping;
 use crate::report::Reporter;
@@ -28,10 +28,7 @@ const NAMESPACES: [&str; 2] = ["red", "blue"];
 const PINGS: [u32; 2] = [5, 8];
 
 fn run(reporter: &mut Reporter) -> Result<()> {
-    let stage = Stage::set(Plan {
-        customers: 2,
-        ..Plan::default()
-    })?;
+    let stage = Stage::set(Plan::of_customers(2))?;
     let mut charons = Vec::new();
     for (customer, netns) in NAMESPACES.into_iter().enumerate() {
         for edge in &stage.network.edges {
@@ -83,18 +80,16 @@ fn run(reporter: &mut Reporter) -> Result<()> {
 }
 
 fn connect(stage: &Stage, customer: usize, netns: &str) -> Result<Charon> {
-    let customer = &stage.network.customers[customer];
+    let host = &stage.network.customers[customer];
     let own = std::net::Ipv4Addr::from(ADDRESS);
-    customer.namespace.ip(&format!("address add {own}/32 dev lo"))?;
+    host.namespace.ip(&format!("address add {own}/32 dev lo"))?;
     let tunnel = Tunnel {
         local_ts: vec![format!("{ORIGIN}/32")],
         remote_ts: vec![PREFIX.to_owned()],
         netns: Some(netns.to_owned()),
-        ..Tunnel::of(customer)
+        ..Tunnel::of(host)
     };
-    stage.fleet.add(&tunnel)?;
-    let connection = tunnel.connection(customer.outer(Outer::V4), Outer::V4);
-    let charon = Charon::start(&customer.namespace, &[connection], "")?;
+    let charon = stage.order_tunnel(customer, &tunnel, Outer::V4, "", |_| {})?;
     charon.initiate(&tunnel.name, LIMIT)?;
     Ok(charon)
 }
