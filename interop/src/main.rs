@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use interop::host::lab::On;
+use interop::host::machine::Kernel;
+use interop::host::suite::Choice;
 use interop::host::{self, build};
 use interop::runner;
 
@@ -27,6 +30,9 @@ enum Task {
         /// Where the machine's files go; two machines at once need two.
         #[arg(long)]
         dir: Option<PathBuf>,
+        /// On the kernel that is built from source, which is fast where the stock one is emulated.
+        #[arg(long)]
+        user_mode: bool,
         /// The program.
         program: PathBuf,
         /// Its arguments.
@@ -38,6 +44,9 @@ enum Task {
         /// The product to judge; without it, this workspace's is built.
         #[arg(long)]
         product: Option<PathBuf>,
+        /// All of them on the stock kernel, also where that is slow.
+        #[arg(long)]
+        stock: bool,
         /// Their names; none for all.
         names: Vec<String>,
     },
@@ -48,7 +57,21 @@ enum Task {
         json: Option<PathBuf>,
     },
     /// Checks and tests everything.
-    Test,
+    Test {
+        /// Only what has this in its name.
+        #[arg(long, value_name = "PART")]
+        only: Option<String>,
+        /// Nothing that needs the lab.
+        #[arg(long, conflicts_with = "long")]
+        fast: bool,
+        /// What not every run has to repeat, too: all of the lab with the stock kernel and the product as it is released, and
+        /// twenty minutes of fuzzing for each target.
+        #[arg(long)]
+        long: bool,
+        /// Seconds since the run began.
+        #[arg(long, default_value_t = 0, hide = true)]
+        since: u64,
+    },
     /// Feeds the fuzz targets.
     Fuzz {
         /// For each target.
@@ -94,12 +117,25 @@ fn main() -> ExitCode {
         Task::Run {
             with,
             dir,
+            user_mode,
             program,
             arguments,
-        } => run(&with, dir, &program, &arguments),
-        Task::Lab { product, names } => lab(product, names),
-        Task::Demo { json } => host::demo::run(json.as_deref()),
-        Task::Test => Ok(i32::from(!host::suite::run())),
+        } => run(&with, dir, user_mode, &program, &arguments),
+        Task::Lab {
+            product,
+            stock,
+            names,
+        } => lab(product, stock, &names),
+        Task::Demo { json } => host::demo::run(json.as_deref()).map(exit_code),
+        Task::Test {
+            only,
+            fast,
+            long,
+            since,
+        } => {
+            let choice = Choice::new(only, fast, long, Duration::from_secs(since));
+            Ok(i32::from(!host::suite::run(choice)))
+        }
         Task::Fuzz { minutes } => Ok(i32::from(!host::suite::fuzz(MINUTE * minutes))),
         Task::Bench { json } => host::bench::run(json.as_deref()).map(|()| 0),
         Task::Requirements { rfc, write, sections } => requirements(rfc.as_deref(), write, &sections),
@@ -120,12 +156,37 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How long a program that someone runs by hand may take.
 const RUN_LIMIT: Duration = Duration::from_secs(30 * 60);
 
-fn run(with: &[PathBuf], dir: Option<PathBuf>, program: &Path, arguments: &[String]) -> Result<i32> {
+fn run(
+    with: &[PathBuf],
+    dir: Option<PathBuf>,
+    user_mode: bool,
+    program: &Path,
+    arguments: &[String],
+) -> Result<i32> {
     let files: Vec<&Path> = std::iter::once(program)
         .chain(with.iter().map(PathBuf::as_path))
         .collect();
     let dir = dir.unwrap_or_else(|| host::lab_dir().join("run"));
-    host::lab::run(&dir, &files, arguments, RUN_LIMIT, |text| println!("{text}"))
+    let kernel = if user_mode {
+        Kernel::UserMode
+    } else {
+        Kernel::Stock
+    };
+    host::lab::run(&dir, kernel, &files, arguments, RUN_LIMIT, |text| {
+        println!("{text}")
+    })
+}
+
+fn lab(product: Option<PathBuf>, stock: bool, names: &[String]) -> Result<i32> {
+    let product = product.map_or_else(build::product, Ok)?;
+    let on = if stock { On::Stock } else { On::Fastest };
+    let are_many = names.len() != 1;
+    host::lab::play(product, names, on, |event| host::show::event(&event, are_many)).map(exit_code)
+}
+
+/// Of so many failures.
+fn exit_code(failed: usize) -> i32 {
+    i32::try_from(failed).unwrap_or(i32::MAX)
 }
 
 fn requirements(rfc: Option<&Path>, write: bool, sections: &[String]) -> Result<i32> {
@@ -136,9 +197,4 @@ fn requirements(rfc: Option<&Path>, write: bool, sections: &[String]) -> Result<
     let lines = findings.said.iter().chain(&findings.faults);
     lines.for_each(|line| println!("{line}"));
     Ok(i32::from(!findings.faults.is_empty()))
-}
-
-fn lab(product: Option<PathBuf>, names: Vec<String>) -> Result<i32> {
-    let product = product.map_or_else(build::product, Ok)?;
-    host::lab::play(product, names, host::show::line)
 }

@@ -1,28 +1,53 @@
-//! What the guest tells the host: one JSON object a line, over a virtio serial port.
+//! What host and guest tell each other: one JSON object a line, over a serial port.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-/// What the host wants done inside one boot.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Job {
-    /// A program and its arguments, as root; its output becomes [`Line::Output`].
-    Run(Vec<String>),
-    /// Scenarios by name, one after the other.
-    Scenarios(Vec<String>),
+/// How a machine is to work, told once, on the disk with the programs.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Tasks at once.
+    pub at_once: usize,
 }
 
-/// One line of the report.
+/// What the host answers each [`Line::Free`] with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Order {
+    /// Plays the scenario of this name.
+    Scenario(String),
+    /// Runs a program with its arguments, as root; both of its outputs become [`Said::Output`].
+    Program(Vec<String>),
+    /// There is nothing left to do.
+    Stop,
+}
+
+/// What the guest tells the host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Line {
-    /// A scenario starts.
-    Begin {
-        /// Its name.
-        scenario: String,
+    /// One more task can begin.
+    Free,
+    /// A task says something.
+    Said {
+        /// The scenario's name, or the program's.
+        task: String,
+        /// What.
+        said: Said,
     },
+    /// A task has ended.
+    End {
+        /// Its name.
+        task: String,
+        /// How.
+        end: End,
+    },
+}
+
+/// What a task says while it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Said {
     /// What is being done now, for people.
     Step(String),
     /// Something measured, for people.
@@ -31,17 +56,17 @@ pub enum Line {
     Figures(Figures),
     /// A line that a program wrote.
     Output(String),
-    /// A scenario has ended.
-    End {
-        /// Its name.
-        scenario: String,
-        /// Nothing when it passed; else what was wrong and the last lines of every log.
-        failure: Option<String>,
-        /// Wall-clock seconds.
-        seconds: f64,
-    },
-    /// The job is done; the exit code of a [`Job::Run`], or the number of failed scenarios.
-    Exit(i32),
+}
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// Of a program; a scenario's is 0 or 1.
+    pub exit_code: i32,
+    /// What was wrong with a scenario, and the last lines of every log.
+    pub failure: Option<String>,
+    /// Wall-clock seconds.
+    pub seconds: f64,
 }
 
 /// What `interop/demo --json` writes. Everything is measured in the run that writes it.
@@ -89,7 +114,7 @@ pub struct Flip {
     pub seconds: f64,
 }
 
-/// The guest's end of the report.
+/// One end of the port, or of the pipe between a scenario and its runner.
 pub struct Reporter {
     out: Box<dyn Write + Send>,
 }
@@ -100,9 +125,9 @@ impl Reporter {
         Self { out: Box::new(out) }
     }
 
-    /// Sends one line. A host that no longer listens is not an error of the guest's.
-    pub fn send(&mut self, line: &Line) {
-        if let Ok(mut text) = serde_json::to_vec(line) {
+    /// Sends one object. A host that no longer listens is not an error of the guest's.
+    pub fn send(&mut self, object: &impl Serialize) {
+        if let Ok(mut text) = serde_json::to_vec(object) {
             text.push(b'\n');
             let _ = self.out.write_all(&text).and_then(|()| self.out.flush());
         }
@@ -110,13 +135,18 @@ impl Reporter {
 
     /// Tells people what is being done now.
     pub fn step(&mut self, text: impl Into<String>) {
-        self.send(&Line::Step(text.into()));
+        self.send(&Said::Step(text.into()));
     }
 
     /// Tells people what was measured.
     pub fn measured(&mut self, text: impl Into<String>) {
-        self.send(&Line::Measured(text.into()));
+        self.send(&Said::Measured(text.into()));
     }
+}
+
+/// The object on a line, unless it holds none.
+pub fn read<T: DeserializeOwned>(line: &str) -> Option<T> {
+    serde_json::from_str(line).ok()
 }
 
 /// Where things lie inside the guest.
@@ -140,13 +170,17 @@ mod tests {
 
     #[test]
     fn a_line_survives_the_port() {
-        let line = Line::End {
-            scenario: "nat".into(),
+        let end = End {
+            exit_code: 1,
             failure: Some("two\nlines".into()),
             seconds: 1.5,
         };
+        let line = Line::End {
+            task: "nat".into(),
+            end,
+        };
         let text = serde_json::to_string(&line).unwrap();
         assert!(!text.contains('\n'), "one object a line");
-        assert_eq!(serde_json::from_str::<Line>(&text).unwrap(), line);
+        assert_eq!(read(&text), Some(line));
     }
 }

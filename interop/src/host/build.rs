@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::command::{content, memory_file, wait};
 use super::workspace;
+
+/// The program that all this is about.
+const PRODUCT: &str = "anyswan";
 
 /// The cargo that runs us, or the one in the path.
 pub fn cargo() -> Command {
@@ -21,7 +26,7 @@ pub fn cargo() -> Command {
 /// It does not compile; cargo has said why.
 pub fn product() -> Result<PathBuf> {
     // The whole workspace, as the entry points do: so the same features of dependencies are chosen, and nothing is built twice.
-    one("build --release --workspace --bin anyswan")
+    one("build --locked --release --workspace --bin anyswan")
 }
 
 /// The program that cargo makes when it is told `arguments`, which have no spaces within.
@@ -29,7 +34,13 @@ pub fn product() -> Result<PathBuf> {
 /// # Errors
 /// It does not compile; cargo has said why.
 pub fn one(arguments: &str) -> Result<PathBuf> {
-    only(executables(cargo().args(arguments.split(' ')))?)
+    let made = made_by(cargo().args(arguments.split(' ')))?;
+    only(
+        made.artifacts
+            .into_iter()
+            .filter_map(|made| made.executable)
+            .collect(),
+    )
 }
 
 /// What a test program holds.
@@ -56,15 +67,38 @@ pub struct TestProgram {
     pub file: PathBuf,
 }
 
-/// All tests of the workspace, built.
+/// What one build makes, so that all that it needs is compiled once: the tests, and the product that the lab judges, which has
+/// the checks of debug builds.
+#[derive(Debug)]
+pub struct Build {
+    /// All tests of the workspace.
+    pub tests: Vec<TestProgram>,
+    /// The program `anyswan`.
+    pub product: PathBuf,
+    /// The processor time that it took.
+    pub processor: Duration,
+}
+
+/// Builds tests and product.
 ///
 /// # Errors
 /// They do not compile; cargo has said why.
-pub fn test_programs() -> Result<Vec<TestProgram>> {
-    let mut command = cargo();
-    command.args(["test", "--quiet", "--workspace", "--all-features", "--no-run"]);
-    let artifacts = artifacts(&mut command)?;
-    Ok(artifacts.into_iter().filter_map(Artifact::into_tests).collect())
+pub fn all() -> Result<Build> {
+    let scope = [
+        "test",
+        "--locked",
+        "--quiet",
+        "--workspace",
+        "--all-features",
+        "--no-run",
+    ];
+    let Made { artifacts, processor } = made_by(cargo().args(scope))?;
+    let product = artifacts.iter().filter_map(Artifact::as_product).collect();
+    Ok(Build {
+        product: only(product)?,
+        tests: artifacts.into_iter().filter_map(Artifact::into_tests).collect(),
+        processor,
+    })
 }
 
 /// What cargo says of one thing it made; its other messages have no target. (The Cargo Book, External tools.)
@@ -88,6 +122,11 @@ struct Profile {
 }
 
 impl Artifact {
+    fn as_product(&self) -> Option<PathBuf> {
+        let is_product = self.target.name == PRODUCT && self.target.kind == ["bin"] && !self.profile.test;
+        self.executable.clone().filter(|_| is_product)
+    }
+
     fn into_tests(self) -> Option<TestProgram> {
         let kind = match self.target.kind.first()?.as_str() {
             "lib" => Kind::Library,
@@ -104,27 +143,27 @@ impl Artifact {
     }
 }
 
-/// Runs a cargo build and returns the executables it made.
-fn executables(command: &mut Command) -> Result<Vec<PathBuf>> {
-    let artifacts = artifacts(command)?;
-    Ok(artifacts
-        .into_iter()
-        .filter_map(|artifact| artifact.executable)
-        .collect())
+/// What came of a cargo build.
+struct Made {
+    artifacts: Vec<Artifact>,
+    processor: Duration,
 }
 
-/// Runs a cargo build and returns all it made.
-fn artifacts(command: &mut Command) -> Result<Vec<Artifact>> {
-    command
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit());
-    let output = command
-        .output()
+/// Runs a cargo build.
+fn made_by(command: &mut Command) -> Result<Made> {
+    command.args(["--message-format", "json-render-diagnostics"]);
+    let mut messages = memory_file()?;
+    let mut child = command
+        .stdout(messages.try_clone()?)
+        .stderr(Stdio::inherit())
+        .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?}: {}", output.status);
+    let (status, processor) = wait(&mut child)?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
     }
-    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+    let artifacts = parse(&String::from_utf8_lossy(&content(&mut messages)?));
+    Ok(Made { artifacts, processor })
 }
 
 fn parse(messages: &str) -> Vec<Artifact> {
@@ -155,6 +194,8 @@ mod tests {
 {"reason":"compiler-artifact","manifest_path":"/p/Cargo.toml","target":{"kind":["test"],"name":"cli"},"profile":{"test":true},"executable":"/t/cli-2"}
 {"reason":"build-finished","success":true}
 "#;
+        let products: Vec<PathBuf> = parse(messages).iter().filter_map(Artifact::as_product).collect();
+        assert_eq!(products, [PathBuf::from("/t/anyswan")]);
         let programs: Vec<TestProgram> = parse(messages)
             .into_iter()
             .filter_map(Artifact::into_tests)

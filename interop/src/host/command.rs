@@ -1,21 +1,34 @@
 //! Running a program to its end, and knowing which one it was and what it wrote.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::MemfdFlags;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use super::processor_time;
 
 /// Runs `command` and returns its output when it succeeds.
 ///
 /// # Errors
 /// The program cannot be started, or it fails; the error then carries all it wrote.
 pub fn run(command: &mut Command) -> Result<Output> {
-    let output = command
-        .output()
+    let (mut written, mut said) = (memory_file()?, memory_file()?);
+    let mut child = command
+        .stdout(written.try_clone()?)
+        .stderr(said.try_clone()?)
+        .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
+    let (status, _) = wait(&mut child)?;
+    let output = Output {
+        status,
+        stdout: content(&mut written)?,
+        stderr: content(&mut said)?,
+    };
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let wrote = String::from_utf8_lossy(&output.stdout);
@@ -39,6 +52,8 @@ pub struct Attempt {
     pub ended_well: bool,
     /// Both of its outputs in one, in order; at its end, what became of it if it did not end by itself.
     pub output: String,
+    /// The processor time that it took, with all that it waited for.
+    pub processor: Duration,
 }
 
 /// Runs `command` to its end, or to its end and that of all it started when it takes longer than `limit`. It is given no input.
@@ -47,18 +62,16 @@ pub struct Attempt {
 /// It cannot be started.
 pub fn attempt(limit: Duration, command: &mut Command) -> Result<Attempt> {
     // A file and not a pipe: whoever the program leaves behind may hold it open without keeping us waiting.
-    let mut file = File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC)?);
+    let mut file = memory_file()?;
     let begun = Instant::now();
-    let status = bounded(limit, command)
+    let mut child = bounded(limit, command)
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file.try_clone()?)
-        .status()
+        .spawn()
         .with_context(|| format!("cannot start {command:?}"))?;
-    let mut output = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut output)?;
-    let mut output = String::from_utf8_lossy(&output).into_owned();
+    let (status, processor) = wait(&mut child)?;
+    let mut output = String::from_utf8_lossy(&content(&mut file)?).into_owned();
     if begun.elapsed() >= limit {
         output += &format!("\nstopped after {} s\n", limit.as_secs());
     } else if status.code().is_none() {
@@ -67,7 +80,53 @@ pub fn attempt(limit: Duration, command: &mut Command) -> Result<Attempt> {
     Ok(Attempt {
         ended_well: status.success(),
         output,
+        processor,
     })
+}
+
+/// A file for what programs write, which nobody has to read meanwhile.
+///
+/// # Errors
+/// The kernel has no memory for it.
+pub fn memory_file() -> Result<File> {
+    Ok(File::from(rustix::fs::memfd_create(
+        "output",
+        MemfdFlags::CLOEXEC,
+    )?))
+}
+
+/// All that is in such a file.
+///
+/// # Errors
+/// It cannot be read.
+pub fn content(file: &mut File) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut content)?;
+    Ok(content)
+}
+
+thread_local! {
+    static SPENT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// The processor time of all programs that this thread has waited for.
+pub fn spent() -> Duration {
+    SPENT.get()
+}
+
+/// Waits for a program to end, and tells the processor time that it took.
+///
+/// # Errors
+/// It has been waited for already.
+pub fn wait(child: &mut Child) -> Result<(ExitStatus, Duration)> {
+    let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // Once it has been waited for in earnest, its account is closed.
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(id.context("no process")?), options) {}
+    let processor = processor_time::of(child.id());
+    SPENT.set(SPENT.get() + processor);
+    Ok((child.wait()?, processor))
 }
 
 /// `command` in a process group that is killed when its time is up, and told to end when we do.
@@ -129,6 +188,19 @@ mod tests {
     /// The dead have no command line, even where nobody has collected them yet.
     fn is_running(id: &str) -> bool {
         std::fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|words| !words.is_empty())
+    }
+
+    #[test]
+    fn work_takes_processor_time() {
+        let before = spent();
+        let mut script = "n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done".to_owned();
+        let mut took = Duration::ZERO;
+        // However fast the machine.
+        while took.is_zero() {
+            took = attempt(LIMIT, &mut shell(&script)).unwrap().processor;
+            script = format!("{script}; {script}");
+        }
+        assert!(spent() - before >= took);
     }
 
     #[test]

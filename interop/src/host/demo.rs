@@ -6,24 +6,30 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
 
-use super::{build, lab, show};
-use crate::report::{Count, Figures, Line};
+use super::lab::{self, Event, On};
+use super::{build, show};
+use crate::report::{Count, Figures, Said};
 use crate::scenarios::docs::story;
 
 /// Plays the story, shows its figures, writes them to `json`, and returns how many scenarios failed: none or one.
 ///
 /// # Errors
 /// The program does not compile, the machine fails, or `json` cannot be written.
-pub fn run(json: Option<&Path>) -> Result<i32> {
+pub fn run(json: Option<&Path>) -> Result<usize> {
     let product = build::product()?;
     println!(
         "Booting a virtual machine with Debian's stock kernel, a fleet, and a stock strongSwan as the customer."
     );
     let mut figures = None;
-    let failed = lab::play(product, vec![story::SCENARIO.name.to_owned()], |line| {
-        show::line(line);
-        if let Line::Figures(measured) = line {
-            figures = Some(measured.clone());
+    let names = [story::SCENARIO.name.to_owned()];
+    let failed = lab::play(product, &names, On::Stock, |event| {
+        show::event(&event, false);
+        if let Event::Said {
+            said: Said::Figures(measured),
+            ..
+        } = event
+        {
+            figures = Some(measured);
         }
     })?;
     if let Some(figures) = figures {

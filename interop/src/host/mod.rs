@@ -6,6 +6,8 @@ pub mod command;
 pub mod demo;
 pub mod lab;
 pub mod machine;
+pub mod processor_time;
+pub mod queue;
 pub mod requirements;
 pub mod show;
 pub mod suite;

@@ -1,4 +1,4 @@
-//! Scenarios one after the other, each in a process of its own.
+//! Scenarios, each in a process of its own.
 //!
 //! The process is the first of a process namespace, so that its end is the end of all it started; the namespaces of the lab's
 //! hosts then have nobody in them and go too. Whatever a scenario leaves behind, the next one starts on clean ground.
@@ -7,37 +7,14 @@ use std::fs;
 use std::io::{BufRead, BufReader, stdout};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::report::{Line, Reporter, place};
-use crate::scenarios::{self, Scenario};
+use crate::report::{self, Reporter, Said, place};
+use crate::scenarios;
 
 /// Lines of each log that are shown with a failure.
 const TAIL: usize = 30;
-
-/// Runs them and returns how many failed.
-///
-/// # Errors
-/// There is no scenario of such a name, or it cannot be started.
-pub fn run_all(reporter: &mut Reporter, names: &[String]) -> Result<i32> {
-    let mut failed = 0;
-    for name in names {
-        reporter.send(&Line::Begin {
-            scenario: name.clone(),
-        });
-        let begun = Instant::now();
-        let failure = run_one(reporter, scenarios::find(name)?)?;
-        failed += i32::from(failure.is_some());
-        reporter.send(&Line::End {
-            scenario: name.clone(),
-            failure,
-            seconds: begun.elapsed().as_secs_f64(),
-        });
-    }
-    Ok(failed)
-}
 
 /// What runs in the process of its own: the scenario in its directory, the report on standard output.
 ///
@@ -47,8 +24,12 @@ pub fn run_here(name: &str) -> Result<()> {
     (scenarios::find(name)?.run)(&mut Reporter::new(stdout()))
 }
 
-/// Returns what was wrong, if anything.
-fn run_one(reporter: &mut Reporter, scenario: &Scenario) -> Result<Option<String>> {
+/// Plays the scenario of this name, and returns what was wrong, if anything.
+///
+/// # Errors
+/// There is no such scenario, or it cannot be started.
+pub(super) fn play(name: &str, mut on_said: impl FnMut(Said)) -> Result<Option<String>> {
+    let scenario = scenarios::find(name)?;
     let dir = PathBuf::from("/tmp/scenarios").join(scenario.name);
     fs::create_dir_all(&dir)?;
     let error = dir.join("error.txt");
@@ -69,7 +50,7 @@ fn run_one(reporter: &mut Reporter, scenario: &Scenario) -> Result<Option<String
     let mut child = command.spawn().context("cannot start timeout")?;
     let report = child.stdout.take().context("no output")?;
     for text in BufReader::new(report).lines().map_while(Result::ok) {
-        reporter.send(&serde_json::from_str(&text).unwrap_or(Line::Output(text)));
+        on_said(report::read(&text).unwrap_or(Said::Output(text)));
     }
     let status = child.wait()?;
     if status.success() {

@@ -79,6 +79,23 @@ pub fn find(name: &str) -> Result<&'static Scenario> {
         .with_context(|| format!("no scenario {name}"))
 }
 
+/// Whether it proves something of Debian's stock kernel, or of a whole Debian system: the main job, a module that is missing, servers
+/// that someone sets up by hand.
+pub fn wants_stock_kernel(scenario: &Scenario) -> bool {
+    let wanting = [
+        docs::story::SCENARIO,
+        docs::by_hand::SCENARIO,
+        failures::kernel_refusal::SCENARIO,
+    ];
+    wanting.iter().any(|wanting| wanting.name == scenario.name)
+}
+
+/// Whether it does something to the machine that others would notice: takes a module away, or a processor for itself.
+pub fn must_be_alone(scenario: &Scenario) -> bool {
+    let alone = [failures::kernel_refusal::SCENARIO, hostile::flood::SCENARIO];
+    alone.iter().any(|alone| alone.name == scenario.name)
+}
+
 /// From `from` to `to`, negative when `to` was first.
 fn milliseconds(from: SystemTime, to: SystemTime) -> f64 {
     match to.duration_since(from) {

@@ -1,6 +1,7 @@
 //! What a kernel does: each SA added, changed or removed, with the time, as `ip xfrm monitor` hears of it.
 //!
-//! The time is taken when ip(8) reads the kernel's message, so an event is shown at its moment or a little later, never earlier.
+//! The time is taken when ip(8) reads the kernel's message, so an event is shown at its moment or a little later, never earlier. It
+//! has real-time priority: on one processor it reads before whoever made the change goes on.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -54,8 +55,8 @@ impl Monitor {
     /// # Errors
     /// ip(8) does not run, or does not hear the kernel.
     pub fn start(namespace: &Namespace) -> Result<Self> {
-        let mut command = Command::new("ip");
-        command.args(["-ts", "xfrm", "monitor", "SA", "expire"]);
+        let mut command = Command::new("chrt");
+        command.args(["--fifo", "1", "ip", "-ts", "xfrm", "monitor", "SA", "expire"]);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::command::read;
+use super::machine::Kernel;
 use super::{build, lab, lab_dir};
 use charon::Charon;
 
@@ -180,7 +181,8 @@ fn samples_of<T: DeserializeOwned>(command: &mut Command) -> Result<Vec<T>> {
 /// Runs a program in the lab's machine, alone there.
 fn samples_in_guest<T: DeserializeOwned>(program: &Path) -> Result<Vec<T>> {
     let mut output = Vec::new();
-    let code = lab::run(&lab_dir().join("bench"), &[program], &[], INSTALL_LIMIT, |text| {
+    let dir = lab_dir().join("bench");
+    let code = lab::run(&dir, Kernel::Stock, &[program], &[], INSTALL_LIMIT, |text| {
         output.push(text.to_owned());
     })?;
     if code != 0 {

@@ -18,7 +18,7 @@ pub(in crate::host) struct System {
 }
 
 /// The guest's own.
-const GUEST: System = System {
+pub(super) const GUEST: System = System {
     suite: "trixie",
     packages: &[
         "linux-image-cloud-amd64",
@@ -74,39 +74,57 @@ pub struct Image {
     pub newer: PathBuf,
 }
 
+/// A directory below `target/lab` that is made once for what its fingerprint stands for.
+pub(super) struct Cache {
+    dir: PathBuf,
+    lock: PathBuf,
+}
+
+impl Cache {
+    /// The one of this kind and fingerprint.
+    pub(super) fn new(lab_dir: &Path, kind: &str, fingerprint: u64) -> Self {
+        Self {
+            dir: lab_dir.join(format!("{kind}-{fingerprint:016x}")),
+            lock: lab_dir.join(format!("{kind}.lock")),
+        }
+    }
+
+    /// The directory, filled by `make` if it is not there.
+    pub(super) fn get(&self, what: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<&Path> {
+        let lab_dir = self.dir.parent().context("no directory to be in")?;
+        fs::create_dir_all(lab_dir).with_context(|| format!("cannot make {}", lab_dir.display()))?;
+        // Two runs at once: the second waits and finds it made.
+        let lock = File::create(&self.lock)?;
+        lock.lock()?;
+        if !self.dir.is_dir() {
+            let unfinished = self.dir.with_extension("unfinished");
+            if unfinished.exists() {
+                fs::remove_dir_all(&unfinished)?;
+            }
+            fs::create_dir_all(&unfinished)?;
+            eprintln!("lab: {what} (once)");
+            make(&unfinished)?;
+            fs::rename(&unfinished, &self.dir)?;
+        }
+        Ok(&self.dir)
+    }
+}
+
 /// The image for this version of the lab, made if it is not there.
 ///
 /// # Errors
 /// A tool is missing or fails; the error carries its output.
 pub fn get(lab_dir: &Path) -> Result<Image> {
-    fs::create_dir_all(lab_dir).with_context(|| format!("cannot make {}", lab_dir.display()))?;
-    // Two runs at once: the second waits and finds the image made.
-    let lock = File::create(lab_dir.join("image.lock"))?;
-    lock.lock()?;
-
-    let dir = lab_dir.join(format!("image-{:016x}", fingerprint()));
-    if !dir.is_dir() {
-        let unfinished = dir.with_extension("unfinished");
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)?;
-        }
-        fs::create_dir_all(&unfinished)?;
-        eprintln!("lab: making the guest's image (once)");
-        make(&unfinished)?;
-        fs::rename(&unfinished, &dir)?;
-    }
+    let mut hasher = DefaultHasher::new();
+    (GUEST, NEWER, BOOT_MODULES, INIT).hash(&mut hasher);
+    let cache = Cache::new(lab_dir, "image", hasher.finish());
+    let dir = cache.get("making the guest's image", make)?;
     Ok(Image {
         kernel: dir.join("kernel"),
         initramfs: dir.join("initramfs"),
         root: dir.join(ROOT),
         newer: dir.join(NEWER_ROOT),
     })
-}
-
-fn fingerprint() -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (GUEST, NEWER, BOOT_MODULES, INIT).hash(&mut hasher);
-    hasher.finish()
 }
 
 fn make(dir: &Path) -> Result<()> {
@@ -152,15 +170,12 @@ fn make_root(system: &System, hooks: &[String], squashfs: &Path) -> Result<()> {
 
 /// A tar archive of the system's root file system, made with these hooks of mmdebstrap(1).
 pub(in crate::host) fn make_tar(system: &System, hooks: &[String], tar: &Path) -> Result<()> {
-    let mut mmdebstrap = Command::new("mmdebstrap");
+    let mut mmdebstrap = mmdebstrap()?;
     mmdebstrap
-        .args(["--quiet", "--variant=apt"])
+        .arg("--variant=apt")
         .arg(format!("--include={}", system.packages.join(",")));
     for unused in ["doc", "man", "locale"] {
         mmdebstrap.arg(format!("--dpkgopt=path-exclude=/usr/share/{unused}/*"));
-    }
-    if let Some(proxy) = proxy()? {
-        mmdebstrap.arg(format!("--aptopt=Acquire::http::Proxy \"{proxy}\""));
     }
     // The index of unstable is good for days only, and a mirror may be behind.
     mmdebstrap.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
@@ -168,6 +183,24 @@ pub(in crate::host) fn make_tar(system: &System, hooks: &[String], tar: &Path) -
         mmdebstrap.arg(format!("--customize-hook={hook}"));
     }
     run(mmdebstrap.arg(system.suite).arg(tar).arg(mirror()?)).map(drop)
+}
+
+/// The files of a package and of what it depends on, without installing anything.
+pub(super) fn extract(suite: &str, package: &str, dir: &Path) -> Result<()> {
+    let mut mmdebstrap = mmdebstrap()?;
+    mmdebstrap
+        .arg("--variant=extract")
+        .arg(format!("--include={package}"));
+    run(mmdebstrap.arg(suite).arg(dir).arg(mirror()?)).map(drop)
+}
+
+fn mmdebstrap() -> Result<Command> {
+    let mut mmdebstrap = Command::new("mmdebstrap");
+    mmdebstrap.arg("--quiet");
+    if let Some(proxy) = proxy()? {
+        mmdebstrap.arg(format!("--aptopt=Acquire::http::Proxy \"{proxy}\""));
+    }
+    Ok(mmdebstrap)
 }
 
 fn initramfs(boot: &Path) -> Result<Vec<u8>> {

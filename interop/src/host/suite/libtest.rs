@@ -17,17 +17,14 @@ pub(super) fn outcome(output: &str, ended_well: bool) -> Outcome {
     }
     if tally.failed > 0 {
         let said = failures(output);
-        return Outcome { tally, said };
+        return Outcome::counted(tally, said);
     }
     if summaries.is_empty() || !ended_well {
         tally.failed = 1;
         let said = tail(output);
-        return Outcome { tally, said };
+        return Outcome::counted(tally, said);
     }
-    Outcome {
-        tally,
-        said: String::new(),
-    }
+    Outcome::counted(tally, "")
 }
 
 /// From `test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.02s`.
@@ -41,6 +38,7 @@ fn summary(line: &str) -> Option<Tally> {
     Some(Tally {
         passed: count(" passed;")?,
         failed: count(" failed;")?,
+        skipped: count(" ignored;")?,
     })
 }
 
@@ -59,6 +57,15 @@ fn tail(output: &str) -> String {
 mod tests {
     use super::*;
 
+    fn tally(passed: u32, failed: u32) -> Tally {
+        let skipped = 0;
+        Tally {
+            passed,
+            failed,
+            skipped,
+        }
+    }
+
     const PASSED: &str = "\nrunning 2 tests\ntest a ... ok\ntest b ... ok\n\n\
         test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\n";
 
@@ -69,14 +76,14 @@ mod tests {
     #[test]
     fn passing_tests_are_counted_and_not_shown() {
         let outcome = outcome(PASSED, true);
-        assert_eq!(outcome.tally, Tally { passed: 2, failed: 0 });
+        assert_eq!(outcome.tally, tally(2, 0));
         assert_eq!(outcome.said, "");
     }
 
     #[test]
     fn failing_tests_are_counted_and_only_they_are_shown() {
         let outcome = outcome(FAILED, false);
-        assert_eq!(outcome.tally, Tally { passed: 1, failed: 1 });
+        assert_eq!(outcome.tally, tally(1, 1));
         assert!(outcome.said.contains("left == right"));
         assert!(!outcome.said.contains("test a ... ok"));
     }
@@ -84,7 +91,7 @@ mod tests {
     #[test]
     fn programs_in_a_row_add_up() {
         let outcome = outcome(&format!("{PASSED}{FAILED}{PASSED}"), false);
-        assert_eq!(outcome.tally, Tally { passed: 5, failed: 1 });
+        assert_eq!(outcome.tally, tally(5, 1));
     }
 
     #[test]
@@ -100,23 +107,23 @@ mod tests {
             "\nrunning 2 tests\ntest a ... ok\nmemory allocation failed\n",
             false,
         );
-        assert_eq!(outcome.tally, Tally { passed: 0, failed: 1 });
+        assert_eq!(outcome.tally, tally(0, 1));
         assert!(outcome.said.contains("memory allocation failed"));
     }
 
     #[test]
     fn a_crash_after_the_last_test_is_a_failure() {
-        assert_eq!(outcome(PASSED, false).tally, Tally { passed: 2, failed: 1 });
+        assert_eq!(outcome(PASSED, false).tally, tally(2, 1));
     }
 
     #[test]
     fn a_program_that_says_nothing_has_failed() {
-        assert_eq!(outcome("", true).tally, Tally { passed: 0, failed: 1 });
+        assert_eq!(outcome("", true).tally, tally(0, 1));
     }
 
     #[test]
     fn a_summary_behind_an_unfinished_line_is_found() {
         let output = format!("waiting ...{}", PASSED.trim_start().replace('\n', " "));
-        assert_eq!(outcome(&output, true).tally, Tally { passed: 2, failed: 0 });
+        assert_eq!(outcome(&output, true).tally, tally(2, 0));
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::lab::Programs;
 use super::libtest;
 use super::step::{Outcome, Steps};
-use crate::host::build::{self, Kind, TestProgram};
+use super::table::Group;
+use crate::host::build::{self, Build, Kind, TestProgram};
 use crate::host::command::attempt;
 
 /// For one test program, and for the examples in the documentation.
@@ -17,26 +19,51 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// The integration tests that need a kernel with ESP, and root: the guest runs them.
 const KERNEL_TESTS: &str = "kernel";
 
-/// Runs all but the kernel tests, whose program it returns if it could be built.
-pub(super) fn all(steps: &mut Steps) -> Option<PathBuf> {
-    let mut programs = Vec::new();
-    steps.take("tests: build", || {
-        programs = build::test_programs()?;
-        Ok(Outcome::default())
+/// Builds them and the product. Returns what is for the lab, and the tests that are for here; nothing, if it does not compile.
+pub(super) fn build(steps: &Steps) -> Option<(Programs, Vec<TestProgram>)> {
+    let mut built = None;
+    steps.must(Group::Build, "tests and product: build", || {
+        let Build {
+            tests,
+            mut product,
+            processor,
+        } = build::all()?;
+        if steps.choice().is_long {
+            product = build::product()?;
+        }
+        built = Some((tests, product));
+        Ok(Outcome::default().took(processor))
     });
+    let (tests, product) = built?;
     let is_for_guest =
         |program: &TestProgram| program.kind == Kind::Integration && program.name == KERNEL_TESTS;
-    let (kernel_tests, programs): (Vec<_>, Vec<_>) = programs.into_iter().partition(is_for_guest);
+    let (kernel_tests, tests): (Vec<_>, Vec<_>) = tests.into_iter().partition(is_for_guest);
+    let kernel_tests: Option<PathBuf> = kernel_tests.into_iter().next().map(|program| program.file);
+    let programs = Programs {
+        product,
+        kernel_tests,
+    };
+    Some((programs, tests))
+}
 
-    for program in programs {
-        steps.take(&name(&program), || {
+/// Runs those that are for here.
+pub(super) fn all(steps: &Steps, tests: Vec<TestProgram>) {
+    for program in tests {
+        steps.take(Group::Tests, &name(&program), || {
             run(Command::new(&program.file).current_dir(&program.package))
         });
     }
-    steps.take("tests: examples in documentation", || {
-        run(build::cargo().args(["test", "--quiet", "--workspace", "--all-features", "--doc"]))
+    steps.take(Group::Tests, "tests: examples in documentation", || {
+        let scope = [
+            "test",
+            "--locked",
+            "--quiet",
+            "--workspace",
+            "--all-features",
+            "--doc",
+        ];
+        run(build::cargo().args(scope))
     });
-    kernel_tests.into_iter().next().map(|program| program.file)
 }
 
 fn name(program: &TestProgram) -> String {
@@ -49,5 +76,6 @@ fn name(program: &TestProgram) -> String {
 
 fn run(command: &mut Command) -> Result<Outcome> {
     let attempt = attempt(LIMIT, command)?;
-    Ok(libtest::outcome(&attempt.output, attempt.ended_well))
+    let outcome = libtest::outcome(&attempt.output, attempt.ended_well);
+    Ok(outcome.took(attempt.processor))
 }

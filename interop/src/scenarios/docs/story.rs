@@ -6,14 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::guest::network::topology::{ORIGIN, Outer, Plan};
+use crate::guest::network::{ORIGIN, Outer, Plan};
 use crate::guest::peers::charon::Charon;
-use crate::guest::peers::fleet::Tunnel;
+use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::guest::traffic::flow::{Echo, Flow};
 use crate::guest::watch::kernel;
 use crate::guest::watch::packet::Ike;
-use crate::report::{Count, Figures, Flip, Line, Reporter};
+use crate::report::{Count, Figures, Flip, Reporter, Said};
 use crate::scenarios::{Scenario, milliseconds, traffic};
 
 /// The demo's scenario.
@@ -52,7 +52,7 @@ fn run(reporter: &mut Reporter) -> Result<()> {
     flow_while_switching(&stage, reporter, &mut figures, spi)?;
     revoke(&stage, reporter, &mut figures, &tunnel, spi)?;
 
-    reporter.send(&Line::Figures(figures.clone()));
+    reporter.send(&Said::Figures(figures.clone()));
     judge(&figures)
 }
 
@@ -242,7 +242,7 @@ fn revoke(
 fn show(stage: &Stage, reporter: &mut Reporter, words: &[&str]) -> Result<()> {
     reporter.step(format!("$ anyswan {}", words.join(" ")));
     for line in stage.fleet.operate(words)?.lines() {
-        reporter.send(&Line::Output(line.to_owned()));
+        reporter.send(&Said::Output(line.to_owned()));
     }
     Ok(())
 }
