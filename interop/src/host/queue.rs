@@ -96,7 +96,10 @@ mod tests {
         );
         let mut queue = Queue::new(vec![first.clone(), alone.clone(), second.clone()]);
         assert_eq!(queue.next(kernel, &[]), Next::Begin(first.clone()));
-        assert_eq!(queue.next(kernel, &[first.clone()]), Next::Begin(second.clone()));
+        assert_eq!(
+            queue.next(kernel, std::slice::from_ref(&first)),
+            Next::Begin(second.clone())
+        );
         assert_eq!(queue.next(kernel, &[first, second]), Next::Wait);
         assert_eq!(queue.next(kernel, &[]), Next::Begin(alone.clone()));
         assert_eq!(queue.next(kernel, &[alone]), Next::Wait);

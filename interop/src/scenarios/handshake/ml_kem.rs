@@ -10,7 +10,8 @@ use crate::guest::peers::connection::Connection;
 use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
-use crate::scenarios::rekey::rekey::{by_fleet, ike_spi, is_another_ike_sa, successor};
+use crate::scenarios::rekey::by_fleet::by_fleet;
+use crate::scenarios::rekey::{ike_spi, is_another_ike_sa, successor};
 use crate::scenarios::{Scenario, traffic};
 
 pub(crate) const BY_CUSTOMER: Scenario = Scenario {
