@@ -6,6 +6,20 @@
 //! of `ike-types`, which the responder speaks too.
 
 #![forbid(unsafe_code)]
+#![warn(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new variant is to be thought of wherever the old ones are told apart"
+)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        reason = "what others sent is hostile until parsed: no panic, and no number that is cut"
+    )
+)]
 
 mod fields;
 pub mod limits;
@@ -28,7 +42,15 @@ pub use session::{
 pub use values::{Timestamp, TunnelSelector, address_octets};
 
 /// The messages and services of `fleet.proto`, as generated.
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::wildcard_enum_match_arm,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "nobody wrote it"
+)]
 pub mod v1 {
     tonic::include_proto!("anyswan.v1");
 }

@@ -11,16 +11,18 @@ pub const OBJECT_IDENTIFIER: u8 = 0x06;
 
 /// Tag, length, and what is inside.
 pub fn element(tag: u8, inside: &[u8]) -> Vec<u8> {
+    let mut element = vec![tag];
     match u8::try_from(inside.len()) {
-        Ok(short @ 0..=0x7f) => [&[tag, short], inside].concat(),
+        Ok(short @ 0..=0x7f) => element.push(short),
         _ => {
-            let length = inside.len().to_be_bytes();
-            let leading = length.iter().take_while(|octet| **octet == 0).count();
-            let length = &length[leading..];
-            // A length has 8 octets at most.
-            [&[tag, 0x80 | length.len() as u8], length, inside].concat()
+            let length = inside.len().to_be_bytes().into_iter();
+            let length = length.skip_while(|octet| *octet == 0);
+            element.push(length.clone().fold(0x80, |count, _| count + 1));
+            element.extend(length);
         }
     }
+    element.extend_from_slice(inside);
+    element
 }
 
 #[cfg(test)]

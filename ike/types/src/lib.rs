@@ -4,6 +4,20 @@
 //! no input or output.
 
 #![forbid(unsafe_code)]
+#![warn(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new variant is to be thought of wherever the old ones are told apart"
+)]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        reason = "what others sent is hostile until parsed: no panic, and no number that is cut"
+    )
+)]
 
 mod address;
 pub mod der;

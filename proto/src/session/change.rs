@@ -48,7 +48,7 @@ impl TryFrom<v1::CommitRequest> for Commit {
 impl From<&Commit> for v1::CommitRequest {
     fn from(commit: &Commit) -> Self {
         let deadline_ms = commit.deadline.map_or(0, |deadline| {
-            deadline.as_millis().clamp(1, u32::MAX.into()) as u32
+            u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX).max(1)
         });
         let changes = commit.changes.iter().map(v1::Change::from).collect();
         Self {
