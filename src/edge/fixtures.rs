@@ -34,7 +34,7 @@ pub(crate) fn tombstone(revision: u64, key: Key) -> Record {
         revision,
         body: Body::Tombstone(Tombstone {
             key,
-            buried: now().into(),
+            deleted: now().into(),
         }),
     }
 }

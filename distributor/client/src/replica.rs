@@ -179,7 +179,7 @@ impl Replica {
             let Body::Tombstone(tombstone) = &entry.record.body else {
                 return false;
             };
-            tombstone.buried.after(TOMBSTONE_LIFE) <= now
+            tombstone.deleted.after(TOMBSTONE_LIFE) <= now
         };
         let old: Vec<Key> = self
             .entries
@@ -208,7 +208,7 @@ impl Replica {
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
-            let tombstone = Tombstone { key, buried: now };
+            let tombstone = Tombstone { key, deleted: now };
             self.write(Record {
                 revision,
                 body: Body::Tombstone(tombstone),

@@ -128,7 +128,7 @@ impl Transaction {
         }
         self.put(Body::Tombstone(Tombstone {
             key: key.clone(),
-            buried: self.now,
+            deleted: self.now,
         }));
     }
 

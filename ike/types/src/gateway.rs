@@ -37,7 +37,7 @@ impl FromStr for Gateway {
     }
 }
 
-/// RFC 1123 section 2.1, which also tells names from addresses with a slip of the pen: no top-level domain is a number.
+/// RFC 1123 section 2.1, which also tells names from mistyped addresses: no top-level domain is a number.
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let plain = |c: u8| c.is_ascii_alphanumeric() || c == b'-';

@@ -6,7 +6,7 @@ use prost::Message;
 use crate::fields::required;
 use crate::{ChildSa, Edge, IkeSa, Invalid, Key, Sealed, Timestamp, Tunnel, v1};
 
-/// One entry of the store. At most one lives under a key; a tombstone takes the place of what it buries.
+/// One entry of the store. At most one lives under a key; a tombstone takes the place of what was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// The change that wrote it; rises by one with every commit.
@@ -36,7 +36,7 @@ pub struct Tombstone {
     /// What is gone.
     pub key: Key,
     /// Since when.
-    pub buried: Timestamp,
+    pub deleted: Timestamp,
 }
 
 impl Record {
@@ -116,7 +116,7 @@ impl TryFrom<v1::Tombstone> for Tombstone {
             key: required("key", wire.key)?
                 .try_into()
                 .map_err(|e: Invalid| e.within("key"))?,
-            buried: Timestamp::parse("buried_unix_ms", wire.buried_unix_ms)?,
+            deleted: Timestamp::parse("deleted_unix_ms", wire.deleted_unix_ms)?,
         })
     }
 }
@@ -125,7 +125,7 @@ impl From<&Tombstone> for v1::Tombstone {
     fn from(tombstone: &Tombstone) -> Self {
         Self {
             key: Some((&tombstone.key).into()),
-            buried_unix_ms: tombstone.buried.unix_ms(),
+            deleted_unix_ms: tombstone.deleted.unix_ms(),
         }
     }
 }

@@ -23,7 +23,7 @@ pub enum Change {
 pub struct Commit {
     /// At least one and at most [`limits::CHANGES`].
     pub changes: Vec<Change>,
-    /// How long to wait for the edges; `None`: as long as the distributor thinks right.
+    /// How long to wait for the edges; `None`: the distributor's default.
     pub deadline: Option<Duration>,
     /// The caller's, from its [`crate::Lease`].
     pub incarnation: u32,

@@ -230,7 +230,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         sealed(child_sa()).prop_map(Body::ChildSa),
         sealed(ike_sa()).prop_map(Body::IkeSa),
         edge().prop_map(Body::Edge),
-        (key(), timestamp()).prop_map(|(key, buried)| Body::Tombstone(Tombstone { key, buried })),
+        (key(), timestamp()).prop_map(|(key, deleted)| Body::Tombstone(Tombstone { key, deleted })),
     ];
     (any::<u64>(), body).prop_map(|(revision, body)| Record { revision, body })
 }

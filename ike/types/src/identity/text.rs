@@ -27,9 +27,9 @@ impl FromStr for Identity {
         if text.contains('@') {
             return mail_address(text.to_owned());
         }
-        // What an operator wrote: an address with a slip in it, or a wildcard, which would match nobody.
-        let is_slip = text.contains(['*', '%', '/']) || text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
-        match is_slip {
+        // What an operator wrote: a mistyped address, or a wildcard, which would match nobody.
+        let is_mistyped = text.contains(['*', '%', '/']) || text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
+        match is_mistyped {
             true => Err(Invalid::new("identity", text, "is neither an address nor a name")),
             false => domain_name(text),
         }
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn slips_are_no_identities() {
+    fn what_is_mistyped_is_no_identity() {
         for text in ["10.0.0.300", "1.2.3", "*", "*.example", "%any", "/C=CH/CN=a"] {
             let error = text.parse::<Identity>().unwrap_err().to_string();
             assert_eq!(
