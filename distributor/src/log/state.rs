@@ -231,7 +231,8 @@ impl State {
             }
             Body::Edge(edge) => self.slots.insert_mut(edge.name.clone(), edge.slot),
             Body::Tombstone(tombstone) => {
-                self.tombstones_by_age.insert_mut((tombstone.deleted, key.clone()));
+                self.tombstones_by_age
+                    .insert_mut((tombstone.deleted, key.clone()));
             }
         }
         self.by_place.insert_mut(entry.place, Arc::clone(&entry));

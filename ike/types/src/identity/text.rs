@@ -28,7 +28,8 @@ impl FromStr for Identity {
             return mail_address(text.to_owned());
         }
         // What an operator wrote: a mistyped address, or a wildcard, which would match nobody.
-        let is_mistyped = text.contains(['*', '%', '/']) || text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
+        let is_mistyped =
+            text.contains(['*', '%', '/']) || text.bytes().all(|c| c.is_ascii_digit() || c == b'.');
         match is_mistyped {
             true => Err(Invalid::new("identity", text, "is neither an address nor a name")),
             false => domain_name(text),
