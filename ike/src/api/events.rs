@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::wire::WireError;
+use crate::wire::{NotifyType, WireError};
 use crate::{AuthRefusal, ChildRefusal, Gateway, Identity, IkeSpis, InitRefusal, NoChild, Path};
 
 /// Something that happened, and to whom.
@@ -22,7 +22,8 @@ pub struct Event {
     pub what: What,
 }
 
-/// What happened. `Display` names the rule where one was broken.
+/// What happened. `Display` names the rule where one was broken. Not `non_exhaustive`: who counts and logs events has to say
+/// something about each.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum What {
     /// A datagram was dropped in silence.
@@ -44,7 +45,7 @@ pub enum What {
     #[error("not established in time")]
     Expired,
     /// An IKE SA is established.
-    #[error("established by {}, {}", .remote_id, child_words(.child))]
+    #[error("established by {}, {}", .remote_id, describe_child(.child))]
     Established {
         /// Who the peer proved to be.
         remote_id: Identity,
@@ -74,10 +75,10 @@ pub enum What {
         from: SocketAddr,
     },
     /// The peer sent a notification that changes nothing here; its notify message type.
-    #[error("the peer notified {0}")]
+    #[error("the peer notified {}", NotifyType(*.0))]
     Notified(u16),
     /// A child SA is to be made besides those there are, or in the place of one of them.
-    #[error("child SA {inbound_spi:08x} by {by}{}", place_words(.replaces))]
+    #[error("child SA {inbound_spi:08x} by {by}{}", place_of(.replaces))]
     ChildAdded {
         /// Its inbound SPI.
         inbound_spi: u32,
@@ -110,7 +111,7 @@ pub enum What {
     #[error("an IKE SA that the fleet has lost: the peer is told so")]
     Disowned,
     /// The peer answered our CREATE_CHILD_SA with an error; its notify message type.
-    #[error("the peer refused a rekey by {0}")]
+    #[error("the peer refused a rekey with {}", NotifyType(*.0))]
     RekeyRefused(u16),
 }
 
@@ -132,13 +133,13 @@ impl fmt::Display for Side {
     }
 }
 
-fn place_words(replaces: &Option<u32>) -> String {
+fn place_of(replaces: &Option<u32>) -> String {
     replaces
         .map(|spi| format!(" in place of {spi:08x}"))
         .unwrap_or_default()
 }
 
-fn child_words(child: &Result<u32, NoChild>) -> String {
+fn describe_child(child: &Result<u32, NoChild>) -> String {
     match child {
         Ok(spi) => format!("child SA {spi:08x}"),
         Err(reason) => format!("without child SA: {reason}"),
@@ -147,6 +148,7 @@ fn child_words(child: &Result<u32, NoChild>) -> String {
 
 /// Why a datagram was dropped in silence.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Dropped {
     /// Not IKE at all.
     #[error("{0}")]
@@ -200,6 +202,7 @@ impl From<WireError> for Dropped {
 
 /// Why an established IKE SA is gone.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Ending {
     /// The peer sent DELETE.
     #[error("the peer deleted it")]
@@ -208,7 +211,7 @@ pub enum Ending {
     #[error("the peer is dead")]
     PeerDead,
     /// The peer notified an error that ends it (RFC 7296 sections 2.21.2 and 2.21.3); its notify message type.
-    #[error("the peer notified {0}")]
+    #[error("the peer notified {}", NotifyType(*.0))]
     PeerRefused(u16),
     /// The peer sent an authentic message that is malformed (RFC 7296 section 2.21.3).
     #[error("the peer's message is malformed: {0}")]

@@ -2,12 +2,12 @@
 
 use thiserror::Error;
 
-use crate::negotiation::redirect;
-use crate::wire::{NotifyType, WireError};
+use crate::wire::WireError;
 use crate::{CertificateFault, DhGroup, Gateway, Identity, Weak};
 
 /// Why IKE_SA_INIT was answered with an error.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum InitRefusal {
     /// INVALID_MAJOR_VERSION (RFC 7296 section 2.5).
     #[error("major version {0}")]
@@ -33,6 +33,7 @@ pub enum InitRefusal {
 
 /// Why IKE_AUTH was answered with an error that ends the IKE SA (RFC 7296 section 2.21.2).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum AuthRefusal {
     /// INVALID_SYNTAX.
     #[error("{0}")]
@@ -42,10 +43,10 @@ pub enum AuthRefusal {
     CriticalPayload(u8),
     /// AUTHENTICATION_FAILED, like all that follow: no tunnel is for who the peer claims to be (`None`: for an
     /// identity of a kind not known here).
-    #[error("no tunnel for {}", words(.0))]
+    #[error("no tunnel for {}", identity_or_unknown(.0))]
     UnknownIdentity(Option<Identity>),
     /// The peer wants to speak to somebody else.
-    #[error("{} is not who we are", words(.0))]
+    #[error("{} is not who we are", identity_or_unknown(.0))]
     NotOurIdentity(Option<Identity>),
     /// No AUTH payload: the peer wants EAP (RFC 7296 section 2.16).
     #[error("the peer asks for EAP")]
@@ -79,13 +80,14 @@ pub enum AuthRefusal {
     UnexpectedNat,
 }
 
-fn words(id: &Option<Identity>) -> String {
+fn identity_or_unknown(id: &Option<Identity>) -> String {
     id.as_ref()
         .map_or_else(|| "an identity of unknown kind".into(), Identity::to_string)
 }
 
 /// Why IKE_AUTH made an IKE SA without a child SA.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum NoChild {
     /// The one that the peer asks for cannot be had (RFC 7296 section 2.21.2).
     #[error(transparent)]
@@ -100,6 +102,7 @@ pub enum NoChild {
 
 /// Why an IKE SA has no child SA, or not another one, and why it is not rekeyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum ChildRefusal {
     /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
     #[error("no acceptable proposal")]
@@ -140,80 +143,13 @@ pub enum ChildRefusal {
     Fleet,
 }
 
-impl InitRefusal {
-    /// The notification that answers, and its data.
-    pub(crate) fn notification(&self) -> (NotifyType, Vec<u8>) {
-        match self {
-            // The highest version supported (RFC 7296 section 2.5).
-            Self::MajorVersion(_) => (NotifyType::INVALID_MAJOR_VERSION, vec![2]),
-            Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
-            Self::NoProposal | Self::TooWeak(_) => (NotifyType::NO_PROPOSAL_CHOSEN, Vec::new()),
-            Self::WrongGroup { wanted, .. } => {
-                (NotifyType::INVALID_KE_PAYLOAD, wanted.id().to_be_bytes().to_vec())
-            }
-        }
-    }
-}
-
-impl AuthRefusal {
-    /// The notification that answers, and its data.
-    pub(crate) fn notification(&self) -> (NotifyType, Vec<u8>) {
-        match self {
-            Self::Malformed(_) => (NotifyType::INVALID_SYNTAX, Vec::new()),
-            Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
-            // A refusing fleet included: of RFC 7296's errors only these three tell the peer that there is no IKE SA
-            // (RFC 7296 section 2.21.2).
-            Self::UnknownIdentity(_)
-            | Self::NotOurIdentity(_)
-            | Self::Eap
-            | Self::Method(_)
-            | Self::OtherMethod(_)
-            | Self::Certificate(_)
-            | Self::WrongKey(_)
-            | Self::PpkRequired
-            | Self::NoPpkIdentity
-            | Self::UnknownPpk
-            | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
-            // The peer begins anew with IKE_SA_INIT.
-            Self::UnexpectedNat => (NotifyType::UNEXPECTED_NAT_DETECTED, Vec::new()),
-        }
-    }
-}
-
 impl From<WireError> for AuthRefusal {
     fn from(error: WireError) -> Self {
         match error {
             WireError::CriticalPayload(kind) => Self::CriticalPayload(kind),
-            error => Self::Malformed(error.to_string()),
-        }
-    }
-}
-
-impl NoChild {
-    /// The notification that answers in place of SA, TSi and TSr, and its data.
-    pub(crate) fn notification(&self) -> Option<(NotifyType, Vec<u8>)> {
-        match self {
-            Self::Refused(refusal) => Some(refusal.notification()),
-            Self::NotWanted => None,
-            Self::Redirected(to) => Some((NotifyType::REDIRECT, redirect::data(to))),
-        }
-    }
-}
-
-impl ChildRefusal {
-    /// The notification that answers in place of SA, TSi and TSr.
-    pub(crate) fn notification(self) -> (NotifyType, Vec<u8>) {
-        let kind = match self {
-            Self::NoProposal | Self::TooWeak(_) | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
-            Self::Selectors => NotifyType::TS_UNACCEPTABLE,
-            Self::NoFreeSpi | Self::TooMany | Self::NoTunnel => NotifyType::NO_ADDITIONAL_SAS,
-            Self::NotFound => NotifyType::CHILD_SA_NOT_FOUND,
-            Self::Collision | Self::Fleet => NotifyType::TEMPORARY_FAILURE,
-            Self::NothingToFollow => NotifyType::STATE_NOT_FOUND,
-            Self::WrongGroup(group) => {
-                return (NotifyType::INVALID_KE_PAYLOAD, group.id().to_be_bytes().to_vec());
+            WireError::NotIke(_) | WireError::MajorVersion(_) | WireError::Syntax(_) => {
+                Self::Malformed(error.to_string())
             }
-        };
-        (kind, Vec::new())
+        }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod mobike;
 pub(crate) mod nat;
 pub(crate) mod proposals;
 pub(crate) mod redirect;
+mod refusals;
 pub(crate) mod selectors;
 pub(crate) mod suites;
 pub(crate) mod weak;

@@ -62,10 +62,7 @@ impl Outer {
 /// True when notifications of `kind` are there and none has the `expected` hash. There may be several from a peer
 /// with several addresses.
 fn differs(payloads: &[Payload<'_>], kind: NotifyType, expected: &[u8]) -> bool {
-    let mut hashes = payloads.iter().filter_map(|payload| match payload {
-        Payload::Notify(notify) if notify.kind == kind => Some(notify.data),
-        _ => None,
-    });
+    let mut hashes = kind.all_data_in(payloads);
     match hashes.next() {
         None => false,
         Some(first) => first != expected && hashes.all(|hash| hash != expected),

@@ -42,12 +42,9 @@ impl Redirects {
         let followed = [NotifyType::REDIRECT_SUPPORTED, NotifyType::REDIRECTED_FROM];
         Self {
             followed: followed.iter().any(|kind| kind.is_in(payloads)),
-            from: payloads.iter().find_map(|payload| match payload {
-                Payload::Notify(notify) if notify.kind == NotifyType::REDIRECTED_FROM => {
-                    redirected_from(notify.data)
-                }
-                _ => None,
-            }),
+            from: NotifyType::REDIRECTED_FROM
+                .all_data_in(payloads)
+                .find_map(redirected_from),
         }
     }
 }

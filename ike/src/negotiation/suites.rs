@@ -1,10 +1,11 @@
 //! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
 
+use crate::Weak;
 use crate::negotiation::proposals::{
     CipherTransforms, NONE, additional_key_exchange, encryption, esp_protection, esp_transforms,
     ike_transforms, key_exchange, prf,
 };
-use crate::negotiation::weak::{self, Weak};
+use crate::negotiation::weak;
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
 use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite, Kem};
 

@@ -1,26 +1,7 @@
 //! Algorithms that are not done here because they are too weak, by name, so that a peer's operator learns what to change.
 
-use std::fmt;
-
+use crate::Weak;
 use crate::wire::{Proposal, Protocol, TransformType};
-
-/// The best of the weak algorithms that a peer offers for one purpose, where it offers nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weak {
-    name: &'static str,
-    /// What the transform ID counts, and the ID.
-    number: (&'static str, u16),
-    /// Who says so.
-    rule: &'static str,
-}
-
-impl fmt::Display for Weak {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, id) = self.number;
-        let Self { name, rule, .. } = self;
-        write!(f, "{name} ({kind} {id}): refused as too weak, {rule}")
-    }
-}
 
 /// The algorithms of one transform type, the weakest first: transform ID, and name as strongSwan writes it.
 struct Table {
@@ -102,13 +83,10 @@ pub(crate) fn weakness<'p, 'a: 'p>(
         // One that is not in the table: what is wrong is something else.
         let best = places.collect::<Option<Vec<usize>>>()?.into_iter().max()?;
         let (id, name) = table.algorithms[best];
-        Some(Weak {
-            name,
-            number: (table.counts, id),
-            rule: match protocol {
-                Protocol::Esp => table.esp_rule,
-                _ => table.ike_rule,
-            },
-        })
+        let rule = match protocol {
+            Protocol::Esp => table.esp_rule,
+            Protocol::None | Protocol::Ike | Protocol::Ah | Protocol::Other(_) => table.ike_rule,
+        };
+        Some(Weak::new(name, (table.counts, id), rule))
     })
 }

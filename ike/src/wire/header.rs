@@ -1,6 +1,7 @@
 //! The IKE header (RFC 7296 section 3.1).
 
-use super::{PayloadType, WireError};
+use super::PayloadType;
+use super::length::in_32_bits;
 use crate::IkeSpis;
 
 /// Octets of the header.
@@ -47,48 +48,6 @@ pub(crate) struct Flags {
     pub(crate) initiator: bool,
     /// R: answers the request with the same message ID.
     pub(crate) response: bool,
-}
-
-impl Header {
-    /// Reads the header of a whole message (without non-ESP marker) and checks what holds for every message.
-    pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
-        const SHORT: WireError = WireError::NotIke("shorter than the header");
-        let (initiator, rest) = message.split_first_chunk().ok_or(SHORT)?;
-        let (responder, rest) = rest.split_first_chunk().ok_or(SHORT)?;
-        let ([next_payload, version, exchange, flags], rest) = rest.split_first_chunk().ok_or(SHORT)?;
-        let (message_id, rest) = rest.split_first_chunk().ok_or(SHORT)?;
-        let (length, _) = rest.split_first_chunk().ok_or(SHORT)?;
-        let header = Self {
-            spis: IkeSpis {
-                initiator: u64::from_be_bytes(*initiator),
-                responder: u64::from_be_bytes(*responder),
-            },
-            next_payload: PayloadType(*next_payload),
-            version: *version,
-            exchange: ExchangeType::from(*exchange),
-            flags: Flags::from(*flags),
-            message_id: u32::from_be_bytes(*message_id),
-            length: u32::from_be_bytes(*length),
-        };
-        header.check(message.len())?;
-        Ok(header)
-    }
-
-    fn check(&self, message_len: usize) -> Result<(), WireError> {
-        // The version comes first: it decides what the other fields mean.
-        match self.version >> 4 {
-            0 | 1 => return Err(WireError::NotIke("major version below 2")),
-            2 => {}
-            _ => return Err(WireError::MajorVersion(*self)),
-        }
-        if self.spis.initiator == 0 {
-            return Err(WireError::NotIke("the initiator's SPI is zero"));
-        }
-        if usize::try_from(self.length) != Ok(message_len) {
-            return Err(WireError::NotIke("the length is not the datagram's"));
-        }
-        Ok(())
-    }
 }
 
 /// The header of a message to send: what does not follow from its payloads.
@@ -148,7 +107,9 @@ pub(super) fn length_of(octets: &[u8]) -> Option<usize> {
 /// Sets the length field of a message that will be `length` octets long. No message is longer than a UDP datagram,
 /// so the field always holds it.
 pub(crate) fn patch_length(message: &mut [u8], length: usize) {
-    message[LENGTH_AT..HEADER_LEN].copy_from_slice(&(length as u32).to_be_bytes());
+    if let Some(field) = message.get_mut(LENGTH_AT..HEADER_LEN) {
+        field.copy_from_slice(&in_32_bits(length).to_be_bytes());
+    }
 }
 
 impl From<u8> for ExchangeType {
@@ -203,6 +164,7 @@ impl From<Flags> for u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::WireError;
     use crate::wire::testing::{message, verdict};
 
     #[test]

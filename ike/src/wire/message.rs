@@ -1,7 +1,50 @@
-//! Whole messages.
+//! Whole messages, and how their headers are read.
 
 use super::chain::{self, Encrypted};
-use super::{HEADER_LEN, Head, Header, Payload, WireError, header};
+use super::{ExchangeType, Flags, HEADER_LEN, Head, Header, Payload, PayloadType, WireError, header};
+use crate::IkeSpis;
+
+impl Header {
+    /// Reads the header of a whole message (without non-ESP marker) and checks what holds for every message.
+    pub(crate) fn decode(message: &[u8]) -> Result<Self, WireError> {
+        const SHORT: WireError = WireError::NotIke("shorter than the header");
+        let (initiator, rest) = message.split_first_chunk().ok_or(SHORT)?;
+        let (responder, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let ([next_payload, version, exchange, flags], rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (message_id, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let (length, _) = rest.split_first_chunk().ok_or(SHORT)?;
+        let header = Self {
+            spis: IkeSpis {
+                initiator: u64::from_be_bytes(*initiator),
+                responder: u64::from_be_bytes(*responder),
+            },
+            next_payload: PayloadType(*next_payload),
+            version: *version,
+            exchange: ExchangeType::from(*exchange),
+            flags: Flags::from(*flags),
+            message_id: u32::from_be_bytes(*message_id),
+            length: u32::from_be_bytes(*length),
+        };
+        header.check(message.len())?;
+        Ok(header)
+    }
+
+    fn check(&self, message_len: usize) -> Result<(), WireError> {
+        // The version comes first: it decides what the other fields mean.
+        match self.version >> 4 {
+            0 | 1 => return Err(WireError::NotIke("major version below 2")),
+            2 => {}
+            _ => return Err(WireError::MajorVersion(*self)),
+        }
+        if self.spis.initiator == 0 {
+            return Err(WireError::NotIke("the initiator's SPI is zero"));
+        }
+        if usize::try_from(self.length) != Ok(message_len) {
+            return Err(WireError::NotIke("the length is not the datagram's"));
+        }
+        Ok(())
+    }
+}
 
 /// A decoded datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,8 @@
 //! Notify (RFC 7296 section 3.10).
 
+use std::fmt;
+
+use super::length::in_8_bits;
 use super::{Payload, Protocol, WireError};
 
 /// A notification: an error, or a status.
@@ -61,85 +64,162 @@ impl<'a> Notify<'a> {
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         // Our SPIs have 0, 4 or 8 octets.
-        out.extend_from_slice(&[self.protocol.into(), self.spi.len() as u8]);
+        out.extend_from_slice(&[self.protocol.into(), in_8_bits(self.spi.len())]);
         out.extend_from_slice(&self.kind.0.to_be_bytes());
         out.extend_from_slice(self.spi);
         out.extend_from_slice(self.data);
     }
 }
 
-/// Notify message types (RFC 7296 section 3.10.1): those that are sent or acted upon here.
+/// The notifications among `payloads`.
+pub(crate) fn notifications<'p, 'a>(payloads: &'p [Payload<'a>]) -> impl Iterator<Item = &'p Notify<'a>> {
+    payloads.iter().filter_map(|payload| {
+        let Payload::Notify(notify) = payload else {
+            return None;
+        };
+        Some(notify)
+    })
+}
+
+/// Notify message types (RFC 7296 section 3.10.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotifyType(pub(crate) u16);
 
-impl NotifyType {
-    pub(crate) const UNSUPPORTED_CRITICAL_PAYLOAD: Self = Self(1);
-    pub(crate) const INVALID_IKE_SPI: Self = Self(4);
-    pub(crate) const INVALID_MAJOR_VERSION: Self = Self(5);
-    pub(crate) const INVALID_SYNTAX: Self = Self(7);
-    pub(crate) const NO_PROPOSAL_CHOSEN: Self = Self(14);
-    pub(crate) const INVALID_KE_PAYLOAD: Self = Self(17);
-    pub(crate) const AUTHENTICATION_FAILED: Self = Self(24);
-    pub(crate) const NO_ADDITIONAL_SAS: Self = Self(35);
-    pub(crate) const TS_UNACCEPTABLE: Self = Self(38);
+/// Those that are sent or acted upon here, and their names.
+macro_rules! notify_types {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        impl NotifyType {
+            $($(#[$doc])* pub(crate) const $name: Self = Self($number);)*
+
+            /// As the RFC calls it.
+            fn name(self) -> Option<&'static str> {
+                match self.0 {
+                    $($number => Some(stringify!($name)),)*
+                    _ => name_of_others(self.0),
+                }
+            }
+        }
+    };
+}
+
+notify_types! {
+    UNSUPPORTED_CRITICAL_PAYLOAD = 1,
+    INVALID_IKE_SPI = 4,
+    INVALID_MAJOR_VERSION = 5,
+    INVALID_SYNTAX = 7,
+    NO_PROPOSAL_CHOSEN = 14,
+    INVALID_KE_PAYLOAD = 17,
+    AUTHENTICATION_FAILED = 24,
+    NO_ADDITIONAL_SAS = 35,
+    TS_UNACCEPTABLE = 38,
     /// RFC 4555 section 4.1.2.
-    pub(crate) const UNEXPECTED_NAT_DETECTED: Self = Self(41);
-    pub(crate) const TEMPORARY_FAILURE: Self = Self(43);
-    pub(crate) const CHILD_SA_NOT_FOUND: Self = Self(44);
+    UNEXPECTED_NAT_DETECTED = 41,
+    TEMPORARY_FAILURE = 43,
+    CHILD_SA_NOT_FOUND = 44,
     /// RFC 9370 section 4.
-    pub(crate) const STATE_NOT_FOUND: Self = Self(47);
-    pub(crate) const INITIAL_CONTACT: Self = Self(16384);
-    pub(crate) const NAT_DETECTION_SOURCE_IP: Self = Self(16388);
-    pub(crate) const NAT_DETECTION_DESTINATION_IP: Self = Self(16389);
-    pub(crate) const COOKIE: Self = Self(16390);
-    pub(crate) const REKEY_SA: Self = Self(16393);
+    STATE_NOT_FOUND = 47,
+    INITIAL_CONTACT = 16384,
+    NAT_DETECTION_SOURCE_IP = 16388,
+    NAT_DETECTION_DESTINATION_IP = 16389,
+    COOKIE = 16390,
+    REKEY_SA = 16393,
     /// This and the next ones: RFC 4555 section 4.2.
-    pub(crate) const MOBIKE_SUPPORTED: Self = Self(16396);
-    pub(crate) const ADDITIONAL_IP4_ADDRESS: Self = Self(16397);
-    pub(crate) const ADDITIONAL_IP6_ADDRESS: Self = Self(16398);
-    pub(crate) const NO_ADDITIONAL_ADDRESSES: Self = Self(16399);
-    pub(crate) const UPDATE_SA_ADDRESSES: Self = Self(16400);
-    pub(crate) const COOKIE2: Self = Self(16401);
-    pub(crate) const NO_NATS_ALLOWED: Self = Self(16402);
+    MOBIKE_SUPPORTED = 16396,
+    ADDITIONAL_IP4_ADDRESS = 16397,
+    ADDITIONAL_IP6_ADDRESS = 16398,
+    NO_ADDITIONAL_ADDRESSES = 16399,
+    UPDATE_SA_ADDRESSES = 16400,
+    COOKIE2 = 16401,
+    NO_NATS_ALLOWED = 16402,
     /// This and the next ones: RFC 5685 section 9.
-    pub(crate) const REDIRECT_SUPPORTED: Self = Self(16406);
-    pub(crate) const REDIRECT: Self = Self(16407);
-    pub(crate) const REDIRECTED_FROM: Self = Self(16408);
+    REDIRECT_SUPPORTED = 16406,
+    REDIRECT = 16407,
+    REDIRECTED_FROM = 16408,
     /// RFC 6023 section 4.
-    pub(crate) const CHILDLESS_IKEV2_SUPPORTED: Self = Self(16418);
+    CHILDLESS_IKEV2_SUPPORTED = 16418,
     /// RFC 6290 section 4.1.
-    pub(crate) const QUICK_CRASH_DETECTION: Self = Self(16419);
+    QUICK_CRASH_DETECTION = 16419,
     /// RFC 7383 section 2.3.
-    pub(crate) const FRAGMENTATION_SUPPORTED: Self = Self(16430);
+    FRAGMENTATION_SUPPORTED = 16430,
     /// RFC 7427 section 4.
-    pub(crate) const SIGNATURE_HASH_ALGORITHMS: Self = Self(16431);
+    SIGNATURE_HASH_ALGORITHMS = 16431,
     /// This and the next two: RFC 8784 section 7.
-    pub(crate) const USE_PPK: Self = Self(16435);
-    pub(crate) const PPK_IDENTITY: Self = Self(16436);
-    pub(crate) const NO_PPK_AUTH: Self = Self(16437);
+    USE_PPK = 16435,
+    PPK_IDENTITY = 16436,
+    NO_PPK_AUTH = 16437,
     /// RFC 9242 section 3.1.
-    pub(crate) const INTERMEDIATE_EXCHANGE_SUPPORTED: Self = Self(16438);
-
+    INTERMEDIATE_EXCHANGE_SUPPORTED = 16438,
     /// RFC 9370 section 2.2.4.
-    pub(crate) const ADDITIONAL_KEY_EXCHANGE: Self = Self(16441);
+    ADDITIONAL_KEY_EXCHANGE = 16441,
+}
 
+/// Those of RFC 7296 section 3.10.1 and RFC 4555 section 4 that mean nothing here.
+fn name_of_others(number: u16) -> Option<&'static str> {
+    Some(match number {
+        9 => "INVALID_MESSAGE_ID",
+        11 => "INVALID_SPI",
+        34 => "SINGLE_PAIR_REQUIRED",
+        36 => "INTERNAL_ADDRESS_FAILURE",
+        37 => "FAILED_CP_REQUIRED",
+        39 => "INVALID_SELECTORS",
+        40 => "UNACCEPTABLE_ADDRESSES",
+        16385 => "SET_WINDOW_SIZE",
+        16386 => "ADDITIONAL_TS_POSSIBLE",
+        16387 => "IPCOMP_SUPPORTED",
+        16391 => "USE_TRANSPORT_MODE",
+        16392 => "HTTP_CERT_LOOKUP_SUPPORTED",
+        16394 => "ESP_TFC_PADDING_NOT_SUPPORTED",
+        16395 => "NON_FIRST_FRAGMENTS_ALSO",
+        _ => return None,
+    })
+}
+
+/// Name and number: `NO_PROPOSAL_CHOSEN (14)`.
+impl fmt::Display for NotifyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name().unwrap_or("an unknown notification");
+        write!(f, "{name} ({})", self.0)
+    }
+}
+
+impl NotifyType {
     /// True when one of the payloads is a notification of this type.
     pub(crate) fn is_in(self, payloads: &[Payload<'_>]) -> bool {
-        payloads
-            .iter()
-            .any(|payload| matches!(payload, Payload::Notify(notify) if notify.kind == self))
+        self.data_in(payloads).is_some()
     }
 
     /// The data of the first notification of this type.
     pub(crate) fn data_in<'a>(self, payloads: &[Payload<'a>]) -> Option<&'a [u8]> {
-        payloads.iter().find_map(|payload| match payload {
-            Payload::Notify(notify) if notify.kind == self => Some(notify.data),
-            _ => None,
-        })
+        self.all_data_in(payloads).next()
+    }
+
+    /// The data of all notifications of this type.
+    pub(crate) fn all_data_in<'p, 'a>(
+        self,
+        payloads: &'p [Payload<'a>],
+    ) -> impl Iterator<Item = &'a [u8]> + use<'p, 'a> {
+        notifications(payloads)
+            .filter(move |notify| notify.kind == self)
+            .map(|notify| notify.data)
     }
 
     /// Below 16384 (RFC 7296 section 3.10.1).
     pub(crate) fn is_error(self) -> bool {
         self.0 < 16384
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_told_by_its_name() {
+        assert_eq!(
+            NotifyType::NO_PROPOSAL_CHOSEN.to_string(),
+            "NO_PROPOSAL_CHOSEN (14)"
+        );
+        assert_eq!(NotifyType(36).to_string(), "INTERNAL_ADDRESS_FAILURE (36)");
+        assert_eq!(NotifyType(8191).to_string(), "an unknown notification (8191)");
     }
 }

@@ -1,33 +1,13 @@
-//! The words the responder and its caller exchange.
-
-pub(crate) mod events;
-pub(crate) mod refusals;
+//! What the responder is told before anything happens: its configuration, and that of customers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ike_types::{EspSuite, Gateway, Identity, IkeSpis, Path, PpkId, Secret, Slot, TrafficSelector};
+use ike_types::{EspSuite, Gateway, Identity, PpkId, Secret, Slot, TrafficSelector};
 
 use crate::IkePolicy;
 use crate::certificate::Certificates;
-
-/// What the responder needs from outside itself at the moment it acts.
-pub trait Host {
-    /// Fills `buffer` with unpredictable bytes.
-    fn fill_random(&mut self, buffer: &mut [u8]);
-
-    /// True when the fleet knows a child SA, or a tombstone of one, with this inbound ESP SPI.
-    fn is_esp_spi_taken(&self, spi: u32) -> bool;
-
-    /// True when it is certain that no edge runs an IKE SA with this responder SPI, which carries this edge's slot, nor can one
-    /// come up: this edge has all of the fleet's records, and there is none of it. Needed for RFC 6290 section 9.2.
-    fn is_ike_sa_gone(&self, responder_spi: u64) -> bool;
-
-    /// Time since the beginning of 1970, by which certificates are valid or not. Edges whose clocks differ by more than a
-    /// minute refuse each other's cookies (RFC 7296 section 2.6).
-    fn unix_time(&self) -> Duration;
-}
 
 /// A customer's configuration, as far as IKE is concerned.
 #[derive(Clone, Debug)]
@@ -76,114 +56,9 @@ pub struct Ppk {
     pub required: bool,
 }
 
-/// Names a commit until its end is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(pub u64);
-
-/// What must be true in the whole fleet before the reply that waits for it may leave.
-#[derive(Debug)]
-pub struct Commit {
-    /// To be given back to [`crate::Responder::handle_commit`].
-    pub id: CommitId,
-    /// The IKE SA it belongs to.
-    pub ike: IkeSpis,
-    /// All of them take effect together or none does.
-    pub changes: Vec<Change>,
-}
-
-/// One change to what the fleet knows.
-#[derive(Debug)]
-pub enum Change {
-    /// The IKE SA is new or has changed.
-    PutIke(IkeSa),
-    /// A child SA to install at every edge.
-    PutChild(Box<ChildSa>),
-    /// Something about a child SA is different from now on.
-    UpdateChild {
-        /// Which one.
-        inbound_spi: u32,
-        /// What.
-        update: ChildUpdate,
-    },
-    /// The child SA with this inbound SPI is gone.
-    RemoveChild(u32),
-    /// The IKE SA is gone and all its children with it.
-    RemoveIke(IkeSpis),
-}
-
-/// What can change about a child SA that is installed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChildUpdate {
-    /// A child SA in standby sends from now on, in place of those with the same selectors (RFC 7296 section 2.8).
-    Activate,
-    /// A rekeyed IKE SA inherits it (RFC 7296 section 2.18); the new one is put before it in the same commit.
-    MoveTo(IkeSpis),
-    /// The peer's address or port is another.
-    Path {
-        /// The tunnel's outer addresses from now on.
-        path: Path,
-        /// As [`ChildSa::udp_encap`].
-        udp_encap: bool,
-    },
-}
-
-/// What the fleet knows of an IKE SA; enough for another edge to take it over.
-#[derive(Clone, Debug)]
-pub struct IkeSa {
-    /// Its name.
-    pub spis: IkeSpis,
-    /// The [`Tunnel::name`] it authenticated for.
-    pub tunnel: String,
-    /// Who the peer proved to be.
-    pub remote_id: Identity,
-    /// The addresses in use.
-    pub path: Path,
-    /// The peer sent INITIAL_CONTACT (RFC 7296 section 2.4): every other IKE SA of `tunnel` is stale.
-    pub initial_contact: bool,
-    /// For [`crate::Responder::handle_restore`]; holds keys and the cached reply.
-    pub snapshot: Secret,
-}
-
-/// A pair of ESP SAs, both directions, as the kernel needs it.
-#[derive(Clone, Debug)]
-pub struct ChildSa {
-    /// The IKE SA that negotiated it.
-    pub ike: IkeSpis,
-    /// The [`Tunnel::name`] it belongs to.
-    pub tunnel: String,
-    /// Ours: the slot in its high bits.
-    pub inbound_spi: u32,
-    /// The peer's.
-    pub outbound_spi: u32,
-    /// The tunnel's outer addresses (and ports, which matter with `udp_encap` only).
-    pub path: Path,
-    /// ESP travels in UDP between the ports of `path` (RFC 3948).
-    pub udp_encap: bool,
-    /// The cipher of both directions.
-    pub suite: EspSuite,
-    /// [`EspSuite::key_len`] octets, peer to fleet.
-    pub inbound_key: Secret,
-    /// [`EspSuite::key_len`] octets, fleet to peer.
-    pub outbound_key: Secret,
-    /// Narrowed, the fleet's side.
-    pub local_ts: Vec<TrafficSelector>,
-    /// Narrowed, the customer's side.
-    pub remote_ts: Vec<TrafficSelector>,
-    /// It receives, while the one it replaces goes on sending, until [`ChildUpdate::Activate`].
-    pub standby: bool,
-}
-
-/// How a commit ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CommitOutcome {
-    /// It is durable, and every live edge has applied it or the deadline has passed: the reply may leave.
-    Done,
-    /// The fleet refuses it (an SPI conflict, a tunnel that is gone): the exchange fails.
-    Refused,
-}
-
 /// What makes one responder differ from another.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// In the SPIs it issues.
     pub slot: Slot,
@@ -200,8 +75,23 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Config {
+    /// What differs from edge to edge, and the fleet's key, which see; the rest as it is by default.
+    pub fn new(slot: Slot, incarnation: u32, spi_key: Secret) -> Self {
+        Self {
+            slot,
+            incarnation,
+            spi_key,
+            quick_crash_detection: true,
+            ike: IkePolicy::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// Durations and bounds an operator may want to change.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Limits {
     /// An IKE SA that is not established by then is dropped.
     pub half_open_lifetime: Duration,
