@@ -8,12 +8,65 @@
 //! What sets it apart from a responder with two fixed ends is the [`Commit`]: a reply that would make the peer
 //! use (or drop) an SA is held until the caller says that the whole fleet is ready for it.
 //!
-//! A datagram's way: `responder` finds out whose it is; `wire` decodes it; `init` and `auth` make an IKE SA of
-//! IKE_SA_INIT and IKE_AUTH, with `select`, `narrow`, `nat` and `child` for what is agreed on; `established` answers
-//! whatever comes later, as `window` allows, asks questions of its own, and replaces SAs before they are too old
-//! (`children`, `exchange`). `snapshot` is what other edges need to go on with an IKE SA. What is to be sent, committed or logged collects in `outbox`.
+//! A datagram's way: `responder` finds out whose it is; `wire` decodes it, and `message` opens what is protected in it. `handshake`
+//! makes an IKE SA of IKE_SA_INIT and IKE_AUTH; `ike_sa` answers whatever comes later, asks questions of its own, and replaces SAs
+//! before they are too old. What both agree on stands in `negotiation`, and what all edges of a fleet make alike in `fleet`.
+//! Modules import those that stand before them in this list, and no others: `crypto` and `wire`, `certificate`, `api`, `message`,
+//! `negotiation`, `fleet`, `ike_sa`, `handshake`, `responder`.
+//!
+//! # Example
+//!
+//! A responder for one customer, which connects. In earnest, datagrams come from a socket, the end of a commit from the fleet, and
+//! randomness and time from a [`Host`] of the system; here the `testkit` has the customer and a host.
+//!
+#![cfg_attr(feature = "testkit", doc = "```")]
+#![cfg_attr(not(feature = "testkit"), doc = "```text")]
+//! use std::time::Instant;
+//!
+//! use ike::testkit::{Customer, Initiator, Status, TestHost};
+//! use ike::{Change, CommitOutcome, Config, Path, Responder, Secret, Slot};
+//!
+//! let slot = Slot::new(5).expect("from 1 to 1023");
+//! let config = Config::new(slot, 1, Secret::new(vec![7; 32]));
+//! let mut responder = Responder::new(config, Box::new(TestHost::new(1)));
+//!
+//! let now = Instant::now();
+//! let customer = Customer::new(1);
+//! responder.handle_tunnel(now, customer.tunnel());
+//!
+//! let mut initiator = Initiator::new(customer, 2);
+//! let mut from_customer = Some(initiator.start());
+//! while let Some(sent) = from_customer.take() {
+//!     let path = Path { local: sent.path.peer, peer: sent.path.local };
+//!     responder.handle_datagram(now, path, &sent.payload);
+//!     // What the fleet has to know before the answer may leave: here the fleet is one edge.
+//!     while let Some(commit) = responder.poll_commit() {
+//!         assert!(commit.changes.iter().any(|change| matches!(change, Change::PutChild(_))));
+//!         responder.handle_commit(now, commit.id, CommitOutcome::Done);
+//!     }
+//!     while let Some(answer) = responder.poll_transmit() {
+//!         from_customer = initiator.handle_datagram(&answer.payload);
+//!     }
+//!     while let Some(event) = responder.poll_event() {
+//!         println!("{}: {}", event.path.peer, event.what);
+//!     }
+//! }
+//! assert_eq!(initiator.status(), Status::Up);
+//! // Until then there is nothing to do, unless a datagram comes.
+//! assert!(responder.poll_timeout().is_some_and(|timeout| timeout > now));
+//! ```
 
 #![forbid(unsafe_code)]
+// What happens depends on what the caller says alone, so that a test can repeat it: see clippy.toml.
+#![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::iter_over_hash_type,
+        reason = "a test looks at all there is"
+    )
+)]
 
 mod api;
 mod certificate;
@@ -30,6 +83,7 @@ mod wire;
 
 pub use api::events::{Dropped, Ending, Event, Side, What};
 pub use api::refusals::{AuthRefusal, ChildRefusal, InitRefusal, NoChild};
+pub use api::weak::Weak;
 pub use api::*;
 pub use certificate::{CertificateFault, Certificates, CredentialError};
 pub use crypto::{DhError, DhGroup, DhKeyPair, IkePolicy, IkeSuite, Kem, Prf};
@@ -40,7 +94,6 @@ pub use ike_types::{
     Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, TrafficSelector,
     Transmit,
 };
-pub use negotiation::weak::Weak;
 pub use responder::{Responder, Shared};
 
 /// The entry points of the fuzz targets in `ike/fuzz`.

@@ -56,6 +56,22 @@ pub struct Limits {
     pub redirect: Duration,
 }
 
+impl Limits {
+    /// Those of the responder.
+    pub(crate) fn of_ike(&self) -> ike::Limits {
+        let mut limits = ike::Limits::default();
+        limits.half_open_lifetime = self.half_open_lifetime;
+        limits.half_open_max = self.half_open_max;
+        limits.half_open_per_source = self.half_open_per_source;
+        limits.cookie_threshold = self.cookie_threshold;
+        limits.dpd_interval = self.dpd;
+        limits.child_lifetime = Some(self.rekey_child);
+        limits.ike_lifetime = Some(self.rekey_ike);
+        limits.redirect_patience = self.redirect;
+        limits
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         let ike::Limits {

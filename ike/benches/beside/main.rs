@@ -9,6 +9,8 @@
 //! octets of resident memory for each. `beside respond TASK FOLDER` is our responder. All take ports 500 and 4500, so
 //! this wants a network of its own.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark takes the time")]
+
 #[path = "../common/case.rs"]
 mod case;
 #[path = "../common/credentials.rs"]

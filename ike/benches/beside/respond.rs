@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path as FilePath;
 use std::time::{Duration, Instant, SystemTime};
 
-use ike::{CommitOutcome, Config, Host, IkePolicy, Limits, Path, Responder, Secret, Slot};
+use ike::{CommitOutcome, Config, Host, Path, Responder, Secret, Slot};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustix::event::{PollFd, PollFlags, poll};
 
@@ -41,18 +41,12 @@ pub(crate) fn respond(case: Case, files: &FilePath) -> ! {
 
 /// Neither cookies nor dead-peer checks: there is no flood, and nobody stays away.
 fn config() -> Config {
-    Config {
-        slot: Slot::new(1).expect("a slot"),
-        incarnation: 1,
-        spi_key: Secret::new(vec![7; 32]),
-        ike: IkePolicy::default(),
-        quick_crash_detection: false,
-        limits: Limits {
-            cookie_threshold: usize::MAX,
-            dpd_interval: Duration::from_secs(86_400),
-            ..Limits::default()
-        },
-    }
+    let slot = Slot::new(1).expect("a slot");
+    let mut config = Config::new(slot, 1, Secret::new(vec![7; 32]));
+    config.quick_crash_detection = false;
+    config.limits.cookie_threshold = usize::MAX;
+    config.limits.dpd_interval = Duration::from_secs(86_400);
+    config
 }
 
 fn bind(port: u16) -> UdpSocket {

@@ -146,9 +146,8 @@ fn describe_child(child: &Result<u32, NoChild>) -> String {
     }
 }
 
-/// Why a datagram was dropped in silence.
+/// Why a datagram was dropped in silence. Not `non_exhaustive`, as [`What`] is not.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum Dropped {
     /// Not IKE at all.
     #[error("{0}")]

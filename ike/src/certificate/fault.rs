@@ -9,6 +9,7 @@ use crate::Identity;
 /// Why a peer's certificates, or its signature, do not prove who it claims to be. The peer is told AUTHENTICATION_FAILED
 /// and nothing more.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CertificateFault {
     /// No CERT payload with an X.509 certificate.
     #[error("no X.509 certificate was sent (RFC 7296 section 3.6)")]

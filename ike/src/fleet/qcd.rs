@@ -67,12 +67,7 @@ pub(crate) fn is_shown(token: &Secret, payloads: &[Payload<'_>]) -> bool {
 }
 
 fn tokens<'p>(payloads: &'p [Payload<'_>]) -> impl Iterator<Item = &'p [u8]> {
-    payloads.iter().filter_map(|payload| match payload {
-        Payload::Notify(notify)
-            if notify.kind == NotifyType::QUICK_CRASH_DETECTION && LENGTHS.contains(&notify.data.len()) =>
-        {
-            Some(notify.data)
-        }
-        _ => None,
-    })
+    NotifyType::QUICK_CRASH_DETECTION
+        .all_data_in(payloads)
+        .filter(|data| LENGTHS.contains(&data.len()))
 }

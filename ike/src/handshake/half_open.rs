@@ -199,6 +199,11 @@ impl HalfOpens {
 
 /// Another lease's responder takes this one's place, and begins with none.
 impl Drop for HalfOpens {
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::iter_over_hash_type,
+        reason = "counts do not depend on the order"
+    )]
     fn drop(&mut self) {
         for half_open in self.by_spi.values() {
             self.counts.remove(half_open.proven);

@@ -66,7 +66,9 @@ impl From<WireError> for InitFailure {
     fn from(error: WireError) -> Self {
         match error {
             WireError::CriticalPayload(kind) => Self::Refused(InitRefusal::CriticalPayload(kind)),
-            error => Self::Dropped(error.into()),
+            WireError::NotIke(_) | WireError::MajorVersion(_) | WireError::Syntax(_) => {
+                Self::Dropped(error.into())
+            }
         }
     }
 }

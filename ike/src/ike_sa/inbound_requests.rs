@@ -40,7 +40,10 @@ impl Established {
                 ExchangeType::Informational | ExchangeType::CreateChildSa | ExchangeType::IkeFollowupKe => {
                     self.open_request(arrived, cx)
                 }
-                _ => Ok(self.discard(arrived, Dropped::Unexpected, cx.out)),
+                ExchangeType::IkeSaInit
+                | ExchangeType::IkeAuth
+                | ExchangeType::IkeIntermediate
+                | ExchangeType::Other(_) => Ok(self.discard(arrived, Dropped::Unexpected, cx.out)),
             },
             Arrival::Outside if let Some(number) = self.repeated_fragment(arrived) => {
                 // "That event MUST only trigger a retransmission of the response message (fragmented or not) if the Fragment
@@ -176,7 +179,12 @@ impl Established {
                     removed.push(spi);
                     changes.push(self.remove_child(spi, cx));
                 }
-                _ => self.state.children.retire(spi),
+                ChildPhase::Active
+                | ChildPhase::Standby { .. }
+                | ChildPhase::Replaced
+                | ChildPhase::Closing
+                | ChildPhase::Retiring
+                | ChildPhase::Lost => self.state.children.retire(spi),
             }
         }
         if !removed.is_empty() {

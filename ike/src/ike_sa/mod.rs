@@ -7,6 +7,14 @@
 //! Four types keep what it knows, each with a part of [`State`] as its durable half, and nobody else changes their fields:
 //! [`Liveness`], [`Mobility`], [`Rekeying`] and [`Commits`]. The other modules say what follows from what.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::wildcard_enum_match_arm,
+        reason = "who adds a state or an event is to be asked everywhere what follows from it"
+    )
+)]
+
 pub(crate) mod child_sas;
 mod commits;
 mod committing;

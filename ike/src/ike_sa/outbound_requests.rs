@@ -152,10 +152,6 @@ impl Established {
 
 /// An INVALID_SYNTAX in a response is fatal for both sides (RFC 7296 section 2.21.3).
 fn fatal_error(payloads: &[Payload<'_>]) -> Option<Ending> {
-    payloads.iter().find_map(|payload| match payload {
-        Payload::Notify(notify) if notify.kind == NotifyType::INVALID_SYNTAX => {
-            Some(Ending::PeerRefused(notify.kind.0))
-        }
-        _ => None,
-    })
+    let fatal = NotifyType::INVALID_SYNTAX;
+    fatal.is_in(payloads).then_some(Ending::PeerRefused(fatal.0))
 }

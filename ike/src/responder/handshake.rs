@@ -357,7 +357,7 @@ impl Responder {
                 self.retire(&sa);
                 Stage::Refused(sa.state.window.answered_instead(error))
             }
-            other => other,
+            other @ (Stage::Initiated(_) | Stage::Refused(_)) => other,
         };
         self.half_open.insert(HalfOpen { stage, ..half_open });
     }

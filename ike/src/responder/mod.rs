@@ -1,5 +1,13 @@
 //! The responder: everything it knows, and what its caller may tell it and ask it.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::wildcard_enum_match_arm,
+        reason = "who adds a state or an event is to be asked everywhere what follows from it"
+    )
+)]
+
 mod budget;
 mod handshake;
 mod shared;
@@ -137,11 +145,13 @@ impl Responder {
 
     /// Lets the established IKE SAs of a tunnel see to what has changed about it.
     fn wake_all_of(&mut self, tunnel: &str, now: Instant) {
+        #[expect(clippy::disallowed_methods, reason = "the order is made below")]
         let of_tunnel = self
             .established
             .iter()
             .filter(|(_, sa)| sa.state.tunnel() == tunnel);
-        let spis: Vec<u64> = of_tunnel.map(|(spi, _)| *spi).collect();
+        let mut spis: Vec<u64> = of_tunnel.map(|(spi, _)| *spi).collect();
+        spis.sort_unstable();
         for spi in spis {
             self.with_established(now, spi, |_, _| Fate::Stays);
         }

@@ -57,6 +57,7 @@ impl TestFleet {
     }
 
     /// One of several responders of an edge.
+    #[expect(clippy::disallowed_methods, reason = "where virtual time begins")]
     pub fn sharing(shared: Shared, config: Config, host: TestHost) -> Self {
         Self {
             responder: Responder::sharing(shared, config, Box::new(host)),

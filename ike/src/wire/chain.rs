@@ -1,5 +1,6 @@
 //! Chains of payloads, each naming the type of the next (RFC 7296 sections 3.1, 3.2 and 3.14).
 
+use super::length::patch_length_from;
 use super::{Fragment, Payload, PayloadType, WireError};
 
 /// Payloads in one chain. The largest honest messages have about twenty; a bound keeps the cost of a datagram in
@@ -106,11 +107,10 @@ fn split_first(chain: &[u8]) -> Result<(RawPayload<'_>, &[u8]), WireError> {
 pub(crate) fn encode_payloads(payloads: &[Payload<'_>], out: &mut Vec<u8>) {
     for (index, payload) in payloads.iter().enumerate() {
         let start = out.len();
-        let next = first_of(&payloads[index + 1..]);
+        let next = first_of(payloads.get(index + 1..).unwrap_or_default());
         out.extend_from_slice(&[next.0, 0, 0, 0]);
         payload.encode(out);
-        let length = (out.len() - start) as u16;
-        out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
+        patch_length_from(start, out);
     }
 }
 

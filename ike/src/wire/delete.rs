@@ -1,5 +1,6 @@
 //! Delete (RFC 7296 section 3.11).
 
+use super::length::in_16_bits;
 use super::{Protocol, WireError};
 
 /// What the sender has deleted.
@@ -38,7 +39,7 @@ impl Delete {
             Self::Child { protocol, spis } => {
                 out.extend_from_slice(&[(*protocol).into(), 4]);
                 // A datagram holds at most 16,374 of them.
-                out.extend_from_slice(&(spis.len() as u16).to_be_bytes());
+                out.extend_from_slice(&in_16_bits(spis.len()).to_be_bytes());
                 spis.iter()
                     .for_each(|spi| out.extend_from_slice(&spi.to_be_bytes()));
             }

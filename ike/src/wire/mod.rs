@@ -3,6 +3,15 @@
 //! Decoding borrows from the datagram. Nothing is read before its length is known, and no count that a peer states
 //! is used to allocate: memory is bounded by the datagram's own size.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::cast_possible_truncation,
+        clippy::indexing_slicing,
+        reason = "what a peer has sent must not be cut, nor end the process"
+    )
+)]
+
 mod auth;
 mod chain;
 mod delete;
@@ -13,6 +22,7 @@ mod fragment;
 mod header;
 mod id;
 mod ke;
+mod length;
 mod message;
 mod notify;
 mod payload;
@@ -36,6 +46,6 @@ pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, exchange_
 pub(crate) use id::IdPayload;
 pub(crate) use ke::KeyExchange;
 pub(crate) use message::{Message, encode, split};
-pub(crate) use notify::{Notify, NotifyType};
+pub(crate) use notify::{Notify, NotifyType, notifications};
 pub(crate) use payload::{Payload, PayloadType};
 pub(crate) use sa::{Proposal, Protocol, Transform, TransformType};

@@ -1,6 +1,7 @@
 //! SA: proposals, transforms and their attributes (RFC 7296 section 3.3).
 
 use super::WireError;
+use super::length::{in_8_bits, patch_length_from};
 
 /// One proposal (RFC 7296 section 3.3.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ impl<'a> Proposal<'a> {
 
     fn encode(&self, out: &mut Vec<u8>) {
         // Our SPIs have 0, 4 or 8 octets, and what we accept has one transform of each type.
-        let (spi_len, transform_count) = (self.spi.len() as u8, self.transforms.len() as u8);
+        let (spi_len, transform_count) = (in_8_bits(self.spi.len()), in_8_bits(self.transforms.len()));
         out.extend_from_slice(&[self.number, self.protocol.into(), spi_len, transform_count]);
         out.extend_from_slice(self.spi);
         for (index, transform) in self.transforms.iter().enumerate() {
@@ -203,8 +204,7 @@ fn encode_substructure(more: u8, out: &mut Vec<u8>, content: impl FnOnce(&mut Ve
     let start = out.len();
     out.extend_from_slice(&[more, 0, 0, 0]);
     content(out);
-    let length = (out.len() - start) as u16;
-    out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
+    patch_length_from(start, out);
 }
 
 impl From<u8> for Protocol {

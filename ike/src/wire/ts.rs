@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::WireError;
+use super::length::in_8_bits;
 use crate::TrafficSelector;
 
 const TS_IPV4_ADDR_RANGE: u8 = 7;
@@ -31,7 +32,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Vec<TrafficSelector>, WireError> {
 /// At most 255 selectors can be counted; narrowing keeps far fewer.
 pub(super) fn encode(selectors: &[TrafficSelector], out: &mut Vec<u8>) {
     debug_assert!(selectors.len() <= usize::from(u8::MAX));
-    out.extend_from_slice(&[selectors.len() as u8, 0, 0, 0]);
+    out.extend_from_slice(&[in_8_bits(selectors.len()), 0, 0, 0]);
     for selector in selectors {
         encode_selector(selector, out);
     }

@@ -136,17 +136,7 @@ impl Negotiator {
         let limits = &config.limits;
         Self {
             shared,
-            limits: Limits {
-                half_open_lifetime: limits.half_open_lifetime,
-                half_open_max: limits.half_open_max,
-                half_open_per_source: limits.half_open_per_source,
-                cookie_threshold: limits.cookie_threshold,
-                dpd_interval: limits.dpd,
-                child_lifetime: Some(limits.rekey_child),
-                ike_lifetime: Some(limits.rekey_ike),
-                redirect_patience: limits.redirect,
-                ..Limits::default()
-            },
+            limits: limits.of_ike(),
             quick_crash_detection: config.quick_crash_detection,
             sa_lifetime: limits.sa_lifetime,
             sockets,
@@ -244,14 +234,9 @@ impl Negotiator {
     }
 
     fn start(&self, grant: LeaseGrant) -> Running {
-        let config = ike::Config {
-            slot: grant.slot,
-            incarnation: grant.incarnation,
-            spi_key: self.shared.fleet_key.spi_key(),
-            quick_crash_detection: self.quick_crash_detection,
-            ike: ike::IkePolicy::default(),
-            limits: self.limits,
-        };
+        let mut config = ike::Config::new(grant.slot, grant.incarnation, self.shared.fleet_key.spi_key());
+        config.quick_crash_detection = self.quick_crash_detection;
+        config.limits = self.limits;
         let host = FleetHost::new(self.shared.replica.clone(), self.shared.session.clone(), grant);
         Running {
             grant,

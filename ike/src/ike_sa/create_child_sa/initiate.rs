@@ -9,7 +9,7 @@ use crate::ike_sa::liveness::request_queue::{ReplacedSa, Request};
 use crate::ike_sa::{Established, Fate};
 use crate::message::channel::Exhausted;
 use crate::negotiation::proposals::{esp_offer, ike_offer};
-use crate::wire::{KeyExchange, Notify, NotifyType, Payload};
+use crate::wire::{KeyExchange, Notify, NotifyType, Payload, notifications};
 use crate::{DhGroup, Ending, IkeSuite};
 
 impl Established {
@@ -147,7 +147,7 @@ impl Established {
         let Some((exchange, peers)) = self.state.take_exchange() else {
             return Ok(Fate::Stays);
         };
-        if let Some(error) = payloads.iter().find_map(error_of) {
+        if let Some(error) = notifications(payloads).find(|it| it.kind.is_error()) {
             return Ok(self.handle_refusal(exchange, peers, error, cx));
         }
         let Exchange { subject, awaited, .. } = exchange;
@@ -171,13 +171,6 @@ impl Established {
                 Ok(self.end(Ending::Malformed(error.to_string()), cx))
             }
         }
-    }
-}
-
-fn error_of<'p, 'a>(payload: &'p Payload<'a>) -> Option<&'p Notify<'a>> {
-    match payload {
-        Payload::Notify(notify) if notify.kind.is_error() => Some(notify),
-        _ => None,
     }
 }
 

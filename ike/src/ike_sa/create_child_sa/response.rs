@@ -128,10 +128,11 @@ fn answered_selectors(payloads: &[Payload<'_>], offered: &Selectors) -> Result<S
         remote: Vec::new(),
     };
     for payload in payloads {
-        match payload {
-            Payload::TsI(selectors) => answered.local.clone_from(selectors),
-            Payload::TsR(selectors) => answered.remote.clone_from(selectors),
-            _ => {}
+        if let Payload::TsI(selectors) = payload {
+            answered.local.clone_from(selectors);
+        }
+        if let Payload::TsR(selectors) = payload {
+            answered.remote.clone_from(selectors);
         }
     }
     narrow(&answered, offered)

@@ -74,7 +74,12 @@ impl Request {
     fn rekeyed(self) -> Option<ReplacedSa> {
         match self {
             Self::Rekey(old, _) | Self::FollowUp(old) => Some(old),
-            _ => None,
+            Self::Probe
+            | Self::CheckPath(_)
+            | Self::Redirect
+            | Self::GiveToken(_)
+            | Self::DeleteChild(_)
+            | Self::DeleteIke => None,
         }
     }
 
