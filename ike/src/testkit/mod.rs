@@ -16,3 +16,5 @@ pub use customer::{Customer, Esn};
 pub use fleet::TestFleet;
 pub use host::{TestHost, TestRandom, UNIX_TIME};
 pub use initiator::{Initiator, Status};
+#[cfg(test)]
+pub(crate) use session::Opened;

@@ -13,7 +13,7 @@ mod takeover;
 
 use std::time::Duration;
 
-use crate::testkit::{Customer, Initiator, Status, TestFleet};
+use crate::testkit::{Customer, Initiator, Opened, Status, TestFleet};
 use crate::wire::{Header, Message, Notify, NotifyType, Payload};
 use crate::{Change, ChildSa, Event, IkeSa, Limits, TrafficSelector, Transmit, What};
 
@@ -59,7 +59,7 @@ fn connected(customer: Customer) -> (TestFleet, Initiator) {
 }
 
 /// A connected customer that speaks MOBIKE, and what IKE_AUTH was answered.
-fn mobile(customer: Customer) -> (TestFleet, Initiator, Vec<String>) {
+fn mobile(customer: Customer) -> (TestFleet, Initiator, Answer) {
     let mut fleet = fleet_for(&customer);
     let mut initiator = Initiator::new(customer, 1);
     fleet.begin(&mut initiator);
@@ -131,8 +131,8 @@ fn assert_nothing_left(fleet: &TestFleet) {
     assert_eq!(responder.awaited.len(), 0, "a commit is still awaited");
 }
 
-/// The answer's payloads, as the customer reads them, in `Debug`'s words.
-fn answer_to(fleet: &mut TestFleet, initiator: &Initiator, sent: &Transmit) -> Vec<String> {
+/// The answer's payloads, as the customer reads them.
+fn answer_to(fleet: &mut TestFleet, initiator: &Initiator, sent: &Transmit) -> Answer {
     match &fleet.deliver(sent)[..] {
         [answer] => read(initiator, answer),
         answers => panic!("{} answers: {:?}", answers.len(), fleet.events),
@@ -150,13 +150,51 @@ fn attend(fleet: &mut TestFleet, initiator: &mut Initiator, duration: Duration) 
     }
 }
 
-fn notification(kind: NotifyType, data: &[u8]) -> String {
-    format!("{:?}", Payload::Notify(Notify::new(kind, data)))
+fn notification(kind: NotifyType, data: &[u8]) -> Payload<'_> {
+    Payload::Notify(Notify::new(kind, data))
 }
 
-/// What a protected answer holds, each payload in `Debug`'s words.
-fn read(initiator: &Initiator, answer: &Transmit) -> Vec<String> {
-    initiator.read(&answer.payload).expect("an authentic answer")
+/// What a protected answer holds.
+fn read(initiator: &Initiator, answer: &Transmit) -> Answer {
+    Answer(initiator.read(&answer.payload).expect("an authentic answer"))
+}
+
+/// A protected answer, to be compared with the payloads that it ought to have.
+struct Answer(Opened);
+
+impl Answer {
+    fn payloads(&self) -> Vec<Payload<'_>> {
+        self.0.payloads().expect("well-formed payloads")
+    }
+
+    fn len(&self) -> usize {
+        self.payloads().len()
+    }
+
+    fn contains(&self, payload: &Payload<'_>) -> bool {
+        self.payloads().contains(payload)
+    }
+
+    fn last(&self) -> Option<Payload<'_>> {
+        self.payloads().pop()
+    }
+
+    /// The payload behind the first that `is_it`.
+    fn behind(&self, is_it: impl Fn(&Payload<'_>) -> bool) -> Option<Payload<'_>> {
+        self.payloads().into_iter().skip_while(|it| !is_it(it)).nth(1)
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.payloads().fmt(f)
+    }
+}
+
+impl<const N: usize> PartialEq<[Payload<'_>; N]> for Answer {
+    fn eq(&self, other: &[Payload<'_>; N]) -> bool {
+        self.payloads() == other
+    }
 }
 
 /// The header and the notification of an unprotected error.

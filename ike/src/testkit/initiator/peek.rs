@@ -2,6 +2,7 @@
 
 use super::Initiator;
 use crate::message::udp;
+use crate::testkit::Opened;
 use crate::wire::{self, Head, Header, Payload};
 use crate::{Prf, Secret, Transmit};
 
@@ -24,11 +25,9 @@ impl Initiator {
         self.path.peer.set_port(udp::NAT_T_PORT);
     }
 
-    /// What a response of the responder holds, each payload in `Debug`'s words.
-    pub(crate) fn read(&self, datagram: &[u8]) -> Option<Vec<String>> {
-        let opened = self.open(datagram)?;
-        let payloads = opened.payloads().ok()?;
-        Some(payloads.iter().map(|payload| format!("{payload:?}")).collect())
+    /// What a response of the responder holds.
+    pub(crate) fn read(&self, datagram: &[u8]) -> Option<Opened> {
+        self.open(datagram)
     }
 
     /// What later SAs' keys come of.

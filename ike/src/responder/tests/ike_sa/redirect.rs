@@ -46,7 +46,7 @@ fn connected_then(customer: Customer, to: Gateway) -> (TestFleet, Initiator) {
     (fleet, initiator)
 }
 
-fn redirect() -> String {
+fn redirect() -> Payload<'static> {
     notification(NotifyType::REDIRECT, b"\x03\x0agw.example")
 }
 
@@ -68,7 +68,7 @@ fn who_connects_is_redirected_in_ike_auth() {
     let mut initiator = Initiator::new(follower(), 1);
     let auth = fleet.begin(&mut initiator).unwrap();
     let answer = answer_to(&mut fleet, &initiator, &auth);
-    assert_eq!((answer.len(), answer.last()), (4, Some(&redirect())));
+    assert_eq!((answer.len(), answer.last()), (4, Some(redirect())));
     assert!(matches!(fleet.commits[0].changes[..], [Change::PutIke(_)]));
     let established = What::Established {
         remote_id: follower().id,
@@ -246,8 +246,8 @@ fn who_goes_to_and_fro_does_not_make_us_keep_a_redirect_for_each_time() {
     }
     let mut redirects = 0;
     while let Some(request) = asked.pop() {
-        let kind = format!("{:?}", NotifyType::REDIRECT);
-        redirects += usize::from(read(&initiator, &request).iter().any(|it| it.contains(&kind)));
+        let asked_for = read(&initiator, &request);
+        redirects += usize::from(NotifyType::REDIRECT.is_in(&asked_for.payloads()));
         let answer = initiator.handle_datagram(&request.payload).unwrap();
         asked.extend(fleet.deliver(&answer));
     }

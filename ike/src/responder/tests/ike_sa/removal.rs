@@ -52,7 +52,7 @@ fn deletes_may_cross() {
     let theirs = initiator.delete_child().unwrap();
     // "The responses MUST NOT include Delete payloads for the deleted SAs."
     let answer = fleet.deliver(&theirs).remove(0);
-    assert_eq!(read(&initiator, &answer), [] as [String; 0]);
+    assert_eq!(read(&initiator, &answer), [] as [Payload<'_>; 0]);
     let answer = initiator.handle_datagram(&ours.payload).unwrap();
     fleet.deliver(&answer);
     assert_eq!(fleet.commits.len(), 1);

@@ -10,7 +10,7 @@ fn is_about_child(payload: &Payload<'_>) -> bool {
 }
 
 /// A customer that has asked for no child SA, and what it was answered.
-fn childless() -> (TestFleet, Initiator, Vec<String>) {
+fn childless() -> (TestFleet, Initiator, Answer) {
     let customer = Customer::new(1);
     let mut fleet = fleet_for(&customer);
     let mut initiator = Initiator::new(customer, 1);
