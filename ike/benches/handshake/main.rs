@@ -1,7 +1,8 @@
 //! CPU time of the responder for a handshake (commits answered at once, without sockets), and for the cryptography in it
 //! alone.
 //!
-//! Writes a JSON object a line, one for each case and round; `interop/bench` makes a table of them.
+//! Writes a JSON object a line, one for each case and round; `interop/bench` makes a table of them. With arguments, only the
+//! cases of these names.
 
 mod bare;
 #[path = "../common/case.rs"]
@@ -9,6 +10,7 @@ mod case;
 #[path = "../common/credentials.rs"]
 mod credentials;
 
+use std::env;
 use std::time::Duration;
 
 use ike::testkit::{Initiator, Status, TestFleet, TestHost};
@@ -41,8 +43,11 @@ fn main() {
             .into_iter()
             .filter(|case| !matches!(case, Case::Psk(_))),
     );
+    let named: Vec<String> = env::args().skip(1).filter(|it| it != "--bench").collect();
+    let is_wanted = |case: &Case| named.is_empty() || named.contains(&case.to_string());
     let cases: Vec<_> = cases
         .into_iter()
+        .filter(is_wanted)
         .map(|case| (case, case.key_kind().map(Sides::new)))
         .collect();
     for round in 0..ROUNDS {

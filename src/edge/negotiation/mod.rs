@@ -168,24 +168,24 @@ impl Negotiator {
     /// Waits for something to handle, and handles it.
     async fn wait(&mut self, running: &mut Option<Running>, drained_by: Option<Instant>) {
         let lease = self.shared.lease(Instant::now());
-        let Some(running) = running.as_mut().filter(|_| lease.is_some()) else {
+        let Some(current) = running.as_mut().filter(|_| lease.is_some()) else {
             tokio::select! {
                 _ = self.shared.session.changed() => {}
                 _ = self.shared.draining.changed() => {}
-                () = self.place.queue().wait() => self.drop_inputs(),
+                () = self.place.queue().wait() => self.take_early_inputs(running),
                 () = sleep_until(drained_by) => {}
             }
             return;
         };
         let until = [
-            running.responder.poll_timeout(),
+            current.responder.poll_timeout(),
             lease.map(|lease| lease.until),
             drained_by,
         ];
         tokio::select! {
-            () = self.place.queue().wait() => self.take_inputs(running),
-            Some(ended) = running.commits.join_next() => match ended {
-                Ok(ended) => self.take_outcome(running, &ended),
+            () = self.place.queue().wait() => self.take_inputs(current),
+            Some(ended) = current.commits.join_next() => match ended {
+                Ok(ended) => self.take_outcome(current, &ended),
                 Err(error) => warn!(%error, "a commit failed"),
             },
             _ = self.shared.session.changed() => {}
@@ -194,7 +194,12 @@ impl Negotiator {
         }
     }
 
-    fn drop_inputs(&self) {
+    /// What has made the responder able to run may have been said just before they came: then they wait for it.
+    fn take_early_inputs(&self, running: &mut Option<Running>) {
+        self.turn(running);
+        if running.is_some() && self.shared.lease(Instant::now()).is_some() {
+            return;
+        }
         let mut inputs = Vec::new();
         self.place.queue().take(BATCH, &mut inputs);
         for _ in inputs {
