@@ -12,7 +12,7 @@ use xfrm::{Agent, Change, NetworkEvent, NetworkWatcher, Report, TunnelId};
 use crate::world::{TUNNEL, World, agent_with, ip, open_agent, plain_child, plain_tunnel, wanted};
 
 /// Far from the slow loop's interval (5 s), and wide enough for an emulated machine with other tests on it.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(3);
 
 /// Nothing happens any more if nothing has happened for so long.
 const QUIET: Duration = Duration::from_secs(1);
