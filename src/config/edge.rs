@@ -72,7 +72,7 @@ pub(crate) struct EdgeLimits {
     /// Age at which an IKE SA is rekeyed when the customer's router has not done it before.
     #[serde(rename = "rekey_ike_seconds", deserialize_with = "values::seconds")]
     pub(crate) rekey_ike: Duration,
-    /// How often the whole kernel state is compared and mended.
+    /// How often the whole kernel state is compared and reconciled.
     #[serde(rename = "reconcile_seconds", deserialize_with = "values::seconds")]
     pub(crate) reconcile: Duration,
     /// How long a customer may take from its first message to its authentication.

@@ -16,7 +16,7 @@ pub const PUBLIC: u32 = 0o644;
 /// What a secret file must not allow: a group may read it, since daemons of several users may share one.
 const EXPOSED: u32 = 0o027;
 
-/// A file is of no use.
+/// A file cannot be used.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// It could not be read or written.

@@ -147,7 +147,7 @@ mod tests {
         selector(0, ANY_PORT, first, last)
     }
 
-    fn words(pairs: &[Pair]) -> Vec<String> {
+    fn lines(pairs: &[Pair]) -> Vec<String> {
         pairs
             .iter()
             .map(|pair| format!("{} {}", pair.local.prefix, pair.remote.prefix))
@@ -160,7 +160,7 @@ mod tests {
         let remote = [any("10.0.0.0", "10.0.0.255"), any("10.1.0.1", "10.1.0.4")];
         let pairs = pairs(&local, &remote).unwrap();
         assert_eq!(
-            words(&pairs),
+            lines(&pairs),
             [
                 "0.0.0.0/0 10.0.0.0/24",
                 "0.0.0.0/0 10.1.0.1/32",
@@ -179,7 +179,7 @@ mod tests {
     fn families_do_not_mix() {
         let both = [any("10.0.0.0", "10.0.0.255"), any("2001:db8::", "2001:db8::ffff")];
         assert_eq!(
-            words(&pairs(&both, &both).unwrap()),
+            lines(&pairs(&both, &both).unwrap()),
             ["10.0.0.0/24 10.0.0.0/24", "2001:db8::/112 2001:db8::/112"]
         );
         assert_eq!(pairs(&both[..1], &both[1..]), Err(Unsupported::NoPair));

@@ -124,7 +124,7 @@ impl<'a> PeerChain<'a> {
             revocation(&crls),
             None,
         );
-        let path = path.map_err(|error| CertificateFault::Path(words(&error)))?;
+        let path = path.map_err(|error| CertificateFault::Path(describe(&error)))?;
         match authorities_may_sign(&path) {
             true => Ok(()),
             false => Err(CertificateFault::AuthorityKeyUsage),
@@ -189,7 +189,7 @@ impl ExtendedKeyUsageValidator for IkePurpose {
 }
 
 /// For the operator.
-fn words(error: &Error) -> String {
+fn describe(error: &Error) -> String {
     match error {
         Error::CertExpired { .. } => "a certificate has expired".into(),
         Error::CertNotValidYet { .. } => "a certificate is not valid yet".into(),

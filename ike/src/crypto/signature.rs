@@ -88,7 +88,7 @@ impl Algorithm {
 /// `[3] INTEGER 1`: the trailer field of RSASSA-PSS-params spelled out, as RFC 7427 appendix A.4.3 has it.
 const TRAILER: [u8; 5] = [0xa3, 0x03, 0x02, 0x01, 0x01];
 
-/// The same identifier without a trailer field that only spells out the default. In RSASSA-PSS the lengths to mend are
+/// The same identifier without a trailer field that only spells out the default. In RSASSA-PSS the lengths to correct are
 /// those of the outer sequence and of the parameters behind the OID of 11 octets.
 fn without_trailer(identifier: &[u8]) -> Vec<u8> {
     const PARAMETERS_LEN_AT: usize = 2 + 11 + 1;

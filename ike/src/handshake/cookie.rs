@@ -23,7 +23,7 @@ pub(crate) type Cookie = [u8; 1 + TAG_LEN];
 
 /// What a cookie is made for.
 pub(crate) struct Claim<'a> {
-    /// Without the port, which is of no use to a forger and may change at a NAT.
+    /// Without the port, which a forger chooses freely and a NAT may change.
     pub(crate) peer: IpAddr,
     /// The initiator's.
     pub(crate) spi: u64,

@@ -47,7 +47,7 @@ impl Responder {
             Err(InitFailure::Refused(refusal)) => self.refuse_init(now, path, &header, refusal),
             Err(InitFailure::Dropped(dropped)) => self.out.report(path, Some(header.spis), None, dropped),
             Err(InitFailure::Unproven(cookie)) => {
-                // No longer than any request that has SA, KE and nonce: of no use to reflect.
+                // No longer than any request that has SA, KE and nonce: nothing to amplify.
                 let answer = ike_sa_init::notification(&header, NotifyType::COOKIE, &cookie);
                 self.out.send(path, &answer);
                 self.out.report(path, Some(header.spis), None, What::CookieAsked);

@@ -411,7 +411,7 @@ impl Pair {
     }
 
     /// Some kernel of an end may soon send no more on its child SA.
-    pub(super) fn wear(&mut self, end: usize) {
+    pub(super) fn near_limit(&mut self, end: usize) {
         if let Some(child) = self.ends[end].installed.sender() {
             let spi = child.inbound_spi;
             self.ends[end]

@@ -171,7 +171,7 @@ fn what_takes_the_place_of_an_ike_sa_is_where_it_was() {
 
 /// As an edge does that starts again after its operator has given it more processors, or fewer.
 #[test]
-fn another_number_of_threads_takes_up_the_same_ike_sas() {
+fn another_number_of_threads_restores_the_same_ike_sas() {
     let customer = Customer::new(1);
     let mut before = Edge::knowing(3, &customer);
     let customers = before.connected(&customer, 12);

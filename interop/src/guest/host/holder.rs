@@ -59,7 +59,7 @@ impl Holder {
     pub fn listen(path: &Path) -> Result<Self> {
         let socket =
             UnixDatagram::bind(path).with_context(|| format!("cannot listen at {}", path.display()))?;
-        // The kernel then tells who sent a message: a dead daemon's last words must not pass for its successor's.
+        // The kernel then tells who sent a message: a dead daemon's last words must not pass for the next one's.
         set_socket_passcred(&socket, true)?;
         let socket = Arc::new(socket);
         let shared = Arc::<Shared>::default();

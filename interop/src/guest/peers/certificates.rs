@@ -26,7 +26,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    fn words(self) -> [&'static str; 4] {
+    fn arguments(self) -> [&'static str; 4] {
         match self {
             Self::Rsa => ["--type", "rsa", "--size", "2048"],
             Self::Ecdsa => ["--type", "ecdsa", "--size", "256"],
@@ -140,7 +140,7 @@ impl Authority {
     }
 
     fn make_key(&self, name: &str, kind: KeyKind) -> Result<()> {
-        let pem = self.pki(&[&["--gen"][..], &kind.words()].concat())?;
+        let pem = self.pki(&[&["--gen"][..], &kind.arguments()].concat())?;
         let path = PathBuf::from(format!("{name}.key"));
         fs::write(&path, pem)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;

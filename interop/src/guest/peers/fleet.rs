@@ -76,7 +76,7 @@ impl Fleet {
     /// # Errors
     /// The operator's command fails.
     pub fn add(&self, tunnel: &Tunnel) -> Result<()> {
-        let words = tunnel.words()?;
+        let words = tunnel.arguments()?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         self.operate(&words).map(drop)
     }

@@ -54,7 +54,7 @@ impl Tunnel {
     }
 
     /// What the operator types to let the customer set it up, with the files that it names.
-    pub(super) fn words(&self) -> Result<Vec<String>> {
+    pub(super) fn arguments(&self) -> Result<Vec<String>> {
         let mut words = [
             "tunnel",
             "add",
@@ -67,7 +67,7 @@ impl Tunnel {
         .map(str::to_owned)
         .to_vec();
         words.extend(self.credential_files()?);
-        words.extend(self.ppk_words()?);
+        words.extend(self.ppk_arguments()?);
         let lists = [
             ("--local-ts", &self.local_ts),
             ("--remote-ts", &self.remote_ts),
@@ -104,7 +104,7 @@ impl Tunnel {
             .collect())
     }
 
-    fn ppk_words(&self) -> Result<Vec<String>> {
+    fn ppk_arguments(&self) -> Result<Vec<String>> {
         let Some(Ppk { id, key, required }) = &self.ppk else {
             return Ok(Vec::new());
         };

@@ -29,7 +29,7 @@ impl Settings {
     }
 
     /// In the `charon` section of strongswan.conf(5).
-    fn words(self) -> &'static str {
+    fn settings_text(self) -> &'static str {
         match self {
             Self::Released => "",
             Self::Tuned => {
@@ -164,7 +164,7 @@ impl Charon {
     {}
 }}
 ",
-            settings.words()
+            settings.settings_text()
         );
         let file = self.root.join("etc").join(settings.file());
         fs::write(&file, config).with_context(|| format!("cannot write {}", file.display()))

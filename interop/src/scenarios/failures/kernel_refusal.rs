@@ -96,7 +96,7 @@ fn unload(stage: &Stage) -> Result<()> {
     .map(drop)
 }
 
-/// The next turns of the slow loops mend it, and tell the distributor.
+/// The next turns of the slow loops repair it, and tell the distributor.
 fn wait_until_healed(stage: &Stage) -> Result<()> {
     let deadline = std::time::Instant::now() + LIMIT;
     loop {

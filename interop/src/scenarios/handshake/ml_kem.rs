@@ -11,7 +11,7 @@ use crate::guest::peers::tunnel::Tunnel;
 use crate::guest::stage::{LIMIT, Stage};
 use crate::report::Reporter;
 use crate::scenarios::rekey::by_fleet::by_fleet;
-use crate::scenarios::rekey::{ike_spi, is_another_ike_sa, successor};
+use crate::scenarios::rekey::{ike_spi, is_another_ike_sa, replacement_of};
 use crate::scenarios::{Scenario, traffic};
 
 pub(crate) const BY_CUSTOMER: Scenario = Scenario {
@@ -81,7 +81,7 @@ fn try_out(hybrid: &str, listed: &str, stage: &Stage, charon: &Charon) -> Result
     is_another_ike_sa(stage, &before)?;
     let old = stage.shared_spi(Outer::V4.anycast())?;
     charon.rekey_child(hybrid)?;
-    let spi = successor(stage, old)?;
+    let spi = replacement_of(stage, old)?;
     works(stage)?;
     // Both have had one of their own: of the child SA, too, charon lists its key exchanges.
     let sas = charon.list_sas()?;

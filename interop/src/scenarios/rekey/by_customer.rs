@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, ensure};
 
 use super::{
-    TIMES, deleted, ends_everywhere, ike_spi, is_another_ike_sa, restart_owner, sends_on_the_new_one,
-    successor,
+    TIMES, deleted, ends_everywhere, ike_spi, is_another_ike_sa, replacement_of, restart_owner,
+    sends_on_the_new_one,
 };
 use crate::guest::network::{Outer, Plan};
 use crate::guest::peers::connection::Connection;
@@ -42,7 +42,7 @@ fn by_customer(reporter: &mut Reporter, change: impl FnOnce(&mut Connection)) ->
         let asked = SystemTime::now();
         charon.rekey_child(&tunnel.name)?;
         traffic.tour(&stage.network)?;
-        let new = successor(&stage, spi)?;
+        let new = replacement_of(&stage, spi)?;
         was_everywhere_before_the_reply(&stage, new, asked)?;
         sends_on_the_new_one(&stage)?;
         spi = new;
@@ -65,7 +65,7 @@ fn by_customer(reporter: &mut Reporter, change: impl FnOnce(&mut Connection)) ->
     restart_owner(&mut stage, &traffic)?;
     charon.rekey_child(&tunnel.name)?;
     traffic.tour(&stage.network)?;
-    let last = successor(&stage, spi)?;
+    let last = replacement_of(&stage, spi)?;
     let count = traffic.stop_after(deleted(&stage), &stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));
     ends_everywhere(&stage, &charon, &tunnel.name, last)

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{
-    TIMES, deleted, ends_everywhere, ike_spi, is_another_ike_sa, restart_owner, sends_on_the_new_one,
-    successor,
+    TIMES, deleted, ends_everywhere, ike_spi, is_another_ike_sa, replacement_of, restart_owner,
+    sends_on_the_new_one,
 };
 use crate::guest::network::{Outer, Plan};
 use crate::guest::peers::charon::Charon;
@@ -41,14 +41,14 @@ pub(crate) fn by_fleet(
     let traffic = Steady::start(&stage.network)?;
     for _ in 0..TIMES {
         traffic.tour(&stage.network)?;
-        spi = successor(&stage, spi)?;
+        spi = replacement_of(&stage, spi)?;
         sends_on_the_new_one(&stage)?;
     }
     is_another_ike_sa(&stage, &before)?;
     reporter.measured(format!("{TIMES} rekeys of the child SA, and one of the IKE SA"));
 
     restart_owner(&mut stage, &traffic)?;
-    successor(&stage, spi)?;
+    replacement_of(&stage, spi)?;
     reporter.measured("one more by the process that has taken over");
     let count = traffic.stop_after(deleted(&stage), &stage.network)?;
     reporter.measured(format!("{} datagrams, {} answers", count.sent, count.received));

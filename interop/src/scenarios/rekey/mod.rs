@@ -35,7 +35,7 @@ fn deleted(stage: &Stage) -> usize {
 }
 
 /// Waits until every edge has one inbound SA again, with another SPI than `old`.
-pub(crate) fn successor(stage: &Stage, old: u32) -> Result<u32> {
+pub(crate) fn replacement_of(stage: &Stage, old: u32) -> Result<u32> {
     let deadline = Instant::now() + LIMIT;
     loop {
         match stage.shared_spi(Outer::V4.anycast()) {

@@ -19,7 +19,7 @@ fn restless(child: u32, ike: u32) -> Limits {
 /// What happens to a pair beside time.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Wear(usize),
+    NearLimit(usize),
     TakeOver(usize),
     Lose(usize, usize),
     Revoke(usize),
@@ -29,7 +29,7 @@ enum Step {
 fn step() -> impl Strategy<Value = (Step, u64)> {
     let end = FLEET..=ROUTER;
     let what = prop_oneof![
-        4 => end.clone().prop_map(Step::Wear),
+        4 => end.clone().prop_map(Step::NearLimit),
         1 => end.clone().prop_map(Step::TakeOver),
         2 => (end.clone(), 1..4_usize).prop_map(|(end, count)| Step::Lose(end, count)),
     ];
@@ -55,7 +55,7 @@ fn network() -> impl Strategy<Value = Network> {
     })
 }
 
-/// The network mends, and nothing new begins: after the longest that either side waits for anything, all is settled.
+/// The network works again, and nothing new begins: after the longest that either side waits for anything, all is settled.
 fn settle(pair: &mut Pair) {
     pair.network = Network::default();
     pair.stop_aging();
@@ -65,7 +65,7 @@ fn settle(pair: &mut Pair) {
     for end in [FLEET, ROUTER] {
         if !pair.ends[end].installed.children.is_empty() {
             let old = pair.sender(end);
-            pair.wear(end);
+            pair.near_limit(end);
             pair.run(120 * SECOND);
             pair.assert_agreed();
             assert_ne!(pair.sender(end), old, "{end} cannot rekey: {:?}", pair.story());
@@ -92,7 +92,7 @@ proptest! {
         let mut slot = 10;
         for (step, pause) in steps.into_iter().chain(revocations) {
             match step {
-                Step::Wear(end) => pair.wear(end),
+                Step::NearLimit(end) => pair.near_limit(end),
                 Step::TakeOver(end) => {
                     slot += 1;
                     pair.take_over(end, slot);

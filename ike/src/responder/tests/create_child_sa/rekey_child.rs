@@ -11,7 +11,7 @@ fn a_child_sa_near_its_limit_is_replaced_whoever_notices() {
     for end in [FLEET, ROUTER] {
         let mut pair = Pair::new(1, [patient(); 2]);
         let old = [FLEET, ROUTER].map(|end| pair.sender(end));
-        pair.wear(end);
+        pair.near_limit(end);
         pair.run(10 * SECOND);
         pair.assert_agreed();
         for at in [FLEET, ROUTER] {
@@ -66,8 +66,8 @@ fn both_sides_rekey_a_child_sa_at_once() {
     let mut survivors = Vec::new();
     for seed in 1..9 {
         let mut pair = Pair::new(seed, [patient(); 2]);
-        pair.wear(FLEET);
-        pair.wear(ROUTER);
+        pair.near_limit(FLEET);
+        pair.near_limit(ROUTER);
         pair.run(20 * SECOND);
         pair.assert_agreed();
         assert_eq!(pair.count(FLEET, was_added), 2, "{:?}", pair.story());
@@ -87,10 +87,10 @@ fn both_sides_rekey_a_child_sa_at_once() {
 fn the_request_of_one_side_comes_when_the_other_has_finished() {
     for first in [FLEET, ROUTER] {
         let mut pair = Pair::new(1, [patient(); 2]);
-        pair.wear(first);
+        pair.near_limit(first);
         pair.network.doomed[first] = 1;
         pair.run(Duration::from_millis(8));
-        pair.wear(1 - first);
+        pair.near_limit(1 - first);
         pair.run(20 * SECOND);
         pair.assert_agreed();
         assert_eq!(pair.count(first, was_added), 1, "{:?}", pair.story());
@@ -104,8 +104,8 @@ fn the_request_of_one_side_comes_when_the_other_has_finished() {
 fn a_response_gets_lost_in_a_collision() {
     for lost in [FLEET, ROUTER] {
         let mut pair = Pair::new(3, [patient(); 2]);
-        pair.wear(FLEET);
-        pair.wear(ROUTER);
+        pair.near_limit(FLEET);
+        pair.near_limit(ROUTER);
         pair.run(Duration::from_millis(12));
         pair.network.doomed[lost] = 1;
         pair.run(30 * SECOND);
@@ -125,7 +125,7 @@ fn a_child_sa_is_deleted_while_it_is_rekeyed() {
         (ROUTER, 14),
     ] {
         let mut pair = Pair::new(1, [patient(); 2]);
-        pair.wear(rekeys);
+        pair.near_limit(rekeys);
         pair.run(Duration::from_millis(offset));
         pair.revoke(1 - rekeys);
         pair.run(40 * SECOND);
@@ -146,11 +146,11 @@ fn a_peer_that_refuses_for_minutes_is_let_go() {
         .edge
         .responder
         .handle_tunnel_removed(now, &tunnel);
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair.run(29 * SECOND);
     let refused = |what: &What| matches!(what, What::RekeyRefused(_));
     assert_eq!(pair.count(FLEET, refused), 1, "retried at once");
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair.run(SECOND);
     assert_eq!(pair.count(FLEET, refused), 1, "retried at a kernel's notice");
     pair.run(600 * SECOND);
@@ -169,7 +169,7 @@ fn the_peer_decides_on_a_key_exchange() {
     for (groups, refusals) in [(vec![], 0), (vec![Curve25519], 0), (vec![P256], 1)] {
         let mut pair = Pair::new(1, [patient(); 2]);
         pair.ends[ROUTER].edge.responder.config.ike.dh = groups;
-        pair.wear(FLEET);
+        pair.near_limit(FLEET);
         pair.run(10 * SECOND);
         pair.assert_agreed();
         assert_eq!(pair.count(FLEET, was_added), 1, "{:?}", pair.story());
@@ -184,7 +184,7 @@ fn with_a_loss() -> Pair {
     pair.network.doomed[ROUTER] = 1;
     pair.revoke(ROUTER);
     // Its DELETE does not arrive, and comes again too late.
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair
 }
 
@@ -215,7 +215,7 @@ fn a_child_sa_that_the_peer_has_lost_is_made_anew() {
 fn a_child_sa_that_the_peer_has_deleted_is_not_made_anew() {
     let mut pair = Pair::new(1, [patient(); 2]);
     pair.network.doomed[FLEET] = 1;
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair.run(Duration::from_millis(8));
     pair.revoke(ROUTER);
     pair.run(40 * SECOND);
@@ -292,7 +292,7 @@ fn the_next_owner_makes_anew_what_was_lost() {
 fn the_next_owner_finishes_our_exchange() {
     for millis in [3, 7, 12, 18, 30, 36, 42, 48, 54] {
         let mut pair = Pair::new(1, [patient(); 2]);
-        pair.wear(FLEET);
+        pair.near_limit(FLEET);
         pair.run(Duration::from_millis(millis));
         pair.take_over(FLEET, 9);
         pair.run(60 * SECOND);

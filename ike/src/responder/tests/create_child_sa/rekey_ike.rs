@@ -212,9 +212,9 @@ fn generations_follow_each_other_whoever_begins() {
             let now: IkeSpis = pair.ike_spis();
             assert!(!seen.contains(&now), "not rekeyed");
             seen.push(now);
-            pair.wear(FLEET);
+            pair.near_limit(FLEET);
             pair.run(30 * SECOND);
-            pair.wear(ROUTER);
+            pair.near_limit(ROUTER);
             pair.run(30 * SECOND);
         }
         pair.ends.each_ref().iter().for_each(|end| {
@@ -310,7 +310,7 @@ fn the_ike_sa_and_a_child_sa_are_rekeyed_at_once() {
             let mut pair = rekeying(end);
             let old = pair.sender(FLEET);
             pair.run(Duration::from_millis(after));
-            pair.wear(1 - end);
+            pair.near_limit(1 - end);
             pair.run(200 * SECOND);
             pair.assert_agreed();
             assert_ne!(pair.sender(FLEET), old, "{:?}", pair.story());

@@ -47,7 +47,7 @@ fn offered(initiator: &Initiator, request: &Transmit) -> Vec<usize> {
 fn a_child_sa_comes_of_both_exchanges() {
     let mut pair = Pair::hybrid(1, [patient(); 2]);
     let old = pair.sender(FLEET);
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair.run(10 * SECOND);
     pair.assert_agreed();
     assert_ne!(pair.sender(FLEET), old);
@@ -66,7 +66,7 @@ fn an_ike_sa_comes_of_both_exchanges() {
     let both = [ExchangeType::CreateChildSa, ExchangeType::IkeFollowupKe];
     assert_eq!(pair.rekeys(FLEET), both);
     // The next owner goes on the same way.
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair.run(10 * SECOND);
     pair.assert_agreed();
     assert_eq!(pair.rekeys(FLEET)[2..], both);
@@ -80,7 +80,7 @@ fn the_peer_decides_on_an_additional_key_exchange() {
             let mut pair = Pair::hybrid(1, [limits, patient()]);
             pair.ends[ROUTER].edge.responder.config.ike.kems = kems.clone();
             match limits.ike_lifetime {
-                None => pair.wear(FLEET),
+                None => pair.near_limit(FLEET),
                 Some(_) => pair.run(25 * SECOND),
             }
             pair.stop_aging();
@@ -134,7 +134,7 @@ fn the_next_owner_goes_on_with_ours() {
         for millis in (9..90).step_by(6) {
             let mut pair = Pair::hybrid(1, [limits, patient()]);
             match limits.ike_lifetime {
-                None => pair.wear(FLEET),
+                None => pair.near_limit(FLEET),
                 Some(_) => {
                     while !pair.is_asking(FLEET) {
                         pair.run(Duration::from_millis(1));
@@ -156,7 +156,7 @@ fn the_next_owner_goes_on_with_ours() {
 #[test]
 fn who_comes_too_late_begins_anew() {
     let mut pair = Pair::hybrid(1, [patient(); 2]);
-    pair.wear(FLEET);
+    pair.near_limit(FLEET);
     pair.run(Duration::from_millis(20));
     // The commit before IKE_FOLLOWUP_KE takes longer than the peer waits.
     pair.network.commit = 32_000..32_001;
@@ -174,8 +174,8 @@ fn who_comes_too_late_begins_anew() {
 fn both_sides_begin_at_once() {
     let mut pair = Pair::hybrid(1, [patient(); 2]);
     let old = pair.sender(FLEET);
-    pair.wear(FLEET);
-    pair.wear(ROUTER);
+    pair.near_limit(FLEET);
+    pair.near_limit(ROUTER);
     pair.run(120 * SECOND);
     pair.assert_agreed();
     assert_ne!(pair.sender(FLEET), old);
