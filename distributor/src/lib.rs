@@ -1,9 +1,15 @@
 //! The distributor: it orders, stores and streams what edges and operators publish.
 //!
-//! A change goes one way: a service ([`v1::fleet_server`](proto::v1::fleet_server) or
-//! [`v1::operator_server`](proto::v1::operator_server)) hands it to the *writer*, whose rules admit or refuse it, and
-//! which makes it durable and publishes the next *state*; every edge's *feed* walks that state; the edges' reports
-//! complete the *wait* that the service answers after.
+//! ```text
+//!   server --> grpc --> rules --> log --> store (an engine)
+//!               |                  |
+//!               '----> fleet <-----'
+//! ```
+//!
+//! A change goes one way: a service in `grpc` ([`v1::fleet_server`](proto::v1::fleet_server) or
+//! [`v1::operator_server`](proto::v1::operator_server)) hands a rule to the writer of the `log`. The rule makes a transaction
+//! on the newest state or refuses; the writer commits it to the store and publishes the next state. Every edge's feed walks
+//! that state, and the edges' reports complete the wait, kept in `fleet` beside the leases, that the service answers after.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::iter_over_hash_type, clippy::wildcard_enum_match_arm)]

@@ -21,11 +21,12 @@ pub(crate) struct Sweeper {
     pub(crate) states: watch::Receiver<Arc<State>>,
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// How long they live.
+    /// How long tombstones live, and how long an edge may be silent.
     pub(crate) tombstones: Duration,
 }
 
 impl Sweeper {
+    /// Never returns.
     pub(crate) async fn run(self) {
         loop {
             tokio::time::sleep(SWEEP).await;

@@ -38,6 +38,7 @@ impl RefusalLog {
         }
     }
 
+    /// Writes it, unless its like was written within a minute.
     pub(super) fn log(&self, peer: SocketAddr, error: &RefusedConnection) {
         let key = (Source::of(peer.ip()), error.to_string());
         // Nothing under the lock can panic half-way.
