@@ -110,7 +110,7 @@ impl fmt::Debug for InboundSpi {
 pub struct IkeSpis {
     /// The customer's.
     pub initiator: u64,
-    /// The fleet's, which tells every edge who issued it (see `ike::route`); it alone names the IKE SA's record.
+    /// The fleet's, which tells every edge who issued it (see `ike::Router`); it alone names the IKE SA's record.
     pub responder: u64,
 }
 
