@@ -64,7 +64,7 @@ pub struct Config {
     pub slot: Slot,
     /// Never given to another process of the fleet, and to this one once: the high half of the IVs it sends.
     pub incarnation: u32,
-    /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::route`], and makes the cookies
+    /// 32 octets, the same at every edge: masks the slot in responder SPIs, see [`crate::Router`], and makes the cookies
     /// of IKE_SA_INIT and the tokens of RFC 6290.
     pub spi_key: Secret,
     /// Peers get tokens, which are shown for IKE SAs that the fleet has lost, and theirs are believed (RFC 6290).
