@@ -230,7 +230,7 @@ pub enum Ending {
     /// Another has taken its place (RFC 7296 section 2.18).
     #[error("it was rekeyed")]
     Rekeyed,
-    /// The peer refused our rekeys for minutes: both sides begin anew (RFC 7296 sections 2.8 and 2.25).
+    /// The peer refused our rekeys for minutes: both sides begin again (RFC 7296 sections 2.8 and 2.25).
     #[error("the peer refuses to rekey")]
     RekeyRefused,
     /// Revoked or superseded: the fleet dropped it.

@@ -27,7 +27,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Makes ours, each time anew: "a stateless method" (section 5.1), by which every edge of the fleet makes the same.
+/// Makes ours, each time again: "a stateless method" (section 5.1), by which every edge of the fleet makes the same.
 pub(crate) struct Tokens(hmac::Key);
 
 impl Tokens {

@@ -48,7 +48,7 @@ pub(crate) enum ChildPhase {
     Closing,
     /// Both sides have deleted it; packets under way are still received. Ends with its removal.
     Retiring,
-    /// The peer has lost it, and it is gone here too. What is left of it says what is to be made anew, which ends this.
+    /// The peer has lost it, and it is gone here too. What is left of it says what is to be made again, which ends this.
     Lost,
 }
 
@@ -139,7 +139,7 @@ impl Children {
     }
 
     /// True when packets like those of a lost one find another.
-    pub(crate) fn is_made_anew(&self, lost: &Child) -> bool {
+    pub(crate) fn is_made_again(&self, lost: &Child) -> bool {
         self.of_kernels()
             .any(|child| child.selectors == lost.selectors && child.phase != ChildPhase::Retiring)
     }

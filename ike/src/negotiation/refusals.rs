@@ -38,7 +38,7 @@ impl AuthRefusal {
             | Self::NoPpkIdentity
             | Self::UnknownPpk
             | Self::Fleet => (NotifyType::AUTHENTICATION_FAILED, Vec::new()),
-            // The peer begins anew with IKE_SA_INIT.
+            // The peer begins again with IKE_SA_INIT.
             Self::UnexpectedNat => (NotifyType::UNEXPECTED_NAT_DETECTED, Vec::new()),
         }
     }

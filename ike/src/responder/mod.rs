@@ -8,7 +8,7 @@
     )
 )]
 
-mod budget;
+mod error_rate_limit;
 mod handshake;
 mod shared;
 #[cfg(test)]

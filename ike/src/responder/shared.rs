@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
-use super::budget::ErrorBudget;
+use super::error_rate_limit::ErrorRateLimit;
 use crate::Tunnel;
 use crate::fleet::tunnels::Tunnels;
 use crate::handshake::half_open::Counts;
@@ -21,7 +21,7 @@ struct Inner {
     /// Read at each message and hardly ever written: a reader takes the present ones along, and locks nobody out.
     tunnels: RwLock<Arc<Tunnels>>,
     half_open: Arc<Counts>,
-    errors: Mutex<ErrorBudget>,
+    errors: Mutex<ErrorRateLimit>,
 }
 
 impl Shared {
@@ -55,7 +55,7 @@ impl Shared {
         self.errors().take(now)
     }
 
-    fn errors(&self) -> MutexGuard<'_, ErrorBudget> {
+    fn errors(&self) -> MutexGuard<'_, ErrorRateLimit> {
         self.0.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct Timers {
 
 impl Timers {
     /// Wakes `spi` at `deadline` at the latest. A deadline that moved ahead leaves the timer where it is, so that
-    /// a busy SA does not move it with every message: it fires early, finds nothing due and is armed anew.
+    /// a busy SA does not move it with every message: it fires early, finds nothing due and is armed again.
     pub(crate) fn arm(&mut self, spi: u64, deadline: Option<Instant>) {
         let Some(deadline) = deadline else {
             return self.disarm(spi);

@@ -47,7 +47,7 @@ impl Established {
                 let child = children.get(replaces)?;
                 let is_wanted = match child.phase() {
                     ChildPhase::Active => children.replacement_of(replaces).is_none(),
-                    ChildPhase::Lost => !children.is_made_anew(child),
+                    ChildPhase::Lost => !children.is_made_again(child),
                     ChildPhase::Standby { .. }
                     | ChildPhase::Replaced
                     | ChildPhase::Closing

@@ -66,7 +66,7 @@ pub enum RestoreError {
 }
 
 /// The snapshots in `golden` were written by the program of each version, of IKE SAs in many situations. Those of one name are of
-/// the same IKE SA. With `ANYSWAN_WRITE_GOLDEN` in the environment those of the present version are written anew: for a new
+/// the same IKE SA. With `ANYSWAN_WRITE_GOLDEN` in the environment those of the present version are written again: for a new
 /// version, whose folder is still empty. A folder of a version that was released does not change.
 #[cfg(test)]
 mod tests {

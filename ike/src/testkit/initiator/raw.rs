@@ -84,7 +84,7 @@ impl Initiator {
         Some(self.wrap(&octets))
     }
 
-    /// A message of ours in fragments of at most `longest` octets, sealed anew at each call.
+    /// A message of ours in fragments of at most `longest` octets, sealed again at each call.
     pub(crate) fn cut(&mut self, sent: &Transmit, longest: usize) -> Vec<Transmit> {
         let port = self.path.peer.port();
         let octets = udp::unwrap(port, &sent.payload).expect("our own message");

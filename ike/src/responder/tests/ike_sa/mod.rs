@@ -5,7 +5,7 @@ mod informational;
 mod liveness;
 mod mobike;
 mod nat;
-mod pace;
+mod rate_limit;
 mod redirect;
 mod removal;
 mod retransmission;

@@ -59,7 +59,7 @@ fn no_common_proposal_is_told() {
 }
 
 /// What the operator is told of a peer that offers nothing but these transforms of a type.
-fn words_about(kind: TransformType, ids: &[u16]) -> String {
+fn refusal_text(kind: TransformType, ids: &[u16]) -> String {
     let mut fleet = fleet_for(&Customer::new(1));
     let sent = init_with(|payloads| {
         for payload in payloads {
@@ -107,13 +107,13 @@ fn weak_algorithms_are_refused_by_name() {
         ),
     ] {
         assert_eq!(
-            words_about(kind, ids),
+            refusal_text(kind, ids),
             format!("IKE_SA_INIT refused: the peer offers nothing better than {weak}")
         );
     }
     // Where something else is offered too, weakness is not the reason: 21 is P-521.
     assert_eq!(
-        words_about(TransformType::KeyExchange, &[2, 21]),
+        refusal_text(TransformType::KeyExchange, &[2, 21]),
         "IKE_SA_INIT refused: no acceptable proposal"
     );
 }

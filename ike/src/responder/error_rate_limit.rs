@@ -8,12 +8,12 @@ const ERRORS_PER_SECOND: u32 = 200;
 
 /// What is left for the present second.
 #[derive(Debug, Default)]
-pub(super) struct ErrorBudget {
+pub(super) struct ErrorRateLimit {
     ends: Option<Instant>,
     spent: u32,
 }
 
-impl ErrorBudget {
+impl ErrorRateLimit {
     /// True when one more may be sent.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         if self.ends.is_none_or(|ends| ends <= now) {
