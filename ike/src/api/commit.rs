@@ -58,7 +58,7 @@ pub enum ChildUpdate {
 pub struct IkeSa {
     /// Its name.
     pub spis: IkeSpis,
-    /// The [`Tunnel::name`] it authenticated for.
+    /// The [`crate::Tunnel::name`] it authenticated for.
     pub tunnel: String,
     /// Who the peer proved to be.
     pub remote_id: Identity,
@@ -75,7 +75,7 @@ pub struct IkeSa {
 pub struct ChildSa {
     /// The IKE SA that negotiated it.
     pub ike: IkeSpis,
-    /// The [`Tunnel::name`] it belongs to.
+    /// The [`crate::Tunnel::name`] it belongs to.
     pub tunnel: String,
     /// Ours: the slot in its high bits.
     pub inbound_spi: u32,

@@ -19,7 +19,7 @@ const MAX_FAILED: u8 = 3;
 pub(crate) struct NextMessageId(u32);
 
 impl NextMessageId {
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     pub(crate) fn new(id: u32) -> Self {
         Self(id)
     }

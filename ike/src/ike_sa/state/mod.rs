@@ -149,7 +149,7 @@ impl State {
     }
 
     /// Our requests before this one have been answered.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(test)]
     pub(crate) fn continuing_with(mut self, next_request: u32) -> Self {
         self.next_request = NextMessageId::new(next_request);
         self

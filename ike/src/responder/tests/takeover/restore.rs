@@ -289,3 +289,21 @@ fn what_is_no_snapshot_is_refused() {
     }
     assert_eq!(restore(&[&good[..], &[0]].concat()), Err(RestoreError::Malformed));
 }
+
+/// Whatever was under way when it was written: the files are those of the codec's own tests.
+#[test]
+fn an_upgraded_edge_restores_what_the_version_before_wrote() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ike_sa/state/golden/version-8");
+    for file in std::fs::read_dir(golden).unwrap() {
+        let path = file.unwrap().path();
+        let snapshot = Secret::new(std::fs::read(&path).unwrap());
+        let mut fleet = fleet_for(&Customer::new(1));
+        let restored = fleet.responder.handle_restore(fleet.now, &snapshot);
+        assert_eq!(restored, Ok(()), "{}", path.display());
+        fleet.drain();
+        assert!(happened(&fleet).contains(&&What::Restored), "{}", path.display());
+        // It answers, repeats or asks again what was under way, and ends on its own: nobody is there.
+        fleet.wait(Duration::from_secs(3600));
+        assert_nothing_left(&fleet);
+    }
+}
