@@ -102,6 +102,10 @@ impl From<Status> for Failure {
         if let Some(broken) = connect::broken(&status) {
             return Self::new(Kind::Unreachable, broken);
         }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "gRPC's codes: what is not named has failed"
+        )]
         let kind = match status.code() {
             Code::NotFound => Kind::NotFound,
             Code::Unavailable | Code::PermissionDenied | Code::Unauthenticated | Code::DeadlineExceeded => {

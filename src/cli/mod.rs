@@ -1,5 +1,6 @@
 //! The command line: what can be said, and who does it.
 
+#[cfg(feature = "daemon")]
 mod daemon;
 mod failure;
 mod fleet;
@@ -29,8 +30,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run an edge: take customers' tunnels, and keep every tunnel of the fleet in this machine's kernel.
+    #[cfg(feature = "edge")]
     Edge(daemon::DaemonArgs),
     /// Run the distributor: order, store and stream what edges and operators publish.
+    #[cfg(feature = "distributor")]
     Distributor(daemon::DaemonArgs),
     /// The customers' tunnels.
     #[command(subcommand)]
@@ -52,7 +55,9 @@ pub(crate) fn run() -> ExitCode {
         return Failure::from(error).report();
     }
     let ended = match Cli::parse().command {
+        #[cfg(feature = "edge")]
         Command::Edge(args) => daemon::edge(&args),
+        #[cfg(feature = "distributor")]
         Command::Distributor(args) => daemon::distributor(&args),
         Command::Tunnel(command) => tunnel::run(command),
         Command::Sa(command) => sa::run(command),

@@ -7,15 +7,15 @@ use std::time::Duration;
 use distributor_client::TlsFiles;
 use serde::Deserialize;
 
+use super::daemon;
 use super::tls::TlsSection;
-use super::values;
 
 /// What `anyswan distributor` needs.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DistributorConfig {
     /// Where edges and operators connect.
-    #[serde(deserialize_with = "values::socket_address")]
+    #[serde(deserialize_with = "daemon::socket_address")]
     pub(crate) listen: SocketAddr,
     /// The store's file; it is made at the first start.
     pub(crate) store: PathBuf,
@@ -32,19 +32,19 @@ pub(crate) struct DistributorConfig {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DistributorLimits {
     /// Time to live of an edge's lease.
-    #[serde(rename = "lease_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "lease_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) lease: Duration,
     /// How long a barrier waits for slow edges.
-    #[serde(rename = "barrier_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "barrier_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) barrier: Duration,
     /// How long a tombstone stays, and with it the reach of a resume.
-    #[serde(rename = "tombstone_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "tombstone_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) tombstones: Duration,
     /// IKE SAs that a tunnel may have at once.
-    #[serde(deserialize_with = "values::count")]
+    #[serde(deserialize_with = "daemon::count")]
     pub(crate) ike_sas_per_tunnel: usize,
     /// Child SAs that an IKE SA may have at once.
-    #[serde(deserialize_with = "values::count")]
+    #[serde(deserialize_with = "daemon::count")]
     pub(crate) child_sas_per_ike_sa: usize,
 }
 

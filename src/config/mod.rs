@@ -3,7 +3,11 @@
 //! Every value has its final type once it is parsed ("parse, don't validate"), so a mistake is found when the file is
 //! read, and the error can say where it stands and what to write instead.
 
+#[cfg(feature = "daemon")]
+mod daemon;
+#[cfg(feature = "distributor")]
 mod distributor;
+#[cfg(feature = "edge")]
 mod edge;
 mod operator;
 mod tls;
@@ -15,7 +19,9 @@ use files::FileError;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+#[cfg(feature = "distributor")]
 pub(crate) use self::distributor::DistributorConfig;
+#[cfg(feature = "edge")]
 pub(crate) use self::edge::EdgeConfig;
 pub(crate) use self::operator::OperatorConfig;
 
@@ -65,4 +71,5 @@ fn line_of(text: &str, offset: usize) -> usize {
 }
 
 #[cfg(test)]
+#[cfg(all(feature = "edge", feature = "distributor"))]
 mod tests;

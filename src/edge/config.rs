@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use distributor_client::TlsFiles;
 
+/// More threads than an IKE SA has shards would have nothing to do.
+pub const MOST_THREADS: usize = ike::Shard::COUNT;
+
 /// Where an edge is, and whom it works with.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -59,7 +59,7 @@ use self::negotiation::{Common, Negotiator};
 use self::shared::Shared;
 use self::status::Status;
 
-pub use self::config::{Config, Limits};
+pub use self::config::{Config, Limits, MOST_THREADS};
 pub use self::ingress::sockets::SocketError;
 
 /// Why the daemon cannot start.

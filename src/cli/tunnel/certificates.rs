@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use proto::{Secret, TunnelCertificates};
+use proto::{Identity, Secret, TunnelCertificates};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
@@ -24,6 +24,46 @@ pub(super) fn read(
         chain: all::<CertificateDer<'static>>(chain, "certificate")?,
         key: private_key(key)?,
     })
+}
+
+/// Refuses what could never authenticate the two sides; gives whom the fleet proves to be.
+#[cfg(feature = "certificates")]
+pub(super) fn check(
+    read: &TunnelCertificates,
+    remote_id: &Identity,
+    local_id: Option<&Identity>,
+) -> Result<Identity, Failure> {
+    let refused = |reason: String| Failure::new(Kind::Usage, reason);
+    let certificates = ike::Certificates::new(&read.anchors, &read.crls, &read.chain, &read.key);
+    let certificates = certificates.map_err(|error| refused(error.to_string()))?;
+    let local_id = match local_id {
+        Some(local_id) => local_id.clone(),
+        None => certificates.subject().validated().map_err(|_| {
+            refused(
+                "the fleet's certificate has no subject: say by --local-id which of its names to use"
+                    .to_owned(),
+            )
+        })?,
+    };
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let checked = certificates.check(remote_id, &local_id, now);
+    checked.map_err(|error| refused(error.to_string()))?;
+    Ok(local_id)
+}
+
+/// A tunnel with certificates that do not fit would refuse its customer, so none is made unchecked.
+#[cfg(not(feature = "certificates"))]
+pub(super) fn check(
+    _read: &TunnelCertificates,
+    _remote_id: &Identity,
+    _local_id: Option<&Identity>,
+) -> Result<Identity, Failure> {
+    Err(Failure::new(
+        Kind::Usage,
+        "this build of anyswan cannot check certificates: use one that was made with the feature `certificates`",
+    ))
 }
 
 /// Everything of that `kind` in the file, in its order, in DER.

@@ -3,11 +3,9 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use ike::Secret;
-use proto::{AuthMethod, Identity, Ppk, TunnelSecrets, limits};
+use proto::{AuthMethod, Identity, Ppk, Secret, TunnelSecrets, limits};
 
 use super::super::failure::{Failure, Kind};
 use super::certificates;
@@ -102,16 +100,7 @@ impl CredentialArgs {
         local_id: Option<&Identity>,
     ) -> Result<Credentials, Failure> {
         let read = certificates::read(ca_file, self.crl_file.as_deref(), cert_file, key_file)?;
-        let certificates = ike::Certificates::new(&read.anchors, &read.crls, &read.chain, &read.key);
-        let certificates = certificates.map_err(wrong)?;
-        let local_id = match local_id {
-            Some(local_id) => local_id.clone(),
-            None => certificates.subject().validated().map_err(|_| {
-                wrong("the fleet's certificate has no subject: say by --local-id which of its names to use")
-            })?,
-        };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        certificates.check(remote_id, &local_id, now).map_err(wrong)?;
+        let local_id = certificates::check(&read, remote_id, local_id)?;
         Ok(Credentials {
             auth: AuthMethod::Certificates,
             ppk: None,

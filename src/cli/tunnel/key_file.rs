@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use ike::Secret;
+use proto::Secret;
 use zeroize::Zeroizing;
 
 use super::super::failure::{Failure, Kind};

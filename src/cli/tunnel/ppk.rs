@@ -1,8 +1,7 @@
 //! A post-quantum pre-shared key beside the credentials (RFC 8784).
 
 use clap::Args;
-use ike::Secret;
-use proto::{Ppk, PpkId};
+use proto::{Ppk, PpkId, Secret};
 
 use super::super::failure::Failure;
 use super::key_file::{self, STANDARD_INPUT};

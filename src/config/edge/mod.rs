@@ -1,5 +1,8 @@
 //! `edge.toml`.
 
+mod addresses;
+mod threads;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,23 +12,23 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::tls::TlsSection;
-use super::values;
+use super::{daemon, values};
 
 /// What `anyswan edge` needs.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EdgeConfig {
     /// The anycast addresses that customers send to.
-    #[serde(deserialize_with = "values::anycast")]
+    #[serde(deserialize_with = "addresses::anycast")]
     pub(crate) addresses: Vec<IpAddr>,
     /// `https://host:port`.
     #[serde(deserialize_with = "values::https")]
     pub(crate) distributor: String,
     /// This edge's unicast address and UDP port, where other edges pass it the IKE messages that it owns.
-    #[serde(deserialize_with = "values::reachable")]
+    #[serde(deserialize_with = "addresses::reachable")]
     pub(crate) forward: SocketAddr,
     /// Loopback address of `/health` and `/metrics`.
-    #[serde(deserialize_with = "values::loopback")]
+    #[serde(deserialize_with = "addresses::loopback")]
     pub(crate) health: SocketAddr,
     /// `fleet.key`.
     pub(crate) fleet_key: PathBuf,
@@ -33,14 +36,19 @@ pub(crate) struct EdgeConfig {
     #[serde(deserialize_with = "TlsSection::deserialize")]
     pub(crate) tls: TlsFiles,
     /// How many threads negotiate; as many as there are processors by default.
-    #[serde(default = "values::processors", deserialize_with = "values::threads")]
+    #[serde(default = "threads::processors", deserialize_with = "threads::count")]
     pub(crate) threads: usize,
     /// Whether customers' routers are told of IKE SAs that the whole fleet has lost (RFC 6290).
-    #[serde(default = "values::on")]
+    #[serde(default = "on")]
     pub(crate) quick_crash_detection: bool,
     /// Optional.
     #[serde(default, deserialize_with = "consistent")]
     pub(crate) limits: EdgeLimits,
+}
+
+/// For a switch that is on unless the file says otherwise.
+fn on() -> bool {
+    true
 }
 
 /// A child SA that lives too short to be rekeyed would be an interruption for its customer.
@@ -61,37 +69,37 @@ fn consistent<'de, D: Deserializer<'de>>(input: D) -> Result<EdgeLimits, D::Erro
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EdgeLimits {
     /// How long the kernel keeps an SA after this edge was last in sync with the distributor.
-    #[serde(rename = "sa_lease_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "sa_lease_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) sa_lease: Duration,
     /// How long a child SA lives when nobody ends it before.
-    #[serde(rename = "sa_lifetime_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "sa_lifetime_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) sa_lifetime: Duration,
     /// Age at which a child SA is rekeyed when the customer's router has not done it before.
-    #[serde(rename = "rekey_child_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "rekey_child_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) rekey_child: Duration,
     /// Age at which an IKE SA is rekeyed when the customer's router has not done it before.
-    #[serde(rename = "rekey_ike_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "rekey_ike_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) rekey_ike: Duration,
     /// How often the whole kernel state is compared and reconciled.
-    #[serde(rename = "reconcile_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "reconcile_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) reconcile: Duration,
     /// How long a customer may take from its first message to its authentication.
-    #[serde(rename = "half_open_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "half_open_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) half_open_lifetime: Duration,
     /// IKE SAs that may be half open at once.
-    #[serde(deserialize_with = "values::count")]
+    #[serde(deserialize_with = "daemon::count")]
     pub(crate) half_open_max: usize,
     /// Of those, the ones that an IPv4 address or an IPv6 /64 may begin while cookies are asked for.
-    #[serde(deserialize_with = "values::count")]
+    #[serde(deserialize_with = "daemon::count")]
     pub(crate) half_open_per_source: usize,
     /// From so many half-open IKE SAs on, new customers have to bring a cookie.
-    #[serde(deserialize_with = "values::count")]
+    #[serde(deserialize_with = "daemon::count")]
     pub(crate) cookie_threshold: usize,
     /// Silence after which a customer's router is asked whether it lives.
-    #[serde(rename = "dpd_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "dpd_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) dpd: Duration,
     /// How long a customer that was sent to another gateway may take to end its SAs here.
-    #[serde(rename = "redirect_seconds", deserialize_with = "values::seconds")]
+    #[serde(rename = "redirect_seconds", deserialize_with = "daemon::seconds")]
     pub(crate) redirect: Duration,
 }
 
