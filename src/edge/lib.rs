@@ -20,6 +20,14 @@
 //! find theirs full are dropped, since IKE sends again, and everything else is state that its readers look at when they
 //! are woken ([`distributor_client::state`], [`distributor_client::replica`]).
 
+// An order that a hash decides cannot be repeated; a wildcard hides what a new value of an enum needs; an unwrap where an error
+// can be returned ends the daemon.
+#![warn(
+    clippy::iter_over_hash_type,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm
+)]
+
 mod config;
 mod dataplane;
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! Files on disk, with errors that name the path.
 
+#![forbid(unsafe_code)]
+#![warn(
+    clippy::iter_over_hash_type,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm
+)]
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};

@@ -3,6 +3,13 @@
 //! `init` makes a certificate authority and the fleet key; `issue` makes a certificate for one edge, operator or
 //! distributor. What its holder may do stands in the certificate, as the URI of a [`Role`].
 
+#![forbid(unsafe_code)]
+#![warn(
+    clippy::iter_over_hash_type,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm
+)]
+
 mod authority;
 mod issue;
 

@@ -2,6 +2,11 @@
 //! are prefixes and masked ports. Edges need the pairs; `tunnel add` needs to know that there are not too many.
 
 #![forbid(unsafe_code)]
+#![warn(
+    clippy::iter_over_hash_type,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm
+)]
 
 use std::net::IpAddr;
 
@@ -210,8 +215,8 @@ mod tests {
     fn a_range_of_ports_becomes_several() {
         let of = |first, last| {
             let masks = port_masks(first, last);
-            let words: Vec<_> = masks.map(|it| format!("{}/{:x}", it.port, it.mask)).collect();
-            words.join(" ")
+            let texts: Vec<_> = masks.map(|it| format!("{}/{:x}", it.port, it.mask)).collect();
+            texts.join(" ")
         };
         assert_eq!(of(0, 65535), "0/0");
         assert_eq!(of(443, 443), "443/ffff");

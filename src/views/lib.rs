@@ -3,6 +3,11 @@
 //! Secrets are in none of them.
 
 #![forbid(unsafe_code)]
+#![warn(
+    clippy::iter_over_hash_type,
+    clippy::unwrap_in_result,
+    clippy::wildcard_enum_match_arm
+)]
 
 mod fleet;
 mod progress;

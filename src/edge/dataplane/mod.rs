@@ -243,11 +243,11 @@ impl Loop {
         }
     }
 
-    /// Sets expiry and packet limit of every child SA anew.
+    /// Renews expiry and packet limit of every child SA.
     fn renew(&mut self) {
         debug!(
             packet_limit = self.packet_limit,
-            "setting the SA leases and packet limits anew"
+            "renewing the SA leases and packet limits"
         );
         let records = self.kernel.shared.replica.read().child_sas();
         let terms = self.terms();
@@ -309,6 +309,6 @@ async fn until(time: Option<Instant>) {
 
 fn warn_of(refused: &[xfrm::Failure]) {
     if let Some(first) = refused.first() {
-        warn!(number = refused.len(), first = %first.text, "the kernel refuses changes");
+        warn!(number = refused.len(), first = %first.text, "the kernel refuses changes; `anyswan fleet status` lists them");
     }
 }

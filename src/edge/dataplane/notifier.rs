@@ -35,7 +35,7 @@ impl Notifier {
                 Notices::Forwarded
             }
         };
-        debug!(?notice, ?outcome, "the kernel notices something of an SA");
+        debug!(?notice, ?outcome, "the kernel reports on an SA");
         self.shared.metrics.count(outcome);
     }
 }

@@ -10,7 +10,7 @@ pub(crate) enum Notice {
     /// The peer has begun to send on it, so that we may as well (RFC 7296 section 2.8).
     Used(u32),
     /// Some edge has sent most of the packets that it may under its key.
-    Worn(u32),
+    NearLimit(u32),
     /// The peer, behind a NAT, seems to send from there now (RFC 7296 section 2.23).
     Moved(u32, SocketAddr),
 }
@@ -18,7 +18,7 @@ pub(crate) enum Notice {
 impl Notice {
     pub(crate) fn inbound_spi(self) -> u32 {
         match self {
-            Self::Used(spi) | Self::Worn(spi) | Self::Moved(spi, _) => spi,
+            Self::Used(spi) | Self::NearLimit(spi) | Self::Moved(spi, _) => spi,
         }
     }
 }
@@ -27,7 +27,7 @@ impl From<xfrm::Notice> for Notice {
     fn from(notice: xfrm::Notice) -> Self {
         match notice {
             xfrm::Notice::Used(spi) => Self::Used(spi),
-            xfrm::Notice::NearLimit(spi) => Self::Worn(spi),
+            xfrm::Notice::NearLimit(spi) => Self::NearLimit(spi),
             xfrm::Notice::Moved(spi, peer) => Self::Moved(spi, peer),
         }
     }

@@ -53,7 +53,7 @@ impl Receiver {
             Ok(input) => self.take_forwarded(input),
             Err(error) => {
                 if let Some(withheld) = throttle.admit(edge.ip(), Instant::now()) {
-                    warn!(%edge, %error, withheld, "a datagram that is said to be another edge's does not open");
+                    warn!(%edge, %error, withheld, "a datagram on the forward port is not from an edge with this fleet key");
                 }
             }
         })
@@ -124,7 +124,7 @@ async fn read(socket: &UdpSocket, mut take: impl FnMut(&[u8], SocketAddr)) {
     let mut buffer = vec![0; MOST_OCTETS];
     loop {
         if let Err(error) = socket.readable().await {
-            return warn!(%error, "a socket cannot be read any more");
+            return warn!(%error, "cannot read a socket any more; its datagrams are lost until a restart");
         }
         for _ in 0..BATCH {
             match socket.try_recv_from(&mut buffer) {

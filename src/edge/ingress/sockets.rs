@@ -90,7 +90,7 @@ impl Sockets {
 fn take_or_bind(address: SocketAddr, left_over: Option<Stored>) -> io::Result<Bound> {
     let socket = match left_over {
         Some(Stored { name, fd }) => {
-            info!(%address, socket = name, "taking up a stored socket");
+            info!(%address, socket = name, "adopting a stored socket");
             Socket::from(fd)
         }
         None => {
@@ -111,7 +111,7 @@ fn take_or_bind(address: SocketAddr, left_over: Option<Stored>) -> io::Result<Bo
 fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     // The anycast address may come to the machine later than this process (BGP speakers add it when all is well). A
-    // path MTU learnt from ICMP is of no use to us: the message may reach another edge. So replies may be fragmented.
+    // path MTU learnt from ICMP does not help: the message may reach another edge. So replies may be fragmented.
     match address {
         SocketAddr::V4(_) => {
             socket.set_freebind_v4(true)?;

@@ -37,7 +37,9 @@ pub(crate) fn tunnel_of_new_sa<'a>(commit: &'a Commit, replica: &Replica) -> Opt
     commit.changes.iter().find_map(|change| match change {
         Change::PutIke(sa) if replica.ike_sa(sa.spis.responder).is_none() => Some(sa.tunnel.as_str()),
         Change::PutChild(child) => Some(child.tunnel.as_str()),
-        _ => None,
+        Change::PutIke(_) | Change::UpdateChild { .. } | Change::RemoveChild(_) | Change::RemoveIke(_) => {
+            None
+        }
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Draft {
 }
 
 enum Step {
-    Ready(Change),
+    Ready(Box<Change>),
     /// Sealed when the whole commit is known.
     Child(InboundSpi),
 }
@@ -36,7 +36,7 @@ pub(super) struct Child {
 impl Draft {
     /// A change that is no child SA's.
     pub(super) fn push(&mut self, change: Change) {
-        self.steps.push(Step::Ready(change));
+        self.steps.push(Step::Ready(Box::new(change)));
     }
 
     /// A new child SA.
@@ -86,7 +86,7 @@ impl Draft {
         let mut changes = Vec::with_capacity(self.steps.len());
         for step in self.steps {
             match step {
-                Step::Ready(change) => changes.push(change),
+                Step::Ready(change) => changes.push(*change),
                 Step::Child(spi) => {
                     if let Some(child) = self.children.remove(&spi).flatten() {
                         changes.push(Change::PutChildSa(child.seal(fleet_key)?));

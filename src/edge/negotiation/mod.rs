@@ -119,7 +119,7 @@ impl Running {
                 self.responder.handle_datagram(now, path, &payload)
             }
             Input::Notice(Notice::Used(spi)) => self.responder.handle_child_used(now, spi),
-            Input::Notice(Notice::Worn(spi)) => self.responder.handle_child_near_limit(now, spi),
+            Input::Notice(Notice::NearLimit(spi)) => self.responder.handle_child_near_limit(now, spi),
             Input::Notice(Notice::Moved(spi, peer)) => self.responder.handle_child_moved(now, spi, peer),
         }
     }
@@ -349,7 +349,7 @@ impl Negotiator {
                 .note_refused(&ended.tunnel, ended.ike, refused, now);
         }
         if ended.outcome != Some(Ok(())) && self.shared.replica.read().ike_sa(ended.ike.responder).is_none() {
-            running.ownership.note_never_was(ended.ike);
+            running.ownership.note_not_created(ended.ike);
         }
         if let (Some(taken), Some(Ok(()))) = (ended.handshake, &ended.outcome) {
             self.shared.metrics.time_handshake(now - taken);
@@ -379,7 +379,7 @@ fn tunnel_of(commit: &ike::Commit, replica: &Replica) -> String {
     let named = commit.changes.iter().find_map(|change| match change {
         ike::Change::PutIke(sa) => Some(sa.tunnel.clone()),
         ike::Change::PutChild(child) => Some(child.tunnel.clone()),
-        _ => None,
+        ike::Change::UpdateChild { .. } | ike::Change::RemoveChild(_) | ike::Change::RemoveIke(_) => None,
     });
     let known = || {
         replica

@@ -1,6 +1,6 @@
 //! Which of the fleet's records concern the responder of this edge.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Ownership {
     /// The IKE SAs that run here or did, until their tombstone comes; by responder SPI. A record of one that is missing here
     /// is what a previous process of this edge left.
-    ike_sas: HashMap<u64, ike::IkeSpis>,
+    ike_sas: BTreeMap<u64, ike::IkeSpis>,
 }
 
 impl Reader<'_> {
@@ -60,7 +60,7 @@ impl Ownership {
                 Body::IkeSa(sealed) if reader.has(sealed.header()) => {
                     self.restore(sealed, reader.fleet_key, responder, now);
                 }
-                Body::Tombstone(tombstone) => self.bury(&tombstone.key, responder, now),
+                Body::Tombstone(tombstone) => self.remove(&tombstone.key, responder, now),
                 Body::Tunnel(_) | Body::IkeSa(_) | Body::ChildSa(_) | Body::Edge(_) => {}
             }
         }
@@ -83,7 +83,7 @@ impl Ownership {
     }
 
     /// The fleet has not taken the IKE SA, so no tombstone will come for it.
-    pub(crate) fn note_never_was(&mut self, ike_sa: ike::IkeSpis) {
+    pub(crate) fn note_not_created(&mut self, ike_sa: ike::IkeSpis) {
         self.ike_sas.remove(&ike_sa.responder);
     }
 
@@ -107,11 +107,11 @@ impl Ownership {
             });
         if let Err(reason) = restored {
             let ike_sa = format_args!("{:016x}", spis.responder);
-            warn!(%ike_sa, tunnel = %sealed.header().tunnel, reason, "cannot take up an IKE SA");
+            warn!(%ike_sa, tunnel = %sealed.header().tunnel, reason, "cannot restore an IKE SA from its record; its peer will set up another when it notices");
         }
     }
 
-    fn bury(&mut self, key: &Key, responder: &mut Responder, now: Instant) {
+    fn remove(&mut self, key: &Key, responder: &mut Responder, now: Instant) {
         match key {
             Key::IkeSa(spi) => {
                 if let Some(spis) = self.ike_sas.remove(spi) {
@@ -129,7 +129,7 @@ impl Ownership {
         let mut gone: Vec<Key> = ike_sas.filter(|key| !kept.contains(key)).collect();
         gone.sort_unstable();
         for key in gone {
-            self.bury(&key, responder, now);
+            self.remove(&key, responder, now);
         }
     }
 }
@@ -235,7 +235,10 @@ mod tests {
         let mut changes = fleet.commits.iter().flat_map(|commit| &commit.changes);
         let sa = changes.find_map(|change| match change {
             Change::PutIke(sa) => Some(sa),
-            _ => None,
+            Change::PutChild(_)
+            | Change::UpdateChild { .. }
+            | Change::RemoveChild(_)
+            | Change::RemoveIke(_) => None,
         });
         let sa = sa.unwrap();
         let header = IkeSa {
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_previous_process_left_is_taken_up_once_also_when_it_comes_late() {
+    fn what_a_previous_process_left_is_restored_once_also_when_it_comes_late() {
         let left = established_elsewhere();
         let mut edge = Edge::new();
         edge.read(true, vec![]);

@@ -71,7 +71,7 @@ impl Known {
             }
             // The planner reports it as a failure of the tunnel.
             Err(error) => {
-                warn!(tunnel = %name, %error, "nobody can authenticate for this tunnel");
+                warn!(tunnel = %name, %error, "nobody can authenticate for this tunnel; give it again with `anyswan tunnel add --replace`");
                 self.remove(name, shared);
             }
         }

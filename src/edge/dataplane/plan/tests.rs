@@ -19,14 +19,14 @@ fn shared(records: Vec<Record>) -> Vec<Arc<Record>> {
     records.into_iter().map(Arc::new).collect()
 }
 
-fn words(changes: &[Change]) -> Vec<String> {
-    let words = changes.iter().map(|change| match change {
+fn summary(changes: &[Change]) -> Vec<String> {
+    let summary = changes.iter().map(|change| match change {
         Change::PutTunnel(id, tunnel) => format!("+tunnel {} {}", id.0, tunnel.interface),
         Change::RemoveTunnel(id) => format!("-tunnel {}", id.0),
         Change::PutChild(child) => format!("+child {:x}", child.inbound_spi),
         Change::RemoveChild(spi) => format!("-child {spi:x}"),
     });
-    words.collect()
+    summary.collect()
 }
 
 fn failures(planner: &Planner) -> Vec<String> {
@@ -153,7 +153,7 @@ fn a_record_that_does_not_open_harms_no_other() {
     ]);
     let changes = planner.changes(&records, terms());
     assert_eq!(
-        words(&changes),
+        summary(&changes),
         [
             "+tunnel 1 ipsec1",
             "-child 400001",
@@ -172,7 +172,7 @@ fn a_record_that_does_not_open_harms_no_other() {
         &shared(vec![tombstone(5, Key::ChildSa(fixtures::spi(SPI)))]),
         terms(),
     );
-    assert_eq!(failures(&planner).len(), 1, "what is buried fails no more");
+    assert_eq!(failures(&planner).len(), 1, "what is removed fails no more");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_tunnel_that_was_made_anew_leaves_its_old_number() {
     planner.changes(&shared(vec![tunnel(1, "acme", 1), tunnel(2, "zeta", 2)]), terms());
     let again = shared(vec![tunnel(3, "acme", 3), tunnel(4, "zeta", 1)]);
     assert_eq!(
-        words(&planner.changes(&again, terms())),
+        summary(&planner.changes(&again, terms())),
         ["-tunnel 1", "+tunnel 3 ipsec3", "-tunnel 2", "+tunnel 1 ipsec1"]
     );
 }
@@ -208,11 +208,11 @@ fn a_number_that_another_tunnel_has_by_now_is_not_removed() {
     planner.changes(&shared(vec![tunnel(1, "acme", 1)]), terms());
     let swapped = shared(vec![tunnel(2, "zeta", 1), tunnel(3, "acme", 2)]);
     assert_eq!(
-        words(&planner.changes(&swapped, terms())),
+        summary(&planner.changes(&swapped, terms())),
         ["+tunnel 1 ipsec1", "+tunnel 2 ipsec2"]
     );
     let gone = shared(vec![tombstone(4, Key::Tunnel("zeta".parse().unwrap()))]);
-    assert_eq!(words(&planner.changes(&gone, terms())), ["-tunnel 1"]);
+    assert_eq!(summary(&planner.changes(&gone, terms())), ["-tunnel 1"]);
 }
 
 #[test]
