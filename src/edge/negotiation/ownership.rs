@@ -126,8 +126,7 @@ impl Ownership {
     fn forget_all_but(&mut self, records: &[Arc<Record>], responder: &mut Responder, now: Instant) {
         let kept: BTreeSet<Key> = records.iter().map(|record| record.key()).collect();
         let ike_sas = self.ike_sas.keys().copied().map(Key::IkeSa);
-        let mut gone: Vec<Key> = ike_sas.filter(|key| !kept.contains(key)).collect();
-        gone.sort_unstable();
+        let gone: Vec<Key> = ike_sas.filter(|key| !kept.contains(key)).collect();
         for key in gone {
             self.remove(&key, responder, now);
         }
