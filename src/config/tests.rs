@@ -116,7 +116,7 @@ fn every_mistake_is_told_with_file_line_field_and_remedy() {
         (
             "[tls]",
             "threads = 65\n[tls]",
-            vec!["edge.toml:6: threads: ", "1 to 64"],
+            vec!["edge.toml:7: threads: ", "1 to 64"],
         ),
         (
             "[tls]",
