@@ -330,6 +330,7 @@ fn events_that_come_too_fast_are_told_as_lost() {
             let file = std::env::temp_dir().join(format!("too-fast-{}.batch", std::process::id()));
             std::fs::write(&file, batch).expect("room");
             ip(&format!("-batch {}", file.display()));
+            std::fs::remove_file(&file).expect("it is there");
             loop {
                 let event = tokio::time::timeout(SOON, daemon.watcher.next()).await;
                 let event = event.expect("an event was lost");
