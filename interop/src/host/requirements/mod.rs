@@ -75,10 +75,8 @@ pub fn check() -> Result<Findings> {
     let rules = table::read(&sources, &mut faults);
     table::check(&rules, &quotes, &sources, &mut faults);
     documents::check(&sources, &mut faults);
-    let mut words = Vec::new();
-    words::check(&sources, &mut words);
-    let mut said = lines(words);
-    said.extend(summary(&quotes, &rules));
+    words::check(&sources, &mut faults);
+    let said = summary(&quotes, &rules);
     let faults = lines(faults);
     Ok(Findings { said, faults })
 }
