@@ -91,10 +91,10 @@ pub use fleet::shard::Shard;
 pub use fleet::spi::{Route, Router};
 pub use ike_sa::state::snapshot::RestoreError;
 pub use ike_types::{
-    Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, TrafficSelector,
-    Transmit,
+    Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, Source,
+    TrafficSelector, Transmit,
 };
-pub use responder::{Responder, Shared};
+pub use responder::{Class, FairQueue, Responder, Shared};
 
 /// The entry points of the fuzz targets in `ike/fuzz`.
 #[cfg(fuzzing)]

@@ -9,6 +9,7 @@
 )]
 
 mod error_rate_limit;
+mod fair_queue;
 mod handshake;
 mod shared;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::{
     Commit, CommitId, CommitOutcome, Config, Dropped, Event, Gateway, Host, IkeSpis, Path, RestoreError,
     Secret, Transmit, Tunnel, What,
 };
+pub use fair_queue::{Class, FairQueue};
 pub use shared::Shared;
 use timers::Timers;
 

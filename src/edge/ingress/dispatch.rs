@@ -3,20 +3,20 @@
 use std::sync::Arc;
 
 use distributor_client::state::SharedReplica;
-use ike::{Router, Shard};
+use ike::{Class, Router, Shard};
 use ike_types::Source;
 use proto::InboundSpi;
 
 use super::input::{Datagram, Input};
 use super::notice::Notice;
-use super::queue::{Class, FairQueue};
+use super::queue::InputQueue;
 
 /// The queues of all responders of this edge.
 #[derive(Clone)]
 pub(crate) struct Dispatcher {
     router: Router,
     replica: SharedReplica,
-    queues: Arc<[FairQueue]>,
+    queues: Arc<[InputQueue]>,
 }
 
 /// Which of an edge's responders one is.
@@ -24,7 +24,7 @@ pub(crate) struct Dispatcher {
 pub(crate) struct Place {
     router: Router,
     index: usize,
-    queues: Arc<[FairQueue]>,
+    queues: Arc<[InputQueue]>,
 }
 
 impl Dispatcher {
@@ -33,7 +33,7 @@ impl Dispatcher {
         Self {
             router,
             replica,
-            queues: (0..responders.max(1)).map(|_| FairQueue::default()).collect(),
+            queues: (0..responders.max(1)).map(|_| InputQueue::default()).collect(),
         }
     }
 
@@ -70,14 +70,14 @@ impl Dispatcher {
         shard.is_some_and(|shard| self.queue(shard).push(Class::Known, None, Input::Notice(notice)))
     }
 
-    fn queue(&self, shard: Shard) -> &FairQueue {
+    fn queue(&self, shard: Shard) -> &InputQueue {
         &self.queues[shard.of(self.queues.len())]
     }
 }
 
 impl Place {
     /// What waits for this responder.
-    pub(crate) fn queue(&self) -> &FairQueue {
+    pub(crate) fn queue(&self) -> &InputQueue {
         &self.queues[self.index]
     }
 

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::RateLimit;
-use ike::{Path, Route};
+use ike::{Class, Path, Route};
 use tokio::net::UdpSocket;
 use tracing::warn;
 
 use super::dispatch::Dispatcher;
 use super::forward::{Forwarded, Forwarder};
 use super::input::{Datagram, Input, MOST_OCTETS};
-use super::queue::Class;
 use super::sockets::Bound;
 use crate::metrics::{self, Datagrams};
 use crate::shared::Shared;

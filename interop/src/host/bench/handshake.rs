@@ -25,7 +25,7 @@ pub(super) struct Row {
 }
 
 /// What we want the least ratio to be.
-const MARK: f64 = 0.7;
+const MARK: f64 = 0.9;
 
 pub(super) const HEADER: [&str; 6] = [
     "handshake",

@@ -30,7 +30,7 @@ pub(super) struct Row {
 pub(super) const HEADER: [&str; 4] = ["responder", "IKE SAs", "octets each", "mark"];
 
 /// Octets that each of ours may have.
-const MARK: f64 = 4096.0;
+const MARK: f64 = 1024.0;
 
 /// Lets `program` measure memory.
 pub(super) fn rows(program: &Path, charon: &Charon) -> Result<Vec<Row>> {

@@ -5,6 +5,7 @@
 
 mod beside;
 mod charon;
+mod cores;
 mod fanout;
 mod handshake;
 mod install;
@@ -34,6 +35,7 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(15 * 60);
 struct Figures {
     machine: Machine,
     handshake: Vec<handshake::Row>,
+    cores: Vec<cores::Row>,
     handshakes_beside_charon: Vec<beside::Row>,
     rekeys_beside_charon: Vec<beside::Row>,
     memory: Vec<memory::Row>,
@@ -68,6 +70,12 @@ pub fn run(json: Option<&Path>) -> Result<()> {
         "Responder: CPU time of a handshake, beside its cryptography alone",
         handshake::HEADER,
         handshake.iter().map(handshake::Row::cells),
+    );
+    let cores = cores::rows(&samples(&programs.cores)?);
+    show(
+        "Responders on threads of their own",
+        cores::HEADER,
+        cores.iter().map(cores::Row::cells),
     );
     let charon = Charon::get(&lab_dir())?;
     let handshakes = beside::rows(&programs.beside, &charon, &beside::HANDSHAKES)?;
@@ -105,6 +113,7 @@ pub fn run(json: Option<&Path>) -> Result<()> {
         let figures = Figures {
             machine,
             handshake,
+            cores,
             handshakes_beside_charon: handshakes,
             rekeys_beside_charon: rekeys,
             memory,
@@ -120,6 +129,7 @@ pub fn run(json: Option<&Path>) -> Result<()> {
 /// The measuring programs, all built before the first is run.
 struct Programs {
     handshake: PathBuf,
+    cores: PathBuf,
     beside: PathBuf,
     fanout: PathBuf,
     install: PathBuf,
@@ -129,6 +139,7 @@ impl Programs {
     fn build() -> Result<Self> {
         Ok(Self {
             handshake: build::one("bench --no-run -p ike --features testkit --bench handshake")?,
+            cores: build::one("bench --no-run -p ike --features testkit --bench cores")?,
             beside: build::one("bench --no-run -p ike --features testkit --bench beside")?,
             fanout: build::one("bench --no-run -p distributor --bench fanout")?,
             install: build::one("build --release -p xfrm --example install")?,

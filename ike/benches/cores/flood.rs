@@ -1,0 +1,97 @@
+//! How long one customer's handshake takes at a responder that others flood with theirs.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use ike::testkit::{Customer, Initiator, Status, TestFleet};
+use ike::{Class, FairQueue, Path, Source, Transmit};
+
+use crate::scaling::{self, responders};
+
+/// Others who flood the responder, each from an address of its own.
+pub(crate) const FLOODING: usize = 4;
+
+/// Requests that each of them keeps waiting.
+const WAITING: usize = 16;
+
+/// Handshakes that are measured.
+const HANDSHAKES: u64 = 50;
+
+/// Who has sent what waits.
+enum Item {
+    Ours(Transmit),
+    Flood(Transmit),
+}
+
+/// Those who flood.
+struct Flood {
+    next_seed: u64,
+    customers: Vec<Customer>,
+}
+
+impl Flood {
+    /// As much as there is room for.
+    fn fill(&mut self, queue: &mut FairQueue<Item>) {
+        for customer in &self.customers {
+            for _ in 0..WAITING {
+                self.next_seed += 1;
+                let init = Initiator::new(customer.clone(), self.next_seed).start();
+                // What finds no room is lost, as at an edge.
+                let _ = queue.push(Class::New, source(&init), Item::Flood(init));
+            }
+        }
+    }
+}
+
+fn source(sent: &Transmit) -> Option<Source> {
+    Some(Source::of(sent.path.local.ip()))
+}
+
+fn customer(number: u8) -> Customer {
+    let customer = scaling::customer();
+    let path = Path {
+        local: SocketAddr::from(([192, 0, 2, number], 500)),
+        ..customer.path
+    };
+    Customer { path, ..customer }
+}
+
+/// Microseconds from the customer's first message until it is connected, its own work apart, while so many flood.
+pub(crate) fn delay(flooding: usize, round: u64) -> f64 {
+    let mut responder = responders(1).remove(0);
+    let mut flood = Flood {
+        next_seed: 1 << 32,
+        customers: (2..).take(flooding).map(customer).collect(),
+    };
+    let mut time = Duration::ZERO;
+    for number in 0..HANDSHAKES {
+        let mut ours = Initiator::new(customer(1), round * HANDSHAKES + number);
+        let mut class = Class::New;
+        let mut sent = Some(ours.start());
+        while let Some(message) = sent.take() {
+            let mut queue = FairQueue::default();
+            flood.fill(&mut queue);
+            let from = source(&message);
+            assert!(queue.push(class, from, Item::Ours(message)), "it has its share");
+            let begun = Instant::now();
+            let replies = wait_for_ours(&mut queue, &mut responder);
+            time += begun.elapsed();
+            for reply in replies {
+                sent = ours.handle_datagram(&reply.payload).or(sent);
+            }
+            class = Class::Known;
+        }
+        assert_eq!(ours.status(), Status::Up);
+    }
+    time.as_secs_f64() * 1e6 / HANDSHAKES as f64
+}
+
+/// Answers one after the other, until ours has its turn.
+fn wait_for_ours(queue: &mut FairQueue<Item>, responder: &mut TestFleet) -> Vec<Transmit> {
+    loop {
+        match queue.pop().expect("ours is in it") {
+            Item::Ours(message) => return responder.deliver(&message),
+            Item::Flood(message) => drop(responder.deliver(&message)),
+        }
+    }
+}
