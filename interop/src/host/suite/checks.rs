@@ -18,28 +18,52 @@ const COMPILING: Duration = Duration::from_secs(15 * 60);
 /// For one that only reads.
 const READING: Duration = Duration::from_secs(2 * 60);
 
+// The steps' names.
+const FORMAT: &str = "format";
+const SCRIPTS: &str = "shell scripts";
+const REQUIREMENTS: &str = "requirements, documents, words";
+const LINTS: &str = "lints";
+const DOCUMENTATION: &str = "documentation";
+const OLDEST: &str = "the oldest compiler";
+const AARCH64: &str = "another processor: aarch64";
+const BANS: &str = "dependencies: bans, licences, sources";
+const ADVISORIES: &str = "dependencies: advisories";
+
+/// All of them.
+pub(super) const STEPS: [&str; 9] = [
+    FORMAT,
+    SCRIPTS,
+    REQUIREMENTS,
+    LINTS,
+    DOCUMENTATION,
+    OLDEST,
+    AARCH64,
+    BANS,
+    ADVISORIES,
+];
+
 /// Those that take no time.
 pub(super) fn of_form(steps: &Steps) {
-    steps.take(Group::Checks, "format", || {
+    steps.take(Group::Checks, FORMAT, || {
         check(READING, cargo().args(["fmt", "--all", "--check"]))
     });
-    steps.take(Group::Checks, "shell scripts", || {
+    steps.take(Group::Checks, SCRIPTS, || {
         let mut shellcheck = Command::new("shellcheck");
         shellcheck.current_dir(workspace()).arg("--external-sources");
         check(READING, shellcheck.args(scripts()?))
     });
-    steps.take(Group::Checks, "requirements, documents, words", requirements);
+    steps.take(Group::Checks, REQUIREMENTS, requirements);
 }
 
 /// Those that compile.
 pub(super) fn compiling(steps: &Steps) {
-    steps.take(Group::Checks, "lints", || {
+    steps.take(Group::Checks, LINTS, || {
         let scope = ["--workspace", "--all-targets", "--all-features"];
         let mut clippy = cargo();
         clippy.args(["clippy", "--locked", "--quiet"]).args(scope);
         check(COMPILING, clippy.args(["--", "--deny", "warnings"]))
     });
-    steps.take(Group::Checks, "documentation", || {
+    steps.take(Group::Checks, DOCUMENTATION, || {
         let mut doc = cargo();
         doc.args([
             "doc",
@@ -51,26 +75,20 @@ pub(super) fn compiling(steps: &Steps) {
         ]);
         check(COMPILING, doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    steps.take(Group::Checks, "the oldest compiler", oldest_compiler);
-    steps.take(Group::Checks, "another processor: aarch64", || {
-        another_processor("aarch64")
-    });
+    steps.take(Group::Checks, OLDEST, oldest_compiler);
+    steps.take(Group::Checks, AARCH64, || another_processor("aarch64"));
 }
 
 /// What may come into the program.
 pub(super) fn of_dependencies(steps: &Steps) {
-    const STEPS: [&str; 2] = [
-        "dependencies: bans, licences, sources",
-        "dependencies: advisories",
-    ];
-    if !STEPS.iter().any(|name| steps.choice().wants(name)) {
+    if ![BANS, ADVISORIES].iter().any(|name| steps.choice().wants(name)) {
         return;
     }
     steps.must(Group::Setup, "cargo-deny", install_deny);
-    steps.take(Group::Checks, STEPS[0], || {
+    steps.take(Group::Checks, BANS, || {
         check(READING, deny().args(["check", "bans", "licenses", "sources"]))
     });
-    steps.take(Group::Checks, STEPS[1], advisories);
+    steps.take(Group::Checks, ADVISORIES, advisories);
 }
 
 /// The scripts of the project: they begin by naming a shell, or are for one that does.

@@ -17,6 +17,9 @@ use crate::host::{target_dir, workspace};
 pub(super) const SHORT: Duration = Duration::from_secs(20);
 pub(super) const LONG: Duration = Duration::from_secs(20 * 60);
 
+/// How the steps' names begin.
+pub(super) const STEP: &str = "fuzzing: ";
+
 /// For the build, and beside the time a target is fed.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
@@ -35,11 +38,11 @@ pub(super) fn all(steps: &Steps, time: Duration) {
         Ok(names) => names,
         Err(error) => return steps.take(Group::Fuzzing, "fuzzing", || Err(error)),
     };
-    let step = |name: &String| format!("fuzzing: {name}, {} s", time.as_secs());
+    let step = |name: &String| format!("{STEP}{name}, {} s", time.as_secs());
     if !names.iter().any(|name| steps.choice().wants(&step(name))) {
         return;
     }
-    steps.must(Group::Build, "fuzzing: build", || build(&package));
+    steps.must(Group::Build, "build of the fuzz targets", || build(&package));
     for name in &names {
         steps.take(Group::Fuzzing, &step(name), || run(&package, name, time));
     }

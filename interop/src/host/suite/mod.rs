@@ -47,13 +47,15 @@ pub fn run(choice: Choice) -> bool {
             });
         }
         checks::of_form(&steps);
-        let tests = programs::build(&steps).map(|(programs, tests)| {
-            let _ = built.send(programs);
-            tests
-        });
+        if programs::are_wanted(&steps) {
+            let tests = programs::build(&steps).map(|(programs, tests)| {
+                let _ = built.send(programs);
+                tests
+            });
+            programs::all(&steps, tests.unwrap_or_default());
+        }
         // Without programs the other chain has nothing to wait for.
         drop(built);
-        programs::all(&steps, tests.unwrap_or_default());
         checks::compiling(&steps);
         let time = if steps.choice().is_long {
             fuzz::LONG

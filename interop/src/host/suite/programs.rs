@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::lab::Programs;
-use super::libtest;
+use super::lab::{self, Programs};
 use super::step::{Outcome, Steps};
 use super::table::Group;
+use super::{checks, fuzz, libtest};
 use crate::host::build::{self, Build, Kind, TestProgram};
 use crate::host::command::attempt;
 
@@ -18,6 +18,18 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// The integration tests that need a kernel with ESP, and root: the guest runs them.
 const KERNEL_TESTS: &str = "kernel";
+
+/// Whether any of its steps may be chosen, or of the lab's. The tests' own names are not known before they are built; what has its
+/// name in another group is not looked for here.
+pub(super) fn are_wanted(steps: &Steps) -> bool {
+    let elsewhere = |part: &String| {
+        let names = checks::STEPS.iter().chain(&[fuzz::STEP]);
+        names
+            .into_iter()
+            .any(|name| name.contains(part.as_str()) || part.contains(name))
+    };
+    lab::is_wanted(steps) || !steps.choice().only.as_ref().is_some_and(elsewhere)
+}
 
 /// Builds them and the product. Returns what is for the lab, and the tests that are for here; nothing, if it does not compile.
 pub(super) fn build(steps: &Steps) -> Option<(Programs, Vec<TestProgram>)> {
