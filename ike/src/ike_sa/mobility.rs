@@ -108,9 +108,9 @@ pub(super) struct Mobility {
     /// When the fleet was last told where the peer is now.
     followed: Option<Instant>,
     /// Where a kernel has seen the peer, which has been asked there.
-    suspected: Option<SocketAddr>,
+    suspected: Option<Box<SocketAddr>>,
     /// Where the check of the peer's path was sent first.
-    checking: Option<Path>,
+    checking: Option<Box<Path>>,
 }
 
 impl Mobility {
@@ -125,7 +125,7 @@ impl Mobility {
         let is_elsewhere = path != address.path && path.local == address.path.local;
         // With MOBIKE "the host not behind a NAT MUST NOT use these dynamic updates for IKEv2 packets, but MAY use them for ESP
         // packets" (RFC 4555 section 3.8).
-        let is_allowed = !address.mobike || self.suspected == Some(path.peer);
+        let is_allowed = !address.mobike || self.suspected.as_deref() == Some(&path.peer);
         if !(fresh && is_elsewhere && is_allowed && address.nat.follows_peer()) {
             return None;
         }
@@ -140,18 +140,18 @@ impl Mobility {
 
     /// The peer has been asked there.
     pub(super) fn suspect(&mut self, peer: SocketAddr) {
-        self.suspected = Some(peer);
+        self.suspected = Some(Box::new(peer));
     }
 
     /// The check of the peer's path leaves for the first time.
     pub(super) fn check(&mut self, address: &PeerAddress) {
-        self.checking = Some(address.path);
+        self.checking = Some(Box::new(address.path));
     }
 
     /// The peer has answered the check. "If the same INFORMATIONAL request has been sent to several different addresses [...] a
     /// new INFORMATIONAL request needs to be sent to check return routability" (RFC 4555 section 3.7).
     pub(super) fn handle_checked(&mut self, address: &mut PeerAddress) {
-        if self.checking.take() == Some(address.path) {
+        if self.checking.take().as_deref() == Some(&address.path) {
             address.unchecked = false;
         }
     }

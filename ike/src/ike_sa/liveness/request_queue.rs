@@ -109,7 +109,8 @@ impl Request {
 #[derive(Debug, Default)]
 pub(super) struct RequestQueue {
     waiting: VecDeque<Request>,
-    in_flight: Option<InFlight>,
+    /// Most of the time there is none.
+    in_flight: Option<Box<InFlight>>,
 }
 
 /// A request that awaits its response.
@@ -178,13 +179,13 @@ impl RequestQueue {
     /// Notes that `request` goes out for the first time, as `octets` with message ID `id`.
     pub(crate) fn sent(&mut self, now: Instant, request: Request, id: u32, octets: Vec<u8>) {
         let next = now + timeout(1);
-        self.in_flight = Some(InFlight {
+        self.in_flight = Some(Box::new(InFlight {
             request,
             ids: id..=id,
             octets,
             transmissions: 1,
             next,
-        });
+        }));
     }
 
     /// The octets to send again.

@@ -46,7 +46,7 @@ pub(crate) struct State {
     pub(in crate::ike_sa) children: Children,
     pub(in crate::ike_sa) rekeys: RekeyState,
     /// What the peer has made in the place of the SA that our own exchange is to replace; only beside such an exchange.
-    peer_replacement: Option<PeerReplacement>,
+    peer_replacement: Option<Box<PeerReplacement>>,
     /// By which the peer says that it has lost the IKE SA (RFC 6290).
     peer_token: Option<Secret>,
 }
@@ -187,7 +187,7 @@ impl State {
 
     /// Our SPIs of the IKE SAs that exchanges under way may make: the peer may have one already.
     pub(in crate::ike_sa) fn promised_spis(&self) -> impl Iterator<Item = u64> {
-        let by_peer = self.peer_replacement.iter().filter_map(PeerReplacement::ike);
+        let by_peer = self.peer_replacement.iter().filter_map(|peers| peers.ike());
         self.rekeys
             .promised_spis()
             .chain(by_peer.map(|state| state.spis().responder))
@@ -196,12 +196,13 @@ impl State {
     /// Our exchange, which has ended, and what the peer has made for the same purpose.
     pub(in crate::ike_sa) fn take_exchange(&mut self) -> Option<(Exchange, Option<PeerReplacement>)> {
         let peers = self.peer_replacement.take();
+        let peers = peers.map(|peers| *peers);
         self.rekeys.take_exchange().map(|exchange| (exchange, peers))
     }
 
     /// The peer has made an SA for the purpose of our exchange.
     pub(in crate::ike_sa) fn note_peer_replacement(&mut self, peers: PeerReplacement) {
-        self.peer_replacement = Some(peers);
+        self.peer_replacement = Some(Box::new(peers));
     }
 
     /// The fleet does not take what the peer has made.
@@ -251,10 +252,8 @@ impl State {
     /// IVs for keys that another process may have used, this one up to `used`.
     pub(crate) fn refresh_ivs(&mut self, incarnation: u32, used: u32) {
         self.channel.ivs = Ivs::new(incarnation, used);
-        if let Some(PeerReplacement {
-            sa: ReplacementSa::Ike(state),
-            ..
-        }) = &mut self.peer_replacement
+        if let Some(peers) = &mut self.peer_replacement
+            && let ReplacementSa::Ike(state) = &mut peers.sa
         {
             state.refresh_ivs(incarnation, used);
         }

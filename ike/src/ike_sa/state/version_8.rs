@@ -99,7 +99,7 @@ impl From<StateV8> for State {
             address: PeerAddress::recorded((old.path, old.nat), old.outer, old.mobike, old.unchecked),
             children: old.children,
             rekeys: RekeyState::recorded(exchange, old.follow_up, old.follows_up, old.replaced),
-            peer_replacement: rival.map(PeerReplacement::from),
+            peer_replacement: rival.map(PeerReplacement::from).map(Box::new),
             peer_token: old.peer_token,
         }
     }
