@@ -63,13 +63,13 @@ pub(crate) fn delay(flooding: usize, round: u64) -> f64 {
         next_seed: 1 << 32,
         customers: (2..).take(flooding).map(customer).collect(),
     };
+    let mut queue = FairQueue::default();
     let mut time = Duration::ZERO;
     for number in 0..HANDSHAKES {
         let mut ours = Initiator::new(customer(1), round * HANDSHAKES + number);
         let mut class = Class::New;
         let mut sent = Some(ours.start());
         while let Some(message) = sent.take() {
-            let mut queue = FairQueue::default();
             flood.fill(&mut queue);
             let from = source(&message);
             assert!(queue.push(class, from, Item::Ours(message)), "it has its share");
