@@ -4,6 +4,8 @@
 //! Writes a JSON object a line, one for each round; `interop/bench` makes rows of them. Wants two processors that have nothing
 //! else to do.
 
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 mod flood;
 mod scaling;
 
