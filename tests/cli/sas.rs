@@ -1,6 +1,7 @@
 //! `anyswan sa` and `anyswan fleet`, with edges played by the test.
 
 use serde_json::json;
+use views::{EdgeState, FleetView, IkeSaView, RevokedView, TunnelView};
 
 use crate::edge::{Edge, Kernel};
 use crate::hub::Hub;
@@ -79,6 +80,25 @@ async fn a_revocation_tells_how_many_edges_did_it_and_how_long_each_took() {
     assert_eq!(hub.operator("sa list --json").expect(0).json(), json!([]));
     hub.operator("sa revoke 00400009").expect(3).complains(&["no child SA 0x00400009"]);
     hub.operator("sa revoke").expect(2);
+}
+}
+
+two_threads! {
+/// `--json` prints the views, and nothing that they do not have.
+async fn what_is_printed_as_json_reads_as_the_views() {
+    let hub = Hub::start(&["e1"]);
+    hub.add_tunnel("acme", "").expect(0);
+    let mut owner = Edge::join(&hub, "e1", Kernel::Willing).await;
+    owner.establish("acme", 1).await;
+    let read = |command: &str| hub.operator(command).expect(0).json();
+
+    let tunnels: Vec<TunnelView> = serde_json::from_value(read("tunnel list --json")).unwrap();
+    let sas: Vec<IkeSaView> = serde_json::from_value(read("sa list --json")).unwrap();
+    let fleet: FleetView = serde_json::from_value(read("fleet status --json")).unwrap();
+    let revoked: RevokedView = serde_json::from_value(read("sa revoke --tunnel acme --json")).unwrap();
+    assert_eq!((tunnels[0].name.as_str(), sas[0].children.len()), ("acme", 1));
+    assert_eq!((fleet.edges[0].state, fleet.edges[0].name.as_str()), (EdgeState::Live, "e1"));
+    assert_eq!((revoked.ike_sas, revoked.edges[0].applied), (1, true));
 }
 }
 
