@@ -16,8 +16,6 @@ mod auth;
 mod chain;
 mod delete;
 mod error;
-#[cfg(any(test, fuzzing))]
-mod exercise;
 mod fragment;
 mod header;
 mod id;
@@ -26,12 +24,8 @@ mod length;
 mod message;
 mod notify;
 mod payload;
-#[cfg(test)]
-mod properties;
 mod sa;
-#[cfg(test)]
-mod samples;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod testing;
 mod ts;
 
@@ -39,8 +33,6 @@ pub(crate) use auth::{Auth, Certificate};
 pub(crate) use chain::{Encrypted, decode_payloads, encode_payloads, first_of};
 pub(crate) use delete::Delete;
 pub(crate) use error::WireError;
-#[cfg(any(test, fuzzing))]
-pub(crate) use exercise::exercise;
 pub(crate) use fragment::Fragment;
 pub(crate) use header::{ExchangeType, Flags, HEADER_LEN, Head, Header, exchange_of, patch_length};
 pub(crate) use id::IdPayload;
@@ -49,3 +41,5 @@ pub(crate) use message::{Message, encode, split};
 pub(crate) use notify::{Notify, NotifyType, notifications};
 pub(crate) use payload::{Payload, PayloadType};
 pub(crate) use sa::{Proposal, Protocol, Transform, TransformType};
+#[cfg(any(test, fuzzing))]
+pub(crate) use testing::exercise;

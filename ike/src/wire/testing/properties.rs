@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::exercise::exercise;
 use super::samples::samples;
-use super::*;
+use crate::wire::*;
 use crate::{Identity, IkeSpis, TrafficSelector};
 
 proptest! {

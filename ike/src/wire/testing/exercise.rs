@@ -1,6 +1,6 @@
 //! What must hold for every datagram whatsoever. The property tests and the fuzz target share it.
 
-use super::{Encrypted, Head, Message, encode};
+use crate::wire::{Encrypted, Head, Message, encode};
 
 /// Decodes `datagram`, which must not panic. What decodes is encoded again: that must decode to an equal chain, apart
 /// from what the decoder passes over (attributes and selectors not known here), so it must encode to the same octets.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::*;
+use crate::wire::*;
 use crate::{Identity, IkeSpis, TrafficSelector};
 
 /// Every sample with its name.

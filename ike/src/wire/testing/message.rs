@@ -1,10 +1,10 @@
 //! Messages for tests of the decoder, correct but for what a test makes wrong.
 
-use super::*;
 use crate::crypto::unhex;
+use crate::wire::*;
 
 /// A message whose chain is `chain`, in hexadecimal, after a correct header that names `first`.
-pub(super) fn message(first: u8, chain: &str) -> Vec<u8> {
+pub(in crate::wire) fn message(first: u8, chain: &str) -> Vec<u8> {
     let head = Head {
         spis: crate::IkeSpis {
             initiator: 1,
@@ -26,11 +26,11 @@ pub(super) fn message(first: u8, chain: &str) -> Vec<u8> {
 }
 
 /// A message that is one payload of type `kind`, its body in hexadecimal.
-pub(super) fn single(kind: u8, body: &str) -> Vec<u8> {
+pub(in crate::wire) fn single(kind: u8, body: &str) -> Vec<u8> {
     message(kind, &format!("0000{:04x}{body}", 4 + unhex(body).len()))
 }
 
 /// What the decoder says of a message.
-pub(super) fn verdict(message: &[u8]) -> Result<(), WireError> {
+pub(in crate::wire) fn verdict(message: &[u8]) -> Result<(), WireError> {
     Message::decode(message).map(|_| ())
 }
