@@ -12,16 +12,54 @@ use crate::negotiation::nat::{Nat, Outer};
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The durable half of [`Mobility`].
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "RecordedAddress", into = "RecordedAddress")]
 pub(crate) struct PeerAddress {
     path: Path,
     nat: Nat,
-    /// Of the child SAs, as the fleet has them.
-    outer: Outer,
+    /// That of the child SAs, as the fleet has them; `None` when it is the same, as it is most of the time.
+    outer_path: Option<Box<Path>>,
+    /// Likewise of the child SAs.
+    udp_encap: bool,
     /// The peer tells its addresses by UPDATE_SA_ADDRESSES (RFC 4555).
     mobike: bool,
     /// It has still to show that it receives at the one it told last.
     unchecked: bool,
+}
+
+/// As it stands in a snapshot.
+#[derive(Serialize, Deserialize)]
+struct RecordedAddress {
+    path: Path,
+    nat: Nat,
+    outer: Outer,
+    mobike: bool,
+    unchecked: bool,
+}
+
+impl From<RecordedAddress> for PeerAddress {
+    fn from(recorded: RecordedAddress) -> Self {
+        let RecordedAddress {
+            path,
+            nat,
+            outer,
+            mobike,
+            unchecked,
+        } = recorded;
+        Self::recorded((path, nat), outer, mobike, unchecked)
+    }
+}
+
+impl From<PeerAddress> for RecordedAddress {
+    fn from(address: PeerAddress) -> Self {
+        Self {
+            path: address.path,
+            nat: address.nat,
+            outer: address.outer(),
+            mobike: address.mobike,
+            unchecked: address.unchecked,
+        }
+    }
 }
 
 /// What an UPDATE_SA_ADDRESSES changes.
@@ -35,16 +73,10 @@ pub(super) struct Update {
 impl PeerAddress {
     /// As IKE_AUTH has shown it.
     pub(crate) fn new(path: Path, nat: Nat, mobike: bool) -> Self {
-        Self {
-            path,
-            nat,
-            outer: Outer::new(path, nat),
-            mobike,
-            unchecked: false,
-        }
+        Self::recorded((path, nat), Outer::new(path, nat), mobike, false)
     }
 
-    /// As a snapshot of an older layout has it.
+    /// As a snapshot has it.
     pub(in crate::ike_sa) fn recorded(
         (path, nat): (Path, Nat),
         outer: Outer,
@@ -54,7 +86,8 @@ impl PeerAddress {
         Self {
             path,
             nat,
-            outer,
+            outer_path: (outer.path != path).then(|| Box::new(outer.path)),
+            udp_encap: outer.udp_encap,
             mobike,
             unchecked,
         }
@@ -67,7 +100,15 @@ impl PeerAddress {
 
     /// How the child SAs travel, as far as the fleet knows.
     pub(crate) fn outer(&self) -> Outer {
-        self.outer
+        Outer {
+            path: self.outer_path.as_deref().copied().unwrap_or(self.path),
+            udp_encap: self.udp_encap,
+        }
+    }
+
+    fn set_outer(&mut self, outer: Outer) {
+        self.outer_path = (outer.path != self.path).then(|| Box::new(outer.path));
+        self.udp_encap = outer.udp_encap;
     }
 
     pub(super) fn has_mobike(&self) -> bool {
@@ -84,7 +125,10 @@ impl PeerAddress {
     }
 
     fn move_to(&mut self, path: Path) -> SocketAddr {
-        std::mem::replace(&mut self.path, path).peer
+        let outer = self.outer();
+        let before = std::mem::replace(&mut self.path, path);
+        self.set_outer(outer);
+        before.peer
     }
 
     /// The peer says that it is at `path` from now on (RFC 4555 section 3.5), and what `nat` there is, if it detects any.
@@ -167,13 +211,14 @@ impl Mobility {
             return None;
         }
         self.followed = Some(now);
-        address.outer = address.wanted_outer();
-        Some(address.outer)
+        let outer = address.wanted_outer();
+        address.set_outer(outer);
+        Some(outer)
     }
 
     /// When the fleet is to hear of the peer's present address; `None` when it has.
     pub(super) fn follow_at(&self, address: &PeerAddress, last_heard: Instant) -> Option<Instant> {
-        let is_due = !address.unchecked && address.outer != address.wanted_outer();
+        let is_due = !address.unchecked && address.outer() != address.wanted_outer();
         let earliest = self
             .followed
             .map_or(last_heard, |followed| followed + FOLLOW_INTERVAL);

@@ -230,7 +230,7 @@ impl State {
             channel,
             window: Window::default(),
             next_request: NextMessageId::default(),
-            address: self.address,
+            address: self.address.clone(),
             children: Children::default(),
             rekeys: self.rekeys.of_replacement(),
             peer_replacement: None,
