@@ -1,10 +1,12 @@
 //! How long one customer's handshake takes at a responder that others flood with theirs.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ike::testkit::{Customer, Initiator, Status, TestFleet};
 use ike::{Class, FairQueue, Path, Source, Transmit};
+
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::scaling::{self, responders};
 
@@ -56,7 +58,7 @@ fn customer(number: u8) -> Customer {
     Customer { path, ..customer }
 }
 
-/// Microseconds from the customer's first message until it is connected, its own work apart, while so many flood.
+/// Microseconds of the responder's thread from when the customer's messages wait until they are answered, while so many flood.
 pub(crate) fn delay(flooding: usize, round: u64) -> f64 {
     let mut responder = responders(1).remove(0);
     let mut flood = Flood {
@@ -73,9 +75,9 @@ pub(crate) fn delay(flooding: usize, round: u64) -> f64 {
             flood.fill(&mut queue);
             let from = source(&message);
             assert!(queue.push(class, from, Item::Ours(message)), "it has its share");
-            let begun = Instant::now();
+            let begun = cpu_time();
             let replies = wait_for_ours(&mut queue, &mut responder);
-            time += begun.elapsed();
+            time += cpu_time() - begun;
             for reply in replies {
                 sent = ours.handle_datagram(&reply.payload).or(sent);
             }
@@ -84,6 +86,12 @@ pub(crate) fn delay(flooding: usize, round: u64) -> f64 {
         assert_eq!(ours.status(), Status::Up);
     }
     time.as_secs_f64() * 1e6 / HANDSHAKES as f64
+}
+
+/// Of this thread, so that the machine's other work does not count.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Answers one after the other, until ours has its turn.
