@@ -113,6 +113,9 @@ pub enum What {
     /// The peer answered our CREATE_CHILD_SA with an error; its notify message type.
     #[error("the peer refused a rekey with {}", NotifyType(*.0))]
     RekeyRefused(u16),
+    /// The peer answered our CREATE_CHILD_SA, or IKE_FOLLOWUP_KE, with what it was not offered; that rekey is given up.
+    #[error("the peer's answer to a rekey cannot be used: {0}")]
+    RekeyUnusable(String),
 }
 
 /// One of the two ends of an IKE SA.

@@ -12,9 +12,11 @@ mod commit;
 mod config;
 pub(crate) mod events;
 mod host;
+pub(crate) mod mismatch;
 pub(crate) mod refusals;
 pub(crate) mod weak;
 
 pub use commit::{Change, ChildSa, ChildUpdate, Commit, CommitId, CommitOutcome, IkeSa};
 pub use config::{Config, Credentials, Limits, Ppk, Tunnel};
 pub use host::Host;
+pub use mismatch::Mismatch;

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::wire::WireError;
-use crate::{CertificateFault, DhGroup, Gateway, Identity, Weak};
+use crate::{CertificateFault, DhGroup, Gateway, Identity, Mismatch, Weak};
 
 /// Why IKE_SA_INIT was answered with an error.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -16,8 +16,8 @@ pub enum InitRefusal {
     #[error("payload type {0} is critical and not supported")]
     CriticalPayload(u8),
     /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
-    #[error("no acceptable proposal")]
-    NoProposal,
+    #[error("no acceptable proposal{0}")]
+    NoProposal(Mismatch),
     /// NO_PROPOSAL_CHOSEN, since all that the peer offers for one purpose is too weak.
     #[error("the peer offers nothing better than {0}")]
     TooWeak(Weak),
@@ -101,12 +101,12 @@ pub enum NoChild {
 }
 
 /// Why an IKE SA has no child SA, or not another one, and why it is not rekeyed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChildRefusal {
     /// NO_PROPOSAL_CHOSEN (RFC 7296 section 2.7).
-    #[error("no acceptable proposal")]
-    NoProposal,
+    #[error("no acceptable proposal{0}")]
+    NoProposal(Mismatch),
     /// NO_PROPOSAL_CHOSEN, since all that the peer offers for one purpose is too weak.
     #[error("the peer offers nothing better than {0}")]
     TooWeak(Weak),

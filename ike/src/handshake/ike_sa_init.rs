@@ -10,7 +10,7 @@ use crate::negotiation::additional_ke::Additional;
 use crate::negotiation::hashes::Hashes;
 use crate::negotiation::nat::{Nat, NatDetection};
 use crate::negotiation::redirect::Redirects;
-use crate::negotiation::suites::{Chosen, NONCE_LEN, ike_suite, weakness_of_ike};
+use crate::negotiation::suites::{Chosen, NONCE_LEN, ike_suite, mismatch_of_ike, weakness_of_ike};
 use crate::wire::{
     self, Certificate, ExchangeType, Flags, Head, Header, KeyExchange, Notify, NotifyType, Payload, Proposal,
     WireError,
@@ -170,7 +170,10 @@ fn choose<'a>(
         false => &[],
     };
     let (chosen, kem) = ike_suite(policy, kems, request.proposals).ok_or_else(|| {
-        weakness_of_ike(request.proposals).map_or(InitRefusal::NoProposal, InitRefusal::TooWeak)
+        weakness_of_ike(request.proposals).map_or_else(
+            || InitRefusal::NoProposal(mismatch_of_ike(policy, request.proposals)),
+            InitRefusal::TooWeak,
+        )
     })?;
     let wanted = chosen.suite.dh;
     if request.ke.group != wanted.id() {

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::{ChildKeys, Fresh};
 use crate::negotiation::nat::Outer;
 use crate::negotiation::selectors::{Selectors, narrow};
-use crate::negotiation::suites::{Chosen, esp_spi, esp_suite_and_exchanges, wants_esn_only, weakness_of_esp};
+use crate::negotiation::suites::{
+    Chosen, esp_spi, esp_suite_and_exchanges, mismatch_of_esp, wants_esn_only, weakness_of_esp,
+    without_key_exchange,
+};
 use crate::wire::{Payload, Proposal, WireError};
 use crate::{ChildRefusal, ChildSa, DhGroup, EspSuite, IkeSpis, Kem, Prf, Secret, Side, Tunnel};
 
@@ -56,24 +59,38 @@ impl<'a> ChildRequest<'a> {
         }
     }
 
-    /// Chooses within what the tunnel allows. `groups` are those of a key exchange that the child SA may have of its
-    /// own, and `kems` the additional ones behind it: none in IKE_AUTH.
+    /// Chooses within what the tunnel allows, in IKE_AUTH, whose child SA has no key exchange of its own.
+    pub(crate) fn agree_first(&self, tunnel: &Tunnel) -> Result<AgreedChild<'a>, ChildRefusal> {
+        self.agree_on(&without_key_exchange(self.proposals), tunnel, &[], &[])
+    }
+
+    /// The same in CREATE_CHILD_SA. `groups` are those of a key exchange that the child SA may have of its own, and `kems` the
+    /// additional ones behind it.
     pub(crate) fn agree(
         &self,
         tunnel: &Tunnel,
         groups: &[DhGroup],
         kems: &[Kem],
     ) -> Result<AgreedChild<'a>, ChildRefusal> {
-        let chosen = esp_suite_and_exchanges(&tunnel.esp, groups, kems, self.proposals);
+        self.agree_on(self.proposals, tunnel, groups, kems)
+    }
+
+    fn agree_on(
+        &self,
+        proposals: &[Proposal<'a>],
+        tunnel: &Tunnel,
+        groups: &[DhGroup],
+        kems: &[Kem],
+    ) -> Result<AgreedChild<'a>, ChildRefusal> {
+        let chosen = esp_suite_and_exchanges(&tunnel.esp, groups, kems, proposals);
+        let no_proposal = || ChildRefusal::NoProposal(mismatch_of_esp(&tunnel.esp, groups, proposals));
         let Some((Chosen { suite, answer }, group, kem)) = chosen else {
-            return Err(match wants_esn_only(&tunnel.esp, self.proposals) {
+            return Err(match wants_esn_only(&tunnel.esp, groups, kems, proposals) {
                 true => ChildRefusal::EsnOnly,
-                false => {
-                    weakness_of_esp(self.proposals).map_or(ChildRefusal::NoProposal, ChildRefusal::TooWeak)
-                }
+                false => weakness_of_esp(proposals).map_or_else(no_proposal, ChildRefusal::TooWeak),
             });
         };
-        let outbound_spi = esp_spi(&answer).ok_or(ChildRefusal::NoProposal)?;
+        let outbound_spi = esp_spi(&answer).ok_or_else(no_proposal)?;
         let policy = Selectors {
             local: tunnel.local_ts.clone(),
             remote: tunnel.remote_ts.clone(),

@@ -6,6 +6,7 @@ pub(crate) mod configuration;
 pub(crate) mod create_child_sa;
 pub(crate) mod hashes;
 pub(crate) mod informational;
+pub(crate) mod mismatch;
 pub(crate) mod mobike;
 pub(crate) mod nat;
 pub(crate) mod proposals;
@@ -14,3 +15,6 @@ mod refusals;
 pub(crate) mod selectors;
 pub(crate) mod suites;
 pub(crate) mod weak;
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ use crate::{Cipher, DhGroup, EspSuite, IkeSuite, Integrity, Kem, Prf};
 
 /// ENCR_NULL (RFC 2410).
 const ENCR_NULL: u16 = 11;
+/// The one length of its keys (RFC 7634 section 2).
+const CHACHA20_POLY1305_BITS: u16 = 256;
 /// The transform ID that means "none of this type", and "no extended sequence numbers" for their type.
 pub(crate) const NONE: u16 = 0;
 
@@ -52,18 +54,45 @@ fn numbered(
 }
 
 /// What the peer has taken of our offer, by its answer: one proposal, with "exactly one transform of each type" that ours has
-/// (RFC 7296 section 2.7).
+/// (RFC 7296 section 2.7). A NONE of a type that ours does not have changes nothing, nor does silence about 32-bit sequence
+/// numbers.
 pub(crate) fn taken<'p, 'a>(offer: &[Proposal<'_>], answer: &'p [Proposal<'a>]) -> Option<&'p Proposal<'a>> {
     let [answer] = answer else {
         return None;
     };
     let ours = offer.iter().find(|ours| ours.number == answer.number)?;
-    let is_single = |kind| answer.transforms.iter().filter(|it| it.kind == kind).count() == 1;
+    let count = |kind| answer.transforms.iter().filter(|it| it.kind == kind).count();
+    let is_single = |kind| match kind {
+        TransformType::ExtendedSequenceNumbers => count(kind) <= 1,
+        _ => count(kind) == 1,
+    };
+    let is_offered = |it: &Transform| ours.transforms.iter().any(|ours| fits(it, ours));
+    let is_harmless = |it: &Transform| {
+        let is_ours = ours.transforms.iter().any(|ours| ours.kind == it.kind);
+        !is_ours && *it == Transform::new(it.kind, NONE) && may_be_none(it.kind)
+    };
     let is_taken = ours.protocol == answer.protocol
         && ours.spi.len() == answer.spi.len()
-        && answer.transforms.iter().all(|it| ours.transforms.contains(it))
+        && answer
+            .transforms
+            .iter()
+            .all(|it| is_offered(it) || is_harmless(it))
         && ours.transforms.iter().all(|it| is_single(it.kind));
     is_taken.then_some(answer)
+}
+
+/// Types of which NONE stands for leaving them out (RFC 7296 section 3.3.2, RFC 9370 section 2.2.2).
+fn may_be_none(kind: TransformType) -> bool {
+    match kind {
+        TransformType::Integrity
+        | TransformType::KeyExchange
+        | TransformType::AdditionalKeyExchange1
+        | TransformType::LaterAdditionalKeyExchange(_) => true,
+        TransformType::Encryption
+        | TransformType::Prf
+        | TransformType::ExtendedSequenceNumbers
+        | TransformType::Other(_) => false,
+    }
 }
 
 /// One transform of each type that a proposal for an IKE SA has to have.
@@ -75,20 +104,29 @@ pub(crate) fn ike_transforms(suite: IkeSuite) -> Vec<Transform> {
 
 /// One transform of each type that a proposal for ESP has to have.
 pub(crate) fn esp_transforms(suite: EspSuite) -> Vec<Transform> {
-    let mut transforms = esp_protection(suite);
-    transforms.push(Transform::new(TransformType::ExtendedSequenceNumbers, NONE));
-    transforms
-}
-
-/// The same without what it says of extended sequence numbers.
-pub(crate) fn esp_protection(suite: EspSuite) -> Vec<Transform> {
-    in_a_row(match suite {
+    let mut transforms = in_a_row(match suite {
         EspSuite::Encrypted(cipher) => encryption(cipher),
         EspSuite::Null(it) => (
             Transform::new(TransformType::Encryption, ENCR_NULL),
             Some(integrity(it)),
         ),
-    })
+    });
+    transforms.push(Transform::new(TransformType::ExtendedSequenceNumbers, NONE));
+    transforms
+}
+
+/// Whether a peer's transform is what is wanted: the very same, or ChaCha20-Poly1305 with its only key length spelled out, which
+/// RFC 7296 section 3.3.5 forbids for ciphers of one length, and which some send all the same (docs/algorithms.md).
+pub(crate) fn fits(theirs: &Transform, wanted: &Transform) -> bool {
+    let needless = Transform {
+        key_bits: Some(CHACHA20_POLY1305_BITS),
+        ..*wanted
+    };
+    theirs == wanted || (is_chacha20_poly1305(wanted) && *theirs == needless)
+}
+
+fn is_chacha20_poly1305(transform: &Transform) -> bool {
+    transform.kind == TransformType::Encryption && transform.id == Cipher::ChaCha20Poly1305.id()
 }
 
 /// Encryption, and integrity where it is a transform of its own.

@@ -11,7 +11,7 @@ impl InitRefusal {
             // The highest version supported (RFC 7296 section 2.5).
             Self::MajorVersion(_) => (NotifyType::INVALID_MAJOR_VERSION, vec![2]),
             Self::CriticalPayload(kind) => (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![*kind]),
-            Self::NoProposal | Self::TooWeak(_) => (NotifyType::NO_PROPOSAL_CHOSEN, Vec::new()),
+            Self::NoProposal(_) | Self::TooWeak(_) => (NotifyType::NO_PROPOSAL_CHOSEN, Vec::new()),
             Self::WrongGroup { wanted, .. } => {
                 (NotifyType::INVALID_KE_PAYLOAD, wanted.id().to_be_bytes().to_vec())
             }
@@ -57,9 +57,9 @@ impl NoChild {
 
 impl ChildRefusal {
     /// The notification that answers in place of SA, TSi and TSr.
-    pub(crate) fn notification(self) -> (NotifyType, Vec<u8>) {
+    pub(crate) fn notification(&self) -> (NotifyType, Vec<u8>) {
         let kind = match self {
-            Self::NoProposal | Self::TooWeak(_) | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
+            Self::NoProposal(_) | Self::TooWeak(_) | Self::EsnOnly => NotifyType::NO_PROPOSAL_CHOSEN,
             Self::Selectors => NotifyType::TS_UNACCEPTABLE,
             Self::NoFreeSpi | Self::TooMany | Self::NoTunnel => NotifyType::NO_ADDITIONAL_SAS,
             Self::NotFound => NotifyType::CHILD_SA_NOT_FOUND,

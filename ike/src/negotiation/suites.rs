@@ -1,13 +1,14 @@
 //! Choice of a suite from the peer's proposals (RFC 7296 sections 2.7 and 3.3.6), by our order of preference.
 
 use crate::Weak;
+use crate::negotiation::mismatch::{Wanted, mismatch};
 use crate::negotiation::proposals::{
-    CipherTransforms, NONE, additional_key_exchange, encryption, esp_protection, esp_transforms,
-    ike_transforms, key_exchange, prf,
+    CipherTransforms, NONE, additional_key_exchange, encryption, esp_transforms, fits, ike_transforms,
+    key_exchange, prf,
 };
 use crate::negotiation::weak;
 use crate::wire::{Proposal, Protocol, Transform, TransformType};
-use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite, Kem};
+use crate::{DhGroup, EspSuite, IkePolicy, IkeSuite, Kem, Mismatch};
 
 /// Octets of our nonces: half of the longest PRF's key (RFC 7296 section 2.10).
 pub(crate) const NONCE_LEN: usize = 32;
@@ -53,7 +54,10 @@ pub(crate) fn esp_suite<'a>(
     preference: &[EspSuite],
     proposals: &[Proposal<'a>],
 ) -> Option<Chosen<'a, EspSuite>> {
-    first_esp_suite(preference, usable_for_esp(proposals), esp_transforms)
+    preference.iter().find_map(|&suite| {
+        let wanted = esp_transforms(suite);
+        usable_for_esp(proposals).find_map(|proposal| accept(proposal, suite, &wanted))
+    })
 }
 
 /// For the child SA of CREATE_CHILD_SA, which may have a key exchange of its own (RFC 7296 section 1.3.1). A proposal
@@ -105,8 +109,13 @@ pub(crate) fn ike_suite_and_spi<'a>(
     Some((chosen, kem, spi))
 }
 
-/// True when a proposal fails for nothing but its insistence on extended sequence numbers.
-pub(crate) fn wants_esn_only(preference: &[EspSuite], proposals: &[Proposal<'_>]) -> bool {
+/// True when proposals, none of which was accepted, fail for nothing but their insistence on extended sequence numbers.
+pub(crate) fn wants_esn_only(
+    preference: &[EspSuite],
+    groups: &[DhGroup],
+    kems: &[Kem],
+    proposals: &[Proposal<'_>],
+) -> bool {
     let without_esn: Vec<_> = usable_for_esp(proposals)
         .map(|proposal| {
             let mut proposal = proposal.clone();
@@ -116,8 +125,83 @@ pub(crate) fn wants_esn_only(preference: &[EspSuite], proposals: &[Proposal<'_>]
             proposal
         })
         .collect();
-    esp_suite(preference, proposals).is_none()
-        && first_esp_suite(preference, without_esn.iter(), esp_protection).is_some()
+    esp_suite_and_exchanges(preference, groups, kems, &without_esn).is_some()
+}
+
+/// The proposals of IKE_AUTH without the key exchanges that some put there. "The SA payloads in the IKE_AUTH exchange cannot
+/// contain Transform Type 4 (Diffie-Hellman group) with any value other than NONE" (RFC 7296 section 1.2): there is no KE
+/// payload that it could be about, so it means the rekeys to come.
+pub(crate) fn without_key_exchange<'a>(proposals: &[Proposal<'a>]) -> Vec<Proposal<'a>> {
+    let mut proposals = proposals.to_vec();
+    for proposal in &mut proposals {
+        proposal
+            .transforms
+            .retain(|transform| !is_key_exchange(transform.kind) || transform.id == NONE);
+    }
+    proposals
+}
+
+fn is_key_exchange(kind: TransformType) -> bool {
+    match kind {
+        TransformType::KeyExchange
+        | TransformType::AdditionalKeyExchange1
+        | TransformType::LaterAdditionalKeyExchange(_) => true,
+        TransformType::Encryption
+        | TransformType::Prf
+        | TransformType::Integrity
+        | TransformType::ExtendedSequenceNumbers
+        | TransformType::Other(_) => false,
+    }
+}
+
+/// Why none of the proposals for an IKE SA was accepted.
+pub(crate) fn mismatch_of_ike(policy: &IkePolicy, proposals: &[Proposal<'_>]) -> Mismatch {
+    let ciphers = policy.ciphers.iter().copied().map(encryption);
+    let wanted = Wanted {
+        kinds: vec![
+            (
+                TransformType::Encryption,
+                ciphers.clone().map(|it| it.0).collect(),
+            ),
+            (TransformType::Prf, policy.prfs.iter().copied().map(prf).collect()),
+            (
+                TransformType::KeyExchange,
+                policy.dh.iter().copied().map(key_exchange).collect(),
+            ),
+        ],
+        integrity: ciphers.filter_map(|it| it.1).collect(),
+    };
+    let of_ike = proposals.iter().filter(|it| it.protocol == Protocol::Ike);
+    mismatch(of_ike, &wanted)
+}
+
+/// The same for a child SA, which may have a key exchange with one of `groups`.
+pub(crate) fn mismatch_of_esp(
+    preference: &[EspSuite],
+    groups: &[DhGroup],
+    proposals: &[Proposal<'_>],
+) -> Mismatch {
+    let of_kind = |kind| {
+        let transforms = preference.iter().flat_map(|suite| esp_transforms(*suite));
+        transforms.filter(|it| it.kind == kind).collect::<Vec<_>>()
+    };
+    let mut kinds: Vec<_> = [TransformType::Encryption, TransformType::ExtendedSequenceNumbers]
+        .map(|kind| (kind, of_kind(kind)))
+        .into();
+    // A child SA without is fine too, so this counts only where the peer wants one.
+    let wants_groups = |proposal: &Proposal<'_>| {
+        let kinds = proposal.transforms.iter().map(|it| it.kind);
+        kinds.clone().any(|kind| kind == TransformType::KeyExchange)
+    };
+    if proposals.iter().any(wants_groups) {
+        let groups = groups.iter().copied().map(key_exchange).collect();
+        kinds.push((TransformType::KeyExchange, groups));
+    }
+    let wanted = Wanted {
+        kinds,
+        integrity: of_kind(TransformType::Integrity),
+    };
+    mismatch(usable_for_esp(proposals), &wanted)
 }
 
 /// Which weak algorithm is the best that a peer offers for an IKE SA, if that is why nothing can be chosen.
@@ -152,37 +236,16 @@ fn usable_for_esp<'p, 'a>(proposals: &'p [Proposal<'a>]) -> impl Iterator<Item =
     proposals.iter().filter(|proposal| esp_spi(proposal).is_some())
 }
 
-fn first_esp_suite<'p, 'a: 'p>(
-    preference: &[EspSuite],
-    proposals: impl Iterator<Item = &'p Proposal<'a>> + Clone,
-    transforms_of: fn(EspSuite) -> Vec<Transform>,
-) -> Option<Chosen<'a, EspSuite>> {
-    preference.iter().find_map(|&suite| {
-        let wanted = transforms_of(suite);
-        proposals
-            .clone()
-            .find_map(|proposal| accept(proposal, suite, &wanted))
-    })
-}
-
 /// The first item that is good, and its place.
 fn first<T: Copy>(items: &[T], is_good: impl Fn(T) -> bool) -> Option<(usize, T)> {
     items.iter().copied().enumerate().find(|(_, item)| is_good(*item))
 }
 
-/// True when a proposal offers this protection. An AEAD cipher wants no integrity beside it (RFC 5282 section 8).
+/// True when a proposal offers this protection. What an integrity transform beside an AEAD cipher means is plain, so it is
+/// passed over, though RFC 7296 section 3.3 does not allow it (docs/algorithms.md).
 fn protects(proposal: &Proposal<'_>, (encryption, integrity): CipherTransforms) -> bool {
-    let offers = |transform: &Transform| proposal.transforms.contains(transform);
-    let mut integrities = proposal
-        .transforms
-        .iter()
-        .filter(|transform| transform.kind == TransformType::Integrity)
-        .peekable();
-    offers(&encryption)
-        && match integrity {
-            Some(integrity) => offers(&integrity),
-            None => integrities.peek().is_none() || integrities.any(|transform| transform.id == NONE),
-        }
+    let offers = |wanted: &Transform| proposal.transforms.iter().any(|it| fits(it, wanted));
+    offers(&encryption) && integrity.is_none_or(|integrity| offers(&integrity))
 }
 
 /// The answer with one transform of each type in the proposal: the wanted one, and NONE for every other type, which
@@ -194,20 +257,35 @@ fn accept<'a, S>(proposal: &Proposal<'a>, suite: S, wanted: &[Transform]) -> Opt
     if proposal.transforms.iter().any(is_unknown) {
         return None;
     }
-    let mut transforms = wanted.to_vec();
-    for transform in &proposal.transforms {
-        if !transforms.iter().any(|other| other.kind == transform.kind) {
-            transforms.push(Transform::new(transform.kind, NONE));
+    let mut transforms = Vec::new();
+    for wanted in wanted {
+        let offered = proposal.transforms.iter().find(|it| fits(it, wanted));
+        let is_absent = || proposal.transforms.iter().all(|it| it.kind != wanted.kind);
+        match offered {
+            Some(offered) => transforms.push(*offered),
+            // Sequence numbers of 32 bits are what those mean who leave the type out (docs/algorithms.md).
+            None if wanted.kind == TransformType::ExtendedSequenceNumbers && is_absent() => {}
+            None => return None,
         }
     }
-    let is_allowed = transforms
-        .iter()
-        .all(|transform| proposal.transforms.contains(transform));
+    for transform in &proposal.transforms {
+        let kind = transform.kind;
+        if transforms.iter().any(|other| other.kind == kind) {
+            continue;
+        }
+        let none = Transform::new(kind, NONE);
+        match proposal.transforms.contains(&none) {
+            true => transforms.push(none),
+            // Beside an AEAD cipher, or the wanted ones would have it.
+            false if kind == TransformType::Integrity => {}
+            false => return None,
+        }
+    }
     let answer = Proposal {
         transforms,
         ..*proposal
     };
-    is_allowed.then_some(Chosen { suite, answer })
+    Some(Chosen { suite, answer })
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub(crate) enum TransformType {
     ExtendedSequenceNumbers,
     /// RFC 9370: the first of seven that there may be.
     AdditionalKeyExchange1,
+    /// One of the other six, by its number: 7 to 12.
+    LaterAdditionalKeyExchange(u8),
     Other(u8),
 }
 
@@ -240,6 +242,7 @@ impl From<u8> for TransformType {
             4 => Self::KeyExchange,
             5 => Self::ExtendedSequenceNumbers,
             6 => Self::AdditionalKeyExchange1,
+            7..=12 => Self::LaterAdditionalKeyExchange(number),
             other => Self::Other(other),
         }
     }
@@ -254,7 +257,7 @@ impl From<TransformType> for u8 {
             TransformType::KeyExchange => 4,
             TransformType::ExtendedSequenceNumbers => 5,
             TransformType::AdditionalKeyExchange1 => 6,
-            TransformType::Other(other) => other,
+            TransformType::LaterAdditionalKeyExchange(number) | TransformType::Other(number) => number,
         }
     }
 }

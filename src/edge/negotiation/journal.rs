@@ -108,7 +108,7 @@ fn kind(what: &What) -> IkeEvents {
         What::ChildAdded { .. } => IkeEvents::ChildAdded,
         What::ChildRefused(_) => IkeEvents::ChildRefused,
         What::IkeRekeyed { .. } => IkeEvents::IkeRekeyed,
-        What::RekeyRefused(_) => IkeEvents::RekeyRefused,
+        What::RekeyRefused(_) | What::RekeyUnusable(_) => IkeEvents::RekeyRefused,
         What::Redirected(_) => IkeEvents::Redirected,
         What::NotRedirected(_) => IkeEvents::NotRedirected,
         What::RedirectedFrom(_) => IkeEvents::RedirectedFrom,
@@ -134,6 +134,7 @@ fn level(what: &What) -> Level {
         | What::SilentSinceRestore
         | What::ChildRefused(_)
         | What::RekeyRefused(_)
+        | What::RekeyUnusable(_)
         | What::NotRedirected(_)
         | What::Disowned
         | What::Dropped(_) => Level::WARN,

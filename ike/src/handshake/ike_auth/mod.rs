@@ -345,7 +345,7 @@ impl Attempt<'_> {
             return Err(NoChild::Redirected(to.clone()));
         }
         let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
-        let agreed = wanted.agree(tunnel, &[], &[])?;
+        let agreed = wanted.agree_first(tunnel)?;
         Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
     }
 }

@@ -15,7 +15,7 @@ use crate::message::channel::{Exhausted, Role};
 use crate::message::inbound::Arrived;
 use crate::negotiation::child_sa::{ChildRequest, ChildTerms};
 use crate::negotiation::create_child_sa::{CreateChild, Rekeyed};
-use crate::negotiation::suites::{NONCE_LEN, ike_suite_and_spi};
+use crate::negotiation::suites::{NONCE_LEN, ike_suite_and_spi, mismatch_of_ike};
 use crate::wire::{KeyExchange, Payload, Proposal, Protocol, WireError};
 use crate::{Change, ChildRefusal, DhGroup, IkeSpis, IkeSuite, Secret, Side};
 
@@ -104,8 +104,8 @@ impl Established {
         refusal: ChildRefusal,
         cx: &mut Context<'_>,
     ) -> Result<Fate, Exhausted> {
-        self.report(refusal, cx.out);
         let (kind, data) = refusal.notification();
+        self.report(refusal, cx.out);
         self.answer_error(arrived, kind, &data, cx)
     }
 
@@ -236,7 +236,8 @@ impl Established {
     ) -> Result<(), CreateChildFailure> {
         self.may_rekey_ike()?;
         let chosen = ike_suite_and_spi(&cx.config.ike, request.proposals);
-        let (chosen, kem, peer_spi) = chosen.ok_or(ChildRefusal::NoProposal)?;
+        let (chosen, kem, peer_spi) = chosen
+            .ok_or_else(|| ChildRefusal::NoProposal(mismatch_of_ike(&cx.config.ike, request.proposals)))?;
         self.state
             .rekeys
             .may_be_followed(kem, |old| old == ReplacedSa::Ike)?;

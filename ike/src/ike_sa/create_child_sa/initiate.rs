@@ -10,7 +10,7 @@ use crate::ike_sa::{Established, Fate};
 use crate::message::channel::Exhausted;
 use crate::negotiation::proposals::{esp_offer, ike_offer};
 use crate::wire::{KeyExchange, Notify, NotifyType, Payload, notifications};
-use crate::{DhGroup, Ending, IkeSuite};
+use crate::{DhGroup, IkeSuite};
 
 impl Established {
     /// Makes a request, whose state the fleet has to know before it leaves. Nothing happens if the peer has been faster.
@@ -166,10 +166,7 @@ impl Established {
                 self.finish_rekey(&granted, additional.as_ref(), peers, cx);
                 Ok(Fate::Stays)
             }
-            Err(error) => {
-                release_spi(&subject, cx);
-                Ok(self.end(Ending::Malformed(error.to_string()), cx))
-            }
+            Err(error) => Ok(self.handle_unusable(&subject, peers, &error, cx)),
         }
     }
 }

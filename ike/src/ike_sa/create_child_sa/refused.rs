@@ -8,7 +8,7 @@ use crate::ike_sa::context::Context;
 use crate::ike_sa::liveness::request_queue::Request;
 use crate::ike_sa::state::{PeerReplacement, ReplacementSa};
 use crate::ike_sa::{Established, Fate, Lifecycle};
-use crate::wire::{Notify, NotifyType};
+use crate::wire::{Notify, NotifyType, WireError};
 use crate::{Change, Ending, Side, What};
 
 impl Established {
@@ -23,6 +23,42 @@ impl Established {
         self.report(What::RekeyRefused(error.kind.0), cx.out);
         release_spi(&exchange.subject, cx);
         self.go_on_without(exchange, peers, error, cx);
+        // The next owner must not ask once more, with a message ID that is behind the peer by then.
+        if self.lifecycle == Lifecycle::Up && !self.commits.is_under_way() {
+            self.commit(vec![self.put()], Then::Nothing, Made::Refused, cx);
+        }
+        Fate::Stays
+    }
+
+    /// The peer grants what we have not asked for. That costs this rekey, and not the IKE SA, whose child SAs work: the peer
+    /// deletes what it has made, and is asked again later, as after a refusal.
+    pub(super) fn handle_unusable(
+        &mut self,
+        subject: &Subject,
+        peers: Option<PeerReplacement>,
+        error: &WireError,
+        cx: &mut Context<'_>,
+    ) -> Fate {
+        self.report(What::RekeyUnusable(error.to_string()), cx.out);
+        release_spi(subject, cx);
+        if let Some(inbound_spi) = subject.child() {
+            self.liveness.push_front(Request::DeleteChild(inbound_spi));
+        }
+        match peers.map(|peers| peers.sa) {
+            Some(ReplacementSa::Child(_)) => {}
+            Some(ReplacementSa::Ike(state)) => {
+                let (changes, replacement) = self.replace(*state, Side::Peer, cx);
+                let made = Made::Replacements(vec![replacement]);
+                self.commit(changes, Then::Nothing, made, cx);
+            }
+            None => {
+                self.rekeying.handle_refused();
+                match self.rekeying.is_refused_for_good() {
+                    true => self.close(Ending::RekeyRefused, cx),
+                    false => self.postpone(subject.old(), cx),
+                }
+            }
+        }
         // The next owner must not ask once more, with a message ID that is behind the peer by then.
         if self.lifecycle == Lifecycle::Up && !self.commits.is_under_way() {
             self.commit(vec![self.put()], Then::Nothing, Made::Refused, cx);

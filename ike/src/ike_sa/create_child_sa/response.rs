@@ -5,7 +5,7 @@ use super::pending::{Asked, Subject};
 use crate::fleet::qcd;
 use crate::negotiation::child_sa::ChildTerms;
 use crate::negotiation::create_child_sa::CreateChild;
-use crate::negotiation::proposals::{esp_offer, ike_offer, taken};
+use crate::negotiation::proposals::{NONE, esp_offer, ike_offer, taken};
 use crate::negotiation::selectors::{Selectors, narrow};
 use crate::negotiation::suites::{esp_spi, ike_spi};
 use crate::wire::{NotifyType, Payload, Proposal, TransformType, WireError};
@@ -115,10 +115,10 @@ fn more<'a>(
     }))
 }
 
-/// ID of the transform of this type.
+/// ID of the transform of this type, unless it is NONE.
 fn chosen(answer: &Proposal<'_>, kind: TransformType) -> Option<u16> {
     let transform = answer.transforms.iter().find(|transform| transform.kind == kind);
-    transform.map(|transform| transform.id)
+    transform.map(|transform| transform.id).filter(|id| *id != NONE)
 }
 
 /// The peer may narrow what we offer (RFC 7296 section 2.9), and not widen it. TSi is our side here.

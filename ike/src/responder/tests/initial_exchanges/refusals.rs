@@ -5,7 +5,10 @@ use crate::wire::{
     self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType, Transform,
     TransformType,
 };
-use crate::{AuthRefusal, Cipher, Credentials, Dropped, EspSuite, Identity, InitRefusal, Path, Secret};
+use crate::{
+    AuthRefusal, Cipher, Credentials, DhGroup, Dropped, EspSuite, Identity, IkeSuite, Integrity, Path, Prf,
+    Secret,
+};
 
 /// An IKE_SA_INIT request of the test's own making.
 fn init_with(change: impl FnOnce(&mut Vec<Payload<'_>>)) -> Transmit {
@@ -55,13 +58,27 @@ fn no_common_proposal_is_told() {
             response: true
         }
     );
-    assert_eq!(happened(&fleet), [&What::InitRefused(InitRefusal::NoProposal)]);
+    assert_eq!(
+        happened(&fleet)[0].to_string(),
+        "IKE_SA_INIT refused: no acceptable proposal: proposal 1 has key exchange none at all, ours: curve25519 (31), \
+         ecp256 (19), ecp384 (20), modp3072 (15), modp4096 (16), modp2048 (14)"
+    );
 }
 
 /// What the operator is told of a peer that offers nothing but these transforms of a type.
 fn refusal_text(kind: TransformType, ids: &[u16]) -> String {
     let mut fleet = fleet_for(&Customer::new(1));
-    let sent = init_with(|payloads| {
+    // Integrity counts for ciphers that have none of their own.
+    let cbc = IkeSuite {
+        cipher: Cipher::Aes256Cbc(Integrity::HmacSha256),
+        prf: Prf::HmacSha256,
+        dh: DhGroup::Curve25519,
+    };
+    let mut customer = Customer::new(1);
+    if kind == TransformType::Integrity {
+        customer.ike = vec![cbc];
+    }
+    let sent = init_of(customer, |payloads| {
         for payload in payloads {
             if let Payload::Sa(proposals) = payload {
                 for proposal in proposals {
@@ -114,7 +131,8 @@ fn weak_algorithms_are_refused_by_name() {
     // Where something else is offered too, weakness is not the reason: 21 is P-521.
     assert_eq!(
         refusal_text(TransformType::KeyExchange, &[2, 21]),
-        "IKE_SA_INIT refused: no acceptable proposal"
+        "IKE_SA_INIT refused: no acceptable proposal: proposal 1 has key exchange modp1024 (2), ecp521 (21), ours: \
+         curve25519 (31), ecp256 (19), ecp384 (20), modp3072 (15), modp4096 (16), modp2048 (14)"
     );
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::responder::tests::create_child_sa::rekey_ike::aging;
 use crate::responder::tests::pair::{FLEET, Pair, ROUTER};
+use crate::wire::Delete;
 
 /// A customer whose IKE SA came of an additional key exchange, or of none.
 fn customer(kem: Option<Kem>) -> (TestFleet, Initiator) {
@@ -33,12 +34,13 @@ fn offered(initiator: &Initiator, request: &Transmit) -> Vec<usize> {
     let opened = initiator.open(&request.payload).unwrap();
     let payloads = opened.payloads().unwrap();
     let proposals = payloads.iter().find_map(|payload| match payload {
-        Payload::Sa(proposals) => Some(proposals),
+        Payload::Sa(proposals) => Some(proposals.clone()),
         _ => None,
     });
     let is_additional = |it: &&Transform| it.kind == TransformType::AdditionalKeyExchange1;
-    let proposals = proposals.expect("an SA payload").iter();
+    let proposals = proposals.unwrap_or_default();
     proposals
+        .iter()
         .map(|it| it.transforms.iter().filter(is_additional).count())
         .collect()
 }
@@ -241,8 +243,10 @@ fn granted(initiator: &mut Initiator, request: &Transmit, fault: Fault) -> Trans
     initiator.blind_answer(request, &answer).unwrap()
 }
 
+/// What the peer grants beyond our offer costs that rekey, and nothing that works: both sides keep the IKE SA and the old child
+/// SA, the peer is told to delete what it has made, and is asked again later.
 #[test]
-fn bad_answers_end_the_ike_sa() {
+fn a_bad_answer_costs_that_rekey_only() {
     for fault in [
         Fault::NoLink,
         Fault::LongLink,
@@ -252,8 +256,9 @@ fn bad_answers_end_the_ike_sa() {
         let (mut fleet, mut initiator) = customer(Some(KEM));
         let request = request(&mut fleet, &initiator);
         let answer = granted(&mut initiator, &request, fault);
-        assert_eq!(fleet.deliver(&answer), [], "{fault:?}");
-        assert_malformed(&fleet, fault);
+        let sent = fleet.deliver(&answer);
+        assert_deletes_a_child_sa(&initiator, &sent, fault);
+        assert_goes_on(fleet, &mut initiator, fault);
     }
     for (fault, public) in [(Fault::NoSecondKe, None), (Fault::BadCiphertext, Some([1; 1087]))] {
         let (mut fleet, mut initiator) = customer(Some(KEM));
@@ -272,17 +277,124 @@ fn bad_answers_end_the_ike_sa() {
         });
         let ke: Vec<_> = ke.into_iter().collect();
         let answer = initiator.blind_answer(&sent[0], &ke).unwrap();
-        assert_eq!(fleet.deliver(&answer), [], "{fault:?}");
-        assert_malformed(&fleet, fault);
+        let sent = fleet.deliver(&answer);
+        assert_deletes_a_child_sa(&initiator, &sent, fault);
+        assert_goes_on(fleet, &mut initiator, fault);
     }
 }
 
+/// The one request is a DELETE of the child SA that the peer may have made.
 #[track_caller]
-fn assert_malformed(fleet: &TestFleet, fault: Fault) {
+fn assert_deletes_a_child_sa(initiator: &Initiator, sent: &[Transmit], fault: Fault) {
+    let [sent] = sent else {
+        panic!("{} requests after {fault:?}", sent.len());
+    };
+    let opened = initiator.open(&sent.payload).unwrap();
+    assert!(
+        matches!(
+            opened.payloads().unwrap()[..],
+            [Payload::Delete(Delete::Child { .. })]
+        ),
+        "{fault:?}"
+    );
+}
+
+#[track_caller]
+fn assert_goes_on(mut fleet: TestFleet, initiator: &mut Initiator, fault: Fault) {
+    let unusable = |what: &&What| matches!(what, What::RekeyUnusable(_));
+    let ended = |what: &&What| matches!(what, What::Ended(_));
+    assert_eq!(
+        happened(&fleet).into_iter().filter(unusable).count(),
+        1,
+        "{fault:?}"
+    );
+    assert_eq!(happened(&fleet).into_iter().find(ended), None, "{fault:?}");
+    let removed = changes(&fleet).any(|it| matches!(it, Change::RemoveIke(_) | Change::RemoveChild(_)));
+    assert!(!removed, "{fault:?} took something away");
+    let probe = initiator.probe().unwrap();
+    assert_eq!(
+        fleet.deliver(&probe).len(),
+        1,
+        "the IKE SA does not work after {fault:?}"
+    );
+}
+
+/// The request as the peer's answer: the last proposal, which has no key exchange or no additional one, with `more` in it.
+fn echoed(initiator: &mut Initiator, request: &Transmit, more: Transform) -> Transmit {
+    let opened = initiator.open(&request.payload).unwrap();
+    let payloads = opened.payloads().unwrap();
+    let mut answer = Vec::new();
+    for payload in payloads {
+        answer.push(match payload {
+            Payload::Sa(proposals) => {
+                let mut proposal = proposals.last().unwrap().clone();
+                proposal.spi = &[9; 8][..proposal.spi.len()];
+                proposal.transforms.push(more);
+                Payload::Sa(vec![proposal])
+            }
+            Payload::Notify(_) => continue,
+            payload => payload,
+        });
+    }
+    initiator.blind_answer(request, &answer).unwrap()
+}
+
+/// Some answer with INTEG NONE beside an AEAD cipher, of which our offer says nothing: that is the same.
+#[test]
+fn none_for_integrity_is_taken_in_the_answer_to_our_rekey() {
+    let (mut fleet, mut initiator) = customer(None);
+    let old = initiator.child().unwrap().outbound_spi;
+    let request = request(&mut fleet, &initiator);
+    let none = Transform::new(TransformType::Integrity, 0);
+    let answer = echoed(&mut initiator, &request, none);
+    fleet.deliver(&answer);
     let last = fleet.last_event();
     assert!(
-        matches!(last, Some(What::Ended(Ending::Malformed(_)))),
-        "{fault:?}: {last:?}"
+        matches!(last, Some(What::ChildAdded { replaces: Some(replaced), .. }) if *replaced == old),
+        "{last:?}"
     );
-    assert_nothing_left(fleet);
+}
+
+/// An answer with something that was not offered costs a rekey of the IKE SA as well as one of a child SA, and neither costs the
+/// IKE SA.
+#[test]
+fn an_odd_answer_to_a_rekey_of_either_kind_is_survived() {
+    let hmac = Transform::new(TransformType::Integrity, 12);
+    let unusable = |what: &&What| matches!(what, What::RekeyUnusable(_));
+
+    let (mut fleet, mut initiator) = customer(None);
+    let request = request(&mut fleet, &initiator);
+    let answer = echoed(&mut initiator, &request, hmac);
+    let sent = fleet.deliver(&answer);
+    assert_deletes_a_child_sa(&initiator, &sent, Fault::NotOffered);
+    assert_goes_on(fleet, &mut initiator, Fault::NotOffered);
+
+    let customer = Customer {
+        takes_fragments: false,
+        ..Customer::new(1)
+    };
+    let limits = Limits {
+        ike_lifetime: Some(60 * SECOND),
+        ..patient()
+    };
+    let mut fleet = TestFleet::with_host(5, TestHost::new(5), limits);
+    fleet.responder.handle_tunnel(fleet.now, customer.tunnel());
+    let mut initiator = Initiator::new(customer, 1);
+    fleet.connect(&mut initiator);
+    let deadline = fleet.now + 120 * SECOND;
+    let request = loop {
+        assert!(fleet.now < deadline, "no rekey of the IKE SA");
+        let Some((_, request)) = fleet.wait(SECOND).pop() else {
+            continue;
+        };
+        if !offered(&initiator, &request).is_empty() {
+            break request;
+        }
+        let alive = initiator.blind_answer(&request, &[]).unwrap();
+        fleet.deliver(&alive);
+    };
+    let answer = echoed(&mut initiator, &request, hmac);
+    fleet.deliver(&answer);
+    assert_eq!(happened(&fleet).into_iter().filter(unusable).count(), 1);
+    assert_goes_on(fleet, &mut initiator, Fault::NotOffered);
 }
