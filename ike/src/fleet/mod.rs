@@ -9,6 +9,7 @@
     )
 )]
 
+pub(crate) mod child_spis;
 pub(crate) mod qcd;
 pub(crate) mod shard;
 pub(crate) mod spi;

@@ -2,7 +2,8 @@
 //!
 //! An edge may run several responders, each on a thread of its own. An IKE SA lives on one of them, and so does whatever is to
 //! become one: its *shard* says on which. There is a fixed number of shards, so that an edge can start again with another
-//! number of threads and restore the IKE SAs it had. The shard is a part of the SPIs that the edge issues ([`super::spi`]).
+//! number of threads and restore the IKE SAs it had. The shard is a part of the responder SPIs that the edge issues
+//! ([`super::spi`]).
 
 /// How many shards there are is two to the power of this.
 pub(crate) const SHARD_BITS: u32 = 6;

@@ -3,8 +3,9 @@
 //! A responder SPI is 16 bits of slot, masked, before 42 random bits, before 6 bits of shard, masked. The masks are keyed hashes
 //! of what stands behind the slot, and of the random bits: every edge of the fleet can tell slot and shard, and nobody else can
 //! tell two edges apart, or two shards. An SPI of a program that knew no shards yet has random bits in their place, which say one
-//! as well. An inbound ESP SPI is the slot before 16 random bits before the shard, in the clear: the kernel of every edge holds
-//! all of them anyway.
+//! as well. An inbound ESP SPI is the slot before 22 random bits, in the clear: the kernel of every edge holds all of them anyway.
+//! It has no shard, which would leave a shard's customers too few, and show on the wire who shares one: whose a child SA is
+//! stands in its record, and no two responders of an edge issue the same ([`super::child_spis`]).
 
 use std::net::IpAddr;
 
@@ -18,9 +19,6 @@ use crate::{Host, Path, Secret, Slot};
 
 /// Zero bits behind the slot, so that most forged SPIs are recognised as such.
 const CHECK_BITS: u32 = 6;
-
-/// Tries to find a free ESP SPI. At half of an edge's four million taken, all of them fail once in 2^64.
-const ESP_SPI_TRIES: usize = 64;
 
 /// Whose a datagram is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,21 +154,6 @@ impl SpiMask {
 /// What follows the slot.
 fn low_of(spi: u64) -> u64 {
     spi & ((1 << 48) - 1)
-}
-
-/// A fresh inbound ESP SPI that neither the fleet nor `is_pending` knows; `None` when none was found.
-pub(crate) fn issue_esp_spi(
-    (slot, shard): (Slot, Shard),
-    host: &mut dyn Host,
-    is_pending: impl Fn(u32) -> bool,
-) -> Option<u32> {
-    (0..ESP_SPI_TRIES).find_map(|_| {
-        let mut random = [0; 4];
-        host.fill_random(&mut random);
-        let random = u32::from_be_bytes(random) >> (10 + SHARD_BITS) << SHARD_BITS;
-        let spi = u32::from(slot.get()) << 22 | random | u32::from(shard.bits());
-        (!host.is_esp_spi_taken(spi) && !is_pending(spi)).then_some(spi)
-    })
 }
 
 #[cfg(test)]
@@ -316,21 +299,5 @@ mod tests {
                 assert_eq!(routed_to, shard);
             }
         }
-    }
-
-    #[test]
-    fn an_esp_spi_has_the_slot_and_is_free() {
-        let mut host = TestHost::new(1);
-        for number in [1, 5, Slot::MAX] {
-            let slot = Slot::new(number).unwrap();
-            let spi = issue_esp_spi((slot, Shard::of_bits(9)), &mut host, |_| false).unwrap();
-            assert_eq!(Slot::of_esp_spi(spi), Some(slot));
-            assert_eq!(spi & 0x3f, 9, "no two responders of an edge can issue the same");
-        }
-        let place = (Slot::new(1).unwrap(), Shard::of_bits(9));
-        assert_eq!(issue_esp_spi(place, &mut host, |_| true), None);
-        let first = issue_esp_spi(place, &mut TestHost::new(2), |_| false).unwrap();
-        let second = issue_esp_spi(place, &mut TestHost::new(2), |spi| spi == first).unwrap();
-        assert_ne!(first, second);
     }
 }

@@ -1,11 +1,11 @@
 //! What an established IKE SA acts in: the moment, and what all IKE SAs share.
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::crypto::SEED_LEN;
+use crate::fleet::child_spis::ChildSpis;
 use crate::fleet::qcd::Tokens;
-use crate::fleet::spi::{SpiMask, issue_esp_spi};
+use crate::fleet::spi::SpiMask;
 use crate::fleet::tunnels::Tunnels;
 use crate::message::outbox::Outbox;
 use crate::{Config, DhGroup, Host, Secret};
@@ -22,23 +22,19 @@ pub(crate) struct Context<'a> {
     pub(crate) tokens: Option<&'a Tokens>,
     /// Whether another IKE SA has this responder SPI.
     pub(crate) is_ike_spi_taken: &'a dyn Fn(u64) -> bool,
-    /// Responder SPI of the IKE SA of each child SA, by inbound SPI.
-    pub(crate) ike_of_child: &'a mut HashMap<u32, u64>,
+    /// Of the responder's child SAs.
+    pub(crate) child_spis: &'a mut ChildSpis,
 }
 
 impl Context<'_> {
     /// A free inbound SPI, which belongs to the IKE SA `ike` from now on.
     pub(crate) fn issue_esp_spi(&mut self, ike: u64) -> Option<u32> {
-        let is_pending = |spi| self.ike_of_child.contains_key(&spi);
-        let place = (self.config.slot, self.spi_mask.shard_of(ike));
-        let spi = issue_esp_spi(place, self.host, is_pending)?;
-        self.ike_of_child.insert(spi, ike);
-        Some(spi)
+        self.child_spis.issue(self.config.slot, self.host, ike)
     }
 
     /// No child SA has this inbound SPI, or not any more.
     pub(crate) fn release_esp_spi(&mut self, spi: u32) {
-        self.ike_of_child.remove(&spi);
+        self.child_spis.release(spi);
     }
 
     /// For an IKE SA that takes the place of `old`, on the same responder.

@@ -5,7 +5,6 @@ use std::time::Instant;
 use ike_types::Source;
 
 use super::{Awaited, Responder};
-use crate::fleet::spi::issue_esp_spi;
 use crate::handshake::cookie::Claim;
 use crate::handshake::half_open::{Committing, HalfOpen, RequestKey, Stage, Verdict};
 use crate::handshake::ike_auth::{self, Accepted, Attempt, Judged};
@@ -249,9 +248,13 @@ impl Responder {
             Err(dropped) => return self.out.report(arrived.path, Some(spis), None, dropped),
         };
         let unix_time = self.host.unix_time();
-        let place = (self.config.slot, self.spi_mask.shard_of(spis.responder));
-        let (tunnels, children) = (self.shared.tunnels(), &self.ike_of_child);
-        let issue = || issue_esp_spi(place, self.host.as_mut(), |spi| children.contains_key(&spi));
+        let tunnels = self.shared.tunnels();
+        let mut issued = None;
+        let issue = || {
+            let host = self.host.as_mut();
+            issued = self.child_spis.issue(self.config.slot, host, spis.responder);
+            issued
+        };
         let attempt = Attempt {
             arrived: opened.whole(arrived),
             initiated,
@@ -268,14 +271,15 @@ impl Responder {
                 self.out.report(arrived.path, Some(spis), None, refusal);
             }
             // Not with the first IV of the keys.
-            Err(Exhausted) => {}
+            Err(Exhausted) => {
+                if let Some(spi) = issued {
+                    self.child_spis.release(spi);
+                }
+            }
         }
     }
 
     fn await_fleet(&mut self, spis: IkeSpis, accepted: Box<Accepted>, changes: Vec<Change>) {
-        if let Ok(inbound_spi) = accepted.child {
-            self.ike_of_child.insert(inbound_spi, spis.responder);
-        }
         let commit = self.out.commit(spis, changes);
         self.awaited.insert(commit, Awaited::Establishment(spis));
         self.half_open

@@ -21,6 +21,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::fleet::child_spis::ChildSpis;
 use crate::fleet::qcd::Tokens;
 use crate::fleet::spi::SpiMask;
 use crate::handshake::cookie::Cookies;
@@ -65,8 +66,8 @@ pub struct Responder {
     decoy: Secret,
     half_open: HalfOpens,
     established: HashMap<u64, Box<Established>>,
-    /// Responder SPI of the IKE SA of each child SA, by inbound SPI. Child SAs of half-open IKE SAs included.
-    ike_of_child: HashMap<u32, u64>,
+    /// Child SAs of half-open IKE SAs included.
+    child_spis: ChildSpis,
     /// Responder SPIs of the IKE SAs that rekeys under way are about to make: the peer may have them already.
     promised: HashSet<u64>,
     timers: Timers,
@@ -105,9 +106,9 @@ impl Responder {
             redirects: HashMap::new(),
             decoy: Secret::new(decoy),
             half_open: HalfOpens::new(shared.half_open()),
+            child_spis: ChildSpis::new(shared.issued_spis()),
             shared,
             established: HashMap::new(),
-            ike_of_child: HashMap::new(),
             promised: HashSet::new(),
             timers: Timers::default(),
             awaited: HashMap::new(),
@@ -260,7 +261,7 @@ impl Responder {
 
     /// The fleet dropped the child SA with this inbound SPI. The peer is told by a DELETE.
     pub fn handle_child_removed(&mut self, now: Instant, inbound_spi: u32) {
-        let Some(&spi) = self.ike_of_child.get(&inbound_spi) else {
+        let Some(spi) = self.child_spis.ike_of(inbound_spi) else {
             return;
         };
         match self.half_open.committing(spi) {
@@ -268,7 +269,7 @@ impl Responder {
             Some(committing) => committing.accepted.established.forget_child(inbound_spi),
             None => self.with_child(now, inbound_spi, |sa, _| sa.forget_child(inbound_spi)),
         }
-        self.ike_of_child.remove(&inbound_spi);
+        self.child_spis.release(inbound_spi);
     }
 
     /// The kernel of some edge has received the first packet on a child SA in standby: the peer uses it.
@@ -342,7 +343,7 @@ impl Responder {
     fn establish(&mut self, now: Instant, sa: Established) {
         let spi = sa.state.spis().responder;
         for child in sa.state.inbound_spis() {
-            self.ike_of_child.insert(child, spi);
+            self.child_spis.assign(child, spi);
         }
         self.established.insert(spi, Box::new(sa));
         self.with_established(now, spi, |_, _| Fate::Stays);
@@ -355,7 +356,7 @@ impl Responder {
         inbound_spi: u32,
         handle: impl FnOnce(&mut Established, &mut Context<'_>),
     ) {
-        if let Some(&spi) = self.ike_of_child.get(&inbound_spi) {
+        if let Some(spi) = self.child_spis.ike_of(inbound_spi) {
             self.with_established(now, spi, |sa, cx| {
                 handle(sa, cx);
                 Fate::Stays
@@ -388,7 +389,7 @@ impl Responder {
             spi_mask: &self.spi_mask,
             tokens: self.tokens.as_ref(),
             is_ike_spi_taken: &is_ike_spi_taken,
-            ike_of_child: &mut self.ike_of_child,
+            child_spis: &mut self.child_spis,
         };
         let mut fate = handle(&mut sa, &mut cx);
         if fate == Fate::Stays {
@@ -418,7 +419,7 @@ impl Responder {
     fn retire(&mut self, sa: &Established) {
         self.used_ivs = self.used_ivs.max(sa.state.channel.ivs.unused());
         for spi in sa.state.inbound_spis() {
-            self.ike_of_child.remove(&spi);
+            self.child_spis.release(spi);
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use super::error_rate_limit::ErrorRateLimit;
 use crate::Tunnel;
+use crate::fleet::child_spis::IssuedSpis;
 use crate::fleet::tunnels::Tunnels;
 use crate::handshake::half_open::Counts;
 
-/// The tunnels, and what is left of the limits that hold for the edge as a whole: [`crate::Limits::half_open_max`],
-/// [`crate::Limits::half_open_per_source`], [`crate::Limits::cookie_threshold`], and errors in a second.
+/// The tunnels, the inbound ESP SPIs that are in use, and what is left of the limits that hold for the edge as a whole:
+/// [`crate::Limits::half_open_max`], [`crate::Limits::half_open_per_source`], [`crate::Limits::cookie_threshold`], and errors in a
+/// second.
 ///
 /// Its clones are the same. Responders on different threads may each begin an IKE SA at the same moment, so a limit may be
 /// exceeded by one less than there are responders.
@@ -21,6 +23,7 @@ struct Inner {
     /// Read at each message and hardly ever written: a reader takes the present ones along, and locks nobody out.
     tunnels: RwLock<Arc<Tunnels>>,
     half_open: Arc<Counts>,
+    issued_spis: IssuedSpis,
     errors: Mutex<ErrorRateLimit>,
 }
 
@@ -48,6 +51,10 @@ impl Shared {
 
     pub(super) fn half_open(&self) -> Arc<Counts> {
         Arc::clone(&self.0.half_open)
+    }
+
+    pub(super) fn issued_spis(&self) -> IssuedSpis {
+        self.0.issued_spis.clone()
     }
 
     /// True when one more unprotected error may be sent.

@@ -127,7 +127,7 @@ fn assert_nothing_left(fleet: &TestFleet) {
         (0, 0),
         "an IKE SA is left"
     );
-    assert_eq!(responder.ike_of_child.len(), 0, "a child SA is left");
+    assert_eq!(responder.child_spis.len(), 0, "a child SA is left");
     assert_eq!(responder.awaited.len(), 0, "a commit is still awaited");
 }
 

@@ -389,7 +389,7 @@ impl Pair {
         assert_eq!(pairs(fleet), mirrored, "{:#?}", self.story());
         assert!(fleet.children.len() <= 1, "{:#?}", self.story());
         for end in &self.ends {
-            let known = end.edge.responder.ike_of_child.len();
+            let known = end.edge.responder.child_spis.len();
             assert_eq!(
                 known,
                 end.installed.children.len(),

@@ -1,5 +1,7 @@
 //! Several responders of one edge: which of them has what, and what they have in common.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::testkit::TestHost;
 use crate::{Config, Dropped, IkePolicy, Path, Route, Router, Shared, Slot};
@@ -158,7 +160,6 @@ fn what_takes_the_place_of_an_ike_sa_is_where_it_was() {
         edge.converse(initiator, rekey);
         assert!(initiator.child().is_some());
     }
-    // No ESP SPI can have come twice: each responder issues those of its shards.
     for record in edge.records() {
         let thread = edge.router.shard_of(record.spis.responder).of(4);
         let is_here = edge.responders[thread]
@@ -167,6 +168,28 @@ fn what_takes_the_place_of_an_ike_sa_is_where_it_was() {
             .any(|commit| commit.ike == record.spis);
         assert!(is_here, "{:?}", record.spis);
     }
+}
+
+/// Each responder draws the same random numbers as the others.
+#[test]
+fn no_inbound_esp_spi_comes_twice() {
+    let customer = Customer::new(1);
+    let mut edge = Edge::knowing(1, &customer);
+    for _ in 1..8 {
+        edge.responders.extend(Edge::sharing(&edge.shared, 1, patient()));
+    }
+    edge.connected(&customer, 16);
+    assert!(edge.established().iter().filter(|count| **count > 0).count() > 3);
+    let changes = edge.responders.iter().flat_map(|it| &it.commits);
+    let issued = changes
+        .flat_map(|commit| &commit.changes)
+        .filter_map(|change| match change {
+            Change::PutChild(child) => Some(child.inbound_spi),
+            _ => None,
+        });
+    let issued: Vec<u32> = issued.collect();
+    let distinct: HashSet<u32> = issued.iter().copied().collect();
+    assert_eq!((issued.len(), distinct.len()), (16, 16), "{issued:08x?}");
 }
 
 /// As an edge does that starts again after its operator has given it more processors, or fewer.

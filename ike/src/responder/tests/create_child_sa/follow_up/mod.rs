@@ -170,7 +170,7 @@ impl Rekeying {
 
     /// Inbound SPIs that belong to somebody.
     fn spis_in_use(&self) -> usize {
-        self.fleet.responder.ike_of_child.len()
+        self.fleet.responder.child_spis.len()
     }
 }
 
