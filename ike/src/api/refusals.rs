@@ -45,9 +45,9 @@ pub enum AuthRefusal {
     /// identity of a kind not known here).
     #[error("no tunnel for {}", identity_or_unknown(.0))]
     UnknownIdentity(Option<Identity>),
-    /// The peer wants to speak to somebody else.
-    #[error("{} is not who we are", identity_or_unknown(.0))]
-    NotOurIdentity(Option<Identity>),
+    /// The peer of one tunnel asks for this identity, which is ours in another tunnel only.
+    #[error("the peer asks for {0}, which is the local identity of another tunnel")]
+    OtherTunnel(Identity),
     /// No AUTH payload: the peer wants EAP (RFC 7296 section 2.16).
     #[error("the peer asks for EAP")]
     Eap,

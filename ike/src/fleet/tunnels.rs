@@ -1,6 +1,7 @@
 //! The customers' configurations, by name and by who they must prove to be.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::certificate::Authorities;
@@ -12,6 +13,8 @@ pub(crate) struct Tunnels {
     by_name: HashMap<String, Arc<Tunnel>>,
     by_remote_id: HashMap<Identity, Arc<Tunnel>>,
     authorities: Authorities,
+    /// The identities that tunnels name as ours, each with how many do.
+    local_ids: HashMap<Identity, usize>,
     /// How many of them have a PPK.
     ppks: usize,
 }
@@ -23,6 +26,9 @@ impl Tunnels {
             self.authorities.add(certificates);
         }
         self.ppks += usize::from(tunnel.ppk.is_some());
+        if let Some(id) = &tunnel.local_id {
+            *self.local_ids.entry(id.clone()).or_default() += 1;
+        }
         let tunnel = Arc::new(tunnel);
         self.by_remote_id
             .insert(tunnel.remote_id.clone(), Arc::clone(&tunnel));
@@ -35,6 +41,14 @@ impl Tunnels {
                 self.authorities.remove(certificates);
             }
             self.ppks -= usize::from(tunnel.ppk.is_some());
+            if let Some(id) = &tunnel.local_id
+                && let Entry::Occupied(mut entry) = self.local_ids.entry(id.clone())
+            {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
+            }
             let id = &tunnel.remote_id;
             if self.by_remote_id.get(id).is_some_and(|other| other.name == name) {
                 self.by_remote_id.remove(id);
@@ -54,6 +68,11 @@ impl Tunnels {
     /// Whether any has one: nobody has said yet who it is when USE_PPK is answered (RFC 8784 section 3).
     pub(crate) fn have_ppk(&self) -> bool {
         self.ppks > 0
+    }
+
+    /// Whether a tunnel names this identity as ours.
+    pub(crate) fn is_local_of_any(&self, id: &Identity) -> bool {
+        self.local_ids.contains_key(id)
     }
 
     pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {

@@ -28,7 +28,7 @@ impl AuthRefusal {
             // A refusing fleet included: of RFC 7296's errors only these three tell the peer that there is no IKE SA
             // (RFC 7296 section 2.21.2).
             Self::UnknownIdentity(_)
-            | Self::NotOurIdentity(_)
+            | Self::OtherTunnel(_)
             | Self::Eap
             | Self::Method(_)
             | Self::OtherMethod(_)

@@ -224,15 +224,18 @@ impl Attempt<'_> {
         })
     }
 
-    /// The tunnel that the identities in the request are those of.
+    /// The tunnel that the identities in the request are those of. An IDr that no tunnel has is answered with ours, since
+    /// "the responder might use some other IDr to finish the exchange" (RFC 7296 section 1.2): peers behind or in front of a NAT,
+    /// and those that put our address there, do not know better, and decide on our answer themselves.
     fn claimed(&self, request: &AuthRequest<'_>) -> Result<&Tunnel, AuthRefusal> {
         let id_i = request.id_i.identity();
         let tunnel = id_i.as_ref().and_then(|id_i| self.tunnels.of_remote(id_i));
         let tunnel = tunnel.ok_or(AuthRefusal::UnknownIdentity(id_i))?;
-        match request.id_r.map(IdPayload::identity) {
+        let id_r = request.id_r.and_then(IdPayload::identity);
+        let is_other = |id_r: &Identity| *id_r != self.local_id(tunnel) && self.tunnels.is_local_of_any(id_r);
+        match id_r.filter(is_other) {
             None => Ok(tunnel),
-            Some(Some(id_r)) if id_r == self.local_id(tunnel) => Ok(tunnel),
-            Some(id_r) => Err(AuthRefusal::NotOurIdentity(id_r)),
+            Some(id_r) => Err(AuthRefusal::OtherTunnel(id_r)),
         }
     }
 

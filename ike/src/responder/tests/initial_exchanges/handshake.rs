@@ -256,35 +256,36 @@ fn peers_are_known_by_identities_of_every_kind() {
     assert_eq!(initiator.status(), Status::Up);
 }
 
+/// "the responder might use some other IDr to finish the exchange" (RFC 7296 section 1.2): ours, whatever the peer asks for.
 #[test]
 fn we_are_who_the_tunnel_says_or_the_address_that_was_reached() {
-    let anycast = Some(Identity::Address([203, 0, 113, 1].into()));
-    let named = Some(Identity::Fqdn("edge.example".into()));
-    let other = Some(Identity::Fqdn("other.example".into()));
-    for (local_id, asked_for, is_up) in [
-        (None, None, true),
-        (None, anycast.clone(), true),
-        (None, named.clone(), false),
-        (named.clone(), None, true),
-        (named.clone(), named.clone(), true),
-        (named.clone(), other, false),
-        (named, anycast, false),
-    ] {
-        let customer = Customer {
-            peer_id: asked_for.clone(),
-            ..Customer::new(1)
-        };
-        let mut fleet = TestFleet::new(5);
-        let mut tunnel = customer.tunnel();
-        tunnel.local_id = local_id.clone();
-        fleet.responder.handle_tunnel(fleet.now, tunnel);
-        let mut initiator = Initiator::new(customer, 1);
-        fleet.connect(&mut initiator);
-        assert_eq!(
-            initiator.status() == Status::Up,
-            is_up,
-            "{local_id:?} asked for as {asked_for:?}"
-        );
+    let anycast = Identity::Address([203, 0, 113, 1].into());
+    let named = Identity::Fqdn("edge.example".into());
+    let other = Identity::Fqdn("other.example".into());
+    let asked_for = [None, Some(&anycast), Some(&named), Some(&other)];
+    for (local_id, expected) in [(None, &anycast), (Some(&named), &named)] {
+        for asked_for in asked_for {
+            let customer = Customer {
+                peer_id: asked_for.cloned(),
+                ..Customer::new(1)
+            };
+            let mut fleet = TestFleet::new(5);
+            let mut tunnel = customer.tunnel();
+            tunnel.local_id = local_id.cloned();
+            fleet.responder.handle_tunnel(fleet.now, tunnel);
+            let mut initiator = Initiator::new(customer, 1);
+            fleet.begin(&mut initiator).unwrap();
+            let auth = initiator.auth_with(|_| {}).unwrap();
+            let reply = fleet.deliver(&auth).remove(0);
+            let opened = initiator.open(&reply.payload).unwrap();
+            let answered = opened.payloads().unwrap().into_iter().find_map(|it| match it {
+                Payload::IdR(id) => id.identity(),
+                _ => None,
+            });
+            assert_eq!(answered.as_ref(), Some(expected), "asked for as {asked_for:?}");
+            initiator.handle_datagram(&reply.payload);
+            assert_eq!(initiator.status(), Status::Up, "asked for as {asked_for:?}");
+        }
     }
 }
 

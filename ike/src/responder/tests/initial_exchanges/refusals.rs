@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::wire::{
-    self, Auth, ExchangeType, Flags, Head, IdPayload, KeyExchange, Notify, PayloadType, Transform,
-    TransformType,
+    self, Auth, ExchangeType, Flags, Head, KeyExchange, Notify, PayloadType, Transform, TransformType,
 };
 use crate::{
     AuthRefusal, Cipher, Credentials, DhGroup, Dropped, EspSuite, Identity, IkeSuite, Integrity, Path, Prf,
@@ -320,18 +319,33 @@ fn other_failures_of_ike_auth() {
     let childless = |payloads: &mut Vec<Payload<'_>>| payloads.retain(|it| !matches!(it, Payload::Sa(_)));
     let (_, status, _) = auth_refusal(customer.clone(), childless);
     assert_eq!(status, malformed);
+}
 
-    let other_id = |payloads: &mut Vec<Payload<'_>>| {
-        payloads.push(Payload::IdR(IdPayload::from(&Identity::KeyId(vec![0xab]))));
+/// An identity that is ours in another tunnel selects that one, which is not this peer's.
+#[test]
+fn a_peer_that_asks_for_another_tunnel_is_refused() {
+    let theirs = Identity::Fqdn("other.example".into());
+    let customer = Customer {
+        peer_id: Some(theirs.clone()),
+        ..Customer::new(1)
     };
-    let (_, status, refusal) = auth_refusal(customer, other_id);
-    assert_eq!(
-        (status, refusal),
-        (
-            failed,
-            AuthRefusal::NotOurIdentity(Some(Identity::KeyId(vec![0xab])))
-        )
-    );
+    let mut fleet = fleet_for(&Customer::new(1));
+    let mut other = Customer::new(2).tunnel();
+    other.local_id = Some(theirs.clone());
+    let name = other.name.clone();
+    fleet.responder.handle_tunnel(fleet.now, other);
+    let mut initiator = Initiator::new(customer.clone(), 1);
+    fleet.connect(&mut initiator);
+    let failed = NotifyType::AUTHENTICATION_FAILED.0;
+    assert_eq!(initiator.status(), Status::Refused(failed));
+    let refusal = AuthRefusal::OtherTunnel(theirs);
+    assert_eq!(fleet.last_event(), Some(&What::AuthRefused(refusal)));
+
+    // It is nobody's once that tunnel is gone.
+    fleet.responder.handle_tunnel_removed(fleet.now, &name);
+    let mut initiator = Initiator::new(customer, 2);
+    fleet.connect(&mut initiator);
+    assert_eq!(initiator.status(), Status::Up);
 }
 
 #[test]
