@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaEncoding, RsaKeyPair, UnparsedPublicKey,
@@ -24,6 +25,16 @@ pub(crate) enum Sha2 {
     Sha512,
 }
 
+impl Sha2 {
+    fn algorithm(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Sha256 => &digest::SHA256,
+            Self::Sha384 => &digest::SHA384,
+            Self::Sha512 => &digest::SHA512,
+        }
+    }
+}
+
 /// How a signature is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
@@ -41,7 +52,7 @@ use Sha2::{Sha256, Sha384, Sha512};
 
 impl Algorithm {
     /// All that an AlgorithmIdentifier can name.
-    const NAMED: [Self; 9] = [
+    const NAMED: [Self; 10] = [
         Self::RsaPkcs1(Sha256),
         Self::RsaPkcs1(Sha384),
         Self::RsaPkcs1(Sha512),
@@ -50,6 +61,7 @@ impl Algorithm {
         Self::RsaPss(Sha512),
         Self::Ecdsa(Sha256),
         Self::Ecdsa(Sha384),
+        Self::Ecdsa(Sha512),
         Self::Ed25519,
     ];
 
@@ -65,8 +77,9 @@ impl Algorithm {
             Self::RsaPss(Sha512) => alg_id::RSA_PSS_SHA512,
             Self::Ecdsa(Sha256) => alg_id::ECDSA_SHA256,
             Self::Ecdsa(Sha384) => alg_id::ECDSA_SHA384,
+            Self::Ecdsa(Sha512) => alg_id::ECDSA_SHA512,
             Self::Ed25519 => alg_id::ED25519,
-            Self::Ecdsa(Sha512) | Self::EcdsaPlain(_) => return None,
+            Self::EcdsaPlain(_) => return None,
         })
     }
 
@@ -178,8 +191,10 @@ fn verification(kind: KeyKind, algorithm: Algorithm) -> Option<&'static dyn Veri
         (KeyKind::Rsa, Algorithm::RsaPss(Sha512)) => &signature::RSA_PSS_2048_8192_SHA512,
         (KeyKind::P256, Algorithm::Ecdsa(Sha256)) => &signature::ECDSA_P256_SHA256_ASN1,
         (KeyKind::P256, Algorithm::Ecdsa(Sha384)) => &signature::ECDSA_P256_SHA384_ASN1,
+        (KeyKind::P256, Algorithm::Ecdsa(Sha512)) => &signature::ECDSA_P256_SHA512_ASN1,
         (KeyKind::P384, Algorithm::Ecdsa(Sha256)) => &signature::ECDSA_P384_SHA256_ASN1,
         (KeyKind::P384, Algorithm::Ecdsa(Sha384)) => &signature::ECDSA_P384_SHA384_ASN1,
+        (KeyKind::P384, Algorithm::Ecdsa(Sha512)) => &signature::ECDSA_P384_SHA512_ASN1,
         (KeyKind::P256, Algorithm::EcdsaPlain(Sha256)) => &signature::ECDSA_P256_SHA256_FIXED,
         (KeyKind::P384, Algorithm::EcdsaPlain(Sha384)) => &signature::ECDSA_P384_SHA384_FIXED,
         (KeyKind::Ed25519, Algorithm::Ed25519) => &signature::ED25519,
@@ -244,7 +259,8 @@ impl Signer {
         PublicKey { kind, bits }
     }
 
-    /// `None` when the key is none for the algorithm. ECDSA goes with the hash of the curve's own length only.
+    /// `None` when the key is none for the algorithm. In its older form (RFC 4754) ECDSA goes with the hash of the curve's
+    /// own length only.
     pub(crate) fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         match (&self.0, algorithm) {
@@ -254,8 +270,9 @@ impl Signer {
                     .ok()?;
                 Some(signature)
             }
-            (Keys::Ecdsa { kind, der, .. }, Algorithm::Ecdsa(hash)) if hash == hash_of_curve(*kind) => {
-                Some(der.sign(&random, message).ok()?.as_ref().to_vec())
+            (Keys::Ecdsa { kind, der, .. }, Algorithm::Ecdsa(hash)) => {
+                let digest = fitted(*kind, hash, message)?;
+                Some(der.sign_digest(&digest).ok()?.as_ref().to_vec())
             }
             (Keys::Ecdsa { kind, plain, .. }, Algorithm::EcdsaPlain(hash))
                 if hash == hash_of_curve(*kind) =>
@@ -266,6 +283,19 @@ impl Signer {
             _ => None,
         }
     }
+}
+
+/// The digest of `message` as ECDSA over this curve has it. Of a longer one than the curve's order the leftmost bits count, and a
+/// shorter one is an integer with zeros before it (FIPS 186-5 section 6.4.1), so that each can be given to a key pair that is
+/// bound to the hash of its curve.
+fn fitted(kind: KeyKind, hash: Sha2, message: &[u8]) -> Option<Digest> {
+    let digest = digest::digest(hash.algorithm(), message);
+    let bound = hash_of_curve(kind).algorithm();
+    let digest = digest.as_ref();
+    let kept = digest.get(..bound.output_len()).unwrap_or(digest);
+    let mut octets = vec![0; bound.output_len() - kept.len()];
+    octets.extend_from_slice(kept);
+    Digest::import_less_safe(&octets, bound).ok()
 }
 
 fn ecdsa(
@@ -331,6 +361,7 @@ mod tests {
             ),
             (Algorithm::Ecdsa(Sha256), "300a 0608 2a86 48ce 3d04 0302"),
             (Algorithm::Ecdsa(Sha384), "300a 0608 2a86 48ce 3d04 0303"),
+            (Algorithm::Ecdsa(Sha512), "300a 0608 2a86 48ce 3d04 0304"),
             (Algorithm::Ed25519, "3005 0603 2b65 70"),
         ] {
             let identifier = unhex(identifier);

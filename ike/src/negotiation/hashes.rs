@@ -48,6 +48,12 @@ impl Hashes {
         })
     }
 
+    /// This one if it is announced, or else the longest that is.
+    pub(crate) fn best_sha2(&self, wanted: Sha2) -> Option<Sha2> {
+        let choices = [wanted, Sha2::Sha512, Sha2::Sha384, Sha2::Sha256];
+        choices.into_iter().find(|it| self.0.contains(&Hash::Sha2(*it)))
+    }
+
     pub(crate) fn has(&self, algorithm: Algorithm) -> bool {
         let hash = match algorithm {
             Algorithm::RsaPkcs1(sha2) | Algorithm::RsaPss(sha2) => Hash::Sha2(sha2),

@@ -101,12 +101,13 @@ pub(crate) fn sign(
     ))
 }
 
-/// RSASSA-PSS, which everyone who knows RFC 7427 has to know (RFC 8247 section 3.2), unless the peer itself prefers PKCS#1.
+/// With a hash that the peer has announced, which goes with a key of any kind (RFC 7427 section 4); ECDSA by that of its curve's
+/// length where there is a choice. RSASSA-PSS, which everyone who knows RFC 7427 has to know (RFC 8247 section 3.2), unless the peer itself prefers PKCS#1.
 fn by_identifier(kind: KeyKind, hashes: &Hashes, peers: Algorithm) -> Option<Algorithm> {
     let algorithm = match (kind, peers) {
         (KeyKind::Rsa, Algorithm::RsaPkcs1(_)) => Algorithm::RsaPkcs1(hashes.first_sha2()?),
         (KeyKind::Rsa, _) => Algorithm::RsaPss(hashes.first_sha2()?),
-        (KeyKind::P256 | KeyKind::P384, _) => Algorithm::Ecdsa(hash_of_curve(kind)),
+        (KeyKind::P256 | KeyKind::P384, _) => Algorithm::Ecdsa(hashes.best_sha2(hash_of_curve(kind))?),
         (KeyKind::Ed25519, _) => Algorithm::Ed25519,
     };
     hashes.has(algorithm).then_some(algorithm)
@@ -119,5 +120,51 @@ fn by_method(kind: KeyKind) -> Option<(u8, Algorithm)> {
         KeyKind::P256 => Some((Auth::ECDSA_P256, Algorithm::EcdsaPlain(Sha2::Sha256))),
         KeyKind::P384 => Some((Auth::ECDSA_P384, Algorithm::EcdsaPlain(Sha2::Sha384))),
         KeyKind::Ed25519 => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, SignatureAlgorithm};
+
+    use super::*;
+    use crate::Secret;
+    use crate::wire::{Notify, NotifyType, Payload};
+
+    const OCTETS: &[u8] = b"what AUTH is over";
+
+    fn signer(kind: &'static SignatureAlgorithm) -> Signer {
+        let pair = KeyPair::generate_for(kind).unwrap();
+        Signer::read(&Secret::new(pair.serialize_der())).unwrap()
+    }
+
+    fn announced(numbers: &[u16]) -> Hashes {
+        let data: Vec<_> = numbers.iter().flat_map(|it| it.to_be_bytes()).collect();
+        let notify = Notify::new(NotifyType::SIGNATURE_HASH_ALGORITHMS, &data);
+        Hashes::read(&[Payload::Notify(notify)]).unwrap()
+    }
+
+    /// RFC 7427 section 4: a hash that is announced goes with every kind of key, ours and the peer's. The library that checks
+    /// knows each pair by itself.
+    #[test]
+    fn every_announced_hash_goes_with_every_curve() {
+        let hashes = [(2, Sha2::Sha256), (3, Sha2::Sha384), (4, Sha2::Sha512)];
+        for kind in [&PKCS_ECDSA_P256_SHA256, &PKCS_ECDSA_P384_SHA384] {
+            let signer = signer(kind);
+            for (number, hash) in hashes {
+                let algorithm = Algorithm::Ecdsa(hash);
+                let (method, data) = sign(&signer, Some(&announced(&[number])), algorithm, OCTETS).unwrap();
+                assert_eq!(method, Auth::DIGITAL_SIGNATURE);
+                let auth = Auth { method, data: &data };
+                let key = signer.public_key();
+                assert_eq!(verify(auth, &key, OCTETS), Ok(algorithm), "{kind:?}");
+                let other = verify(auth, &key, b"something else");
+                assert_eq!(other, Err(CertificateFault::Signature), "{kind:?} with {hash:?}");
+            }
+            // Where there is a choice, the hash of the curve's own length.
+            let (_, data) = sign(&signer, Some(&announced(&[2, 3, 4])), Algorithm::Ed25519, OCTETS).unwrap();
+            let own = Algorithm::Ecdsa(hash_of_curve(signer.public_key().kind));
+            assert_eq!(split(&data).map(|(algorithm, _)| algorithm), Ok(own));
+        }
     }
 }
