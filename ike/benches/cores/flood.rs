@@ -33,7 +33,7 @@ struct Flood {
 
 impl Flood {
     /// As much as there is room for.
-    fn fill(&mut self, queue: &mut FairQueue<Item>) {
+    fn fill(&mut self, queue: &mut FairQueue<Source, Item>) {
         for customer in &self.customers {
             for _ in 0..WAITING {
                 self.next_seed += 1;
@@ -45,8 +45,8 @@ impl Flood {
     }
 }
 
-fn source(sent: &Transmit) -> Option<Source> {
-    Some(Source::of(sent.path.local.ip()))
+fn source(sent: &Transmit) -> Source {
+    Source::of(sent.path.local.ip())
 }
 
 fn customer(number: u8) -> Customer {
@@ -95,7 +95,7 @@ fn cpu_time() -> Duration {
 }
 
 /// Answers one after the other, until ours has its turn.
-fn wait_for_ours(queue: &mut FairQueue<Item>, responder: &mut TestFleet) -> Vec<Transmit> {
+fn wait_for_ours(queue: &mut FairQueue<Source, Item>, responder: &mut TestFleet) -> Vec<Transmit> {
     loop {
         match queue.pop().expect("ours is in it") {
             Item::Ours(message) => return responder.deliver(&message),

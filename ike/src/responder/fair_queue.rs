@@ -1,8 +1,7 @@
 //! What waits for one responder, so that a flood takes its own place only.
 
 use std::collections::{HashMap, VecDeque};
-
-use ike_types::Source;
+use std::hash::Hash;
 
 /// Items of one class that wait at most. When there are more, some are dropped: peers send again.
 const ROOM: usize = 512;
@@ -16,92 +15,149 @@ pub enum Class {
     Known,
 }
 
-/// A queue of `T` in which sources take turns.
+/// A queue of `T` in which sources, each known by a `K`, take turns.
 ///
 /// Each source has a queue of its own; those that begin an IKE SA, which anybody can with a forged address, take turns
-/// with all the others. When there is no room, the source with the longest queue makes some.
+/// with all the others. When there is no room, the source with the longest queue makes some. No step searches: what one
+/// costs does not depend on how many sources there are.
 #[derive(Debug)]
-pub struct FairQueue<T> {
-    new: Lane<T>,
-    known: Lane<T>,
+pub struct FairQueue<K, T> {
+    new: Lane<K, T>,
+    known: Lane<K, T>,
     /// Whose turn it is.
     is_turn_of_new: bool,
 }
 
 /// The items of one class.
 #[derive(Debug)]
-struct Lane<T> {
-    /// None is empty. `None` for what comes from no peer.
-    of_source: HashMap<Option<Source>, VecDeque<T>>,
+struct Lane<K, T> {
+    /// Those of [`Self::turns`].
+    of_source: HashMap<K, Waiting<T>>,
     /// Each that has items, the next one's first.
-    turns: VecDeque<Option<Source>>,
+    turns: VecDeque<K>,
+    /// At each index, the sources that have so many items, so that the longest queue is found at once.
+    by_length: Vec<Vec<K>>,
+    /// The last index of [`Self::by_length`] with a source, or zero.
+    longest: usize,
     length: usize,
 }
 
-impl<T> Default for Lane<T> {
+/// The items of one source.
+#[derive(Debug)]
+struct Waiting<T> {
+    items: VecDeque<T>,
+    length: usize,
+    /// Where the source stands among those of its length.
+    place: usize,
+}
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self {
+            items: VecDeque::new(),
+            length: 0,
+            place: 0,
+        }
+    }
+}
+
+impl<K, T> Default for Lane<K, T> {
     fn default() -> Self {
         Self {
             of_source: HashMap::new(),
             turns: VecDeque::new(),
+            by_length: Vec::new(),
+            longest: 0,
             length: 0,
         }
     }
 }
 
-impl<T> Lane<T> {
+impl<K: Clone + Eq + Hash, T> Lane<K, T> {
     /// False when there is no room for it.
-    fn push(&mut self, source: Option<Source>, item: T) -> bool {
-        if self.length >= ROOM && !self.make_room(source) {
-            return false;
+    fn push(&mut self, source: K, item: T) -> bool {
+        let own = self.of_source.get(&source).map_or(0, |waiting| waiting.length);
+        while self.length + 1 > ROOM {
+            // Whoever has more than this source would have makes room; a flood does not for itself.
+            if self.longest <= own + 1 {
+                return false;
+            }
+            self.drop_of_longest();
         }
-        let queue = self.of_source.entry(source).or_default();
-        if queue.is_empty() {
-            self.turns.push_back(source);
+        if !self.of_source.contains_key(&source) {
+            self.turns.push_back(source.clone());
         }
-        queue.push_back(item);
+        let waiting = self.of_source.entry(source.clone()).or_default();
+        waiting.items.push_back(item);
         self.length += 1;
+        self.set_length(&source, own + 1);
         true
     }
 
-    /// Drops the newest item of the source that has the most, if `source` has fewer.
-    fn make_room(&mut self, source: Option<Source>) -> bool {
-        let own = self.of_source.get(&source).map_or(0, VecDeque::len);
-        // With its share or more it has nothing to ask for; so a flood costs no search.
-        if own >= ROOM / self.turns.len().max(1) {
-            return false;
-        }
-        let longest = self.turns.iter().max_by_key(|source| self.length_of(source));
-        let Some(longest) = longest
-            .copied()
-            .filter(|longest| self.length_of(longest) > own + 1)
-        else {
-            return false;
+    /// Drops the newest item of a source with the longest queue.
+    fn drop_of_longest(&mut self) {
+        let Some(source) = self.by_length.get(self.longest).and_then(|of| of.last()).cloned() else {
+            return;
         };
-        if let Some(queue) = self.of_source.get_mut(&longest) {
-            queue.pop_back();
+        if let Some(waiting) = self.of_source.get_mut(&source)
+            && waiting.items.pop_back().is_some()
+        {
+            let left = waiting.length - 1;
             self.length -= 1;
+            self.set_length(&source, left);
         }
-        true
-    }
-
-    fn length_of(&self, source: &Option<Source>) -> usize {
-        self.of_source.get(source).map_or(0, VecDeque::len)
     }
 
     fn pop(&mut self) -> Option<T> {
         let source = self.turns.pop_front()?;
-        let queue = self.of_source.get_mut(&source)?;
-        let item = queue.pop_front();
-        match queue.is_empty() {
+        let waiting = self.of_source.get_mut(&source)?;
+        let item = waiting.items.pop_front()?;
+        let left = waiting.length - 1;
+        let is_last = waiting.items.is_empty();
+        self.length -= 1;
+        self.set_length(&source, left);
+        match is_last {
             true => drop(self.of_source.remove(&source)),
             false => self.turns.push_back(source),
         }
-        self.length -= 1;
-        item
+        Some(item)
+    }
+
+    /// Puts a source among those that have as much.
+    fn set_length(&mut self, source: &K, length: usize) {
+        let Some(waiting) = self.of_source.get_mut(source) else {
+            return;
+        };
+        let (before, place) = (waiting.length, waiting.place);
+        waiting.length = length;
+        if before > 0 {
+            let of_length = &mut self.by_length[before];
+            of_length.swap_remove(place);
+            if let Some(moved) = of_length.get(place)
+                && let Some(waiting) = self.of_source.get_mut(moved)
+            {
+                waiting.place = place;
+            }
+        }
+        if length > 0 {
+            if self.by_length.len() <= length {
+                self.by_length.resize_with(length + 1, Vec::new);
+            }
+            let of_length = &mut self.by_length[length];
+            if let Some(waiting) = self.of_source.get_mut(source) {
+                waiting.place = of_length.len();
+            }
+            of_length.push(source.clone());
+        }
+        self.longest = self.longest.max(length);
+        // By no more than what the source has given up.
+        while self.longest > 0 && self.by_length[self.longest].is_empty() {
+            self.longest -= 1;
+        }
     }
 }
 
-impl<T> Default for FairQueue<T> {
+impl<K, T> Default for FairQueue<K, T> {
     fn default() -> Self {
         Self {
             new: Lane::default(),
@@ -111,10 +167,10 @@ impl<T> Default for FairQueue<T> {
     }
 }
 
-impl<T> FairQueue<T> {
-    /// False when there is no room for it. `source` is `None` for what comes from no peer.
+impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
+    /// False when there is no room for it.
     #[must_use]
-    pub fn push(&mut self, class: Class, source: Option<Source>, item: T) -> bool {
+    pub fn push(&mut self, class: Class, source: K, item: T) -> bool {
         match class {
             Class::New => self.new.push(source, item),
             Class::Known => self.known.push(source, item),

@@ -12,7 +12,7 @@ use super::input::Input;
 /// again, and of a notice that is lost the responder's own timers take care.
 #[derive(Default)]
 pub(crate) struct InputQueue {
-    waiting: Mutex<FairQueue<Input>>,
+    waiting: Mutex<FairQueue<Option<Source>, Input>>,
     arrived: Notify,
 }
 
@@ -40,13 +40,17 @@ impl InputQueue {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, FairQueue<Input>> {
+    fn waiting(&self) -> MutexGuard<'_, FairQueue<Option<Source>, Input>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::hash::{Hash, Hasher};
+    use std::rc::Rc;
+
     use ike::Path;
 
     use super::*;
@@ -135,6 +139,42 @@ mod tests {
         }
         assert!(!push(&queue, Class::New, 1, 0));
         assert_eq!(take(&queue, 1000).len(), 512);
+    }
+
+    /// A source that counts how often it is looked up.
+    #[derive(Clone, Debug)]
+    struct Counted(usize, Rc<Cell<usize>>);
+
+    impl PartialEq for Counted {
+        fn eq(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Counted {}
+
+    impl Hash for Counted {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.1.set(self.1.get() + 1);
+            self.0.hash(state);
+        }
+    }
+
+    /// How many sources are looked up when one with nothing takes the place of what another has too much of.
+    #[test]
+    fn making_room_costs_the_same_whatever_the_number_of_sources() {
+        let look_ups = |sources: usize| {
+            let count = Rc::default();
+            let mut queue = FairQueue::default();
+            for number in 0..sources {
+                assert!(queue.push(Class::New, Counted(number, Rc::clone(&count)), ()));
+            }
+            while queue.push(Class::New, Counted(0, Rc::clone(&count)), ()) {}
+            count.set(0);
+            assert!(queue.push(Class::New, Counted(sources, Rc::clone(&count)), ()));
+            count.get()
+        };
+        assert_eq!(look_ups(400), look_ups(4));
     }
 
     #[tokio::test]
