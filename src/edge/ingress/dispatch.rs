@@ -5,11 +5,11 @@ use std::sync::Arc;
 use distributor_client::state::SharedReplica;
 use ike::{Class, Router, Shard};
 use ike_types::Source;
-use proto::InboundSpi;
+use proto::{InboundSpi, Name};
 
 use super::input::{Datagram, Input};
 use super::notice::Notice;
-use super::queue::InputQueue;
+use super::queue::{InputQueue, Sender};
 
 /// The queues of all responders of this edge.
 #[derive(Clone)]
@@ -53,21 +53,27 @@ impl Dispatcher {
     /// False when its responder has too much to do.
     #[must_use]
     pub(crate) fn datagram(&self, class: Class, shard: Shard, datagram: Datagram) -> bool {
-        let source = Source::of(datagram.path.peer.ip());
-        self.queue(shard)
-            .push(class, Some(source), Input::Datagram(datagram))
+        let sender = Sender::Address(Source::of(datagram.path.peer.ip()));
+        self.queue(shard).push(class, sender, Input::Datagram(datagram))
     }
 
     /// False when its responder has too much to do, or none has the child SA.
     #[must_use]
     pub(crate) fn notice(&self, notice: Notice) -> bool {
-        let spi = InboundSpi::try_from(notice.inbound_spi());
-        let shard = spi.ok().and_then(|spi| {
-            let replica = self.replica.read();
-            let ike_sa = replica.child_sa(spi)?.header().ike.responder;
-            Some(self.router.shard_of(ike_sa))
-        });
-        shard.is_some_and(|shard| self.queue(shard).push(Class::Known, None, Input::Notice(notice)))
+        self.place_of_child(notice.inbound_spi())
+            .is_some_and(|(shard, tunnel)| {
+                let sender = Sender::Tunnel(tunnel);
+                self.queue(shard)
+                    .push(Class::Known, sender, Input::Notice(notice))
+            })
+    }
+
+    /// Where the IKE SA of a child SA is, and whose it is; `None` when there is no record of it.
+    fn place_of_child(&self, inbound_spi: u32) -> Option<(Shard, Name)> {
+        let spi = InboundSpi::try_from(inbound_spi).ok()?;
+        let replica = self.replica.read();
+        let child = replica.child_sa(spi)?.header();
+        Some((self.router.shard_of(child.ike.responder), child.tunnel.clone()))
     }
 
     fn queue(&self, shard: Shard) -> &InputQueue {
@@ -89,5 +95,44 @@ impl Place {
     /// Its part of something that all responders of the edge may have together, one at least.
     pub(crate) fn share_of(&self, all: usize) -> usize {
         all.div_ceil(self.queues.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    /// One of slot 1, with this number.
+    fn child(number: u32) -> u32 {
+        1 << 22 | number
+    }
+
+    /// For so many responders, of which each knows the child SAs of `noisy`, 1, and of `calm`, 2.
+    fn dispatcher(responders: usize) -> Dispatcher {
+        let router = Router::new(&fixtures::fleet_key().spi_key());
+        let replica = SharedReplica::default();
+        let children = vec![
+            fixtures::child_sa(1, child(1), "noisy"),
+            fixtures::child_sa(2, child(2), "calm"),
+        ];
+        *replica.write() = fixtures::snapshot(1, children, 2);
+        Dispatcher::new(responders, router, replica)
+    }
+
+    /// What waits for one of the responders.
+    fn take(place: &Place, most: usize) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        place.queue().take(most, &mut inputs);
+        inputs
+    }
+
+    #[test]
+    fn one_customers_notices_leave_room_for_those_of_others() {
+        let dispatcher = dispatcher(1);
+        while dispatcher.notice(Notice::Used(child(1))) {}
+        assert!(dispatcher.notice(Notice::Used(child(2))));
+        let place = dispatcher.places().next().unwrap();
+        assert_eq!(take(&place, 2)[1], Input::Notice(Notice::Used(child(2))));
     }
 }

@@ -4,23 +4,33 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ike::{Class, FairQueue};
 use ike_types::Source;
+use proto::Name;
 use tokio::sync::Notify;
 
 use super::input::Input;
+
+/// Who takes turns with others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Sender {
+    /// Whoever sends from there.
+    Address(Source),
+    /// A customer: no other can take its turns, wherever it says it is.
+    Tunnel(Name),
+}
 
 /// A queue for all inputs of one responder, in which sources take turns. When there is no room, inputs are dropped: customers send
 /// again, and of a notice that is lost the responder's own timers take care.
 #[derive(Default)]
 pub(crate) struct InputQueue {
-    waiting: Mutex<FairQueue<Option<Source>, Input>>,
+    waiting: Mutex<FairQueue<Sender, Input>>,
     arrived: Notify,
 }
 
 impl InputQueue {
-    /// False when there is no room for it. `source` is `None` for what does not come from a peer.
+    /// False when there is no room for it.
     #[must_use]
-    pub(crate) fn push(&self, class: Class, source: Option<Source>, input: Input) -> bool {
-        let is_in = self.waiting().push(class, source, input);
+    pub(crate) fn push(&self, class: Class, sender: Sender, input: Input) -> bool {
+        let is_in = self.waiting().push(class, sender, input);
         if is_in {
             self.arrived.notify_one();
         }
@@ -40,7 +50,7 @@ impl InputQueue {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, FairQueue<Option<Source>, Input>> {
+    fn waiting(&self) -> MutexGuard<'_, FairQueue<Sender, Input>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -57,21 +67,21 @@ mod tests {
     use crate::ingress::input::Datagram;
 
     /// The `number`th datagram of a peer.
-    fn datagram(peer: u8, number: u8) -> (Option<Source>, Input) {
+    fn datagram(peer: u8, number: u8) -> (Sender, Input) {
         let path = Path {
             local: ([203, 0, 113, 1], 500).into(),
             peer: ([192, 0, 2, peer], 500).into(),
         };
         let payload = vec![peer, number];
         (
-            Some(Source::of(path.peer.ip())),
+            Sender::Address(Source::of(path.peer.ip())),
             Input::Datagram(Datagram { path, payload }),
         )
     }
 
     fn push(queue: &InputQueue, class: Class, peer: u8, number: u8) -> bool {
-        let (source, input) = datagram(peer, number);
-        queue.push(class, source, input)
+        let (sender, input) = datagram(peer, number);
+        queue.push(class, sender, input)
     }
 
     /// Peer and number of each.
@@ -133,8 +143,8 @@ mod tests {
                     peer: ([192, 0, half, peer], 500).into(),
                 };
                 let payload = vec![peer, half];
-                let source = Some(Source::of(path.peer.ip()));
-                assert!(queue.push(Class::New, source, Input::Datagram(Datagram { path, payload })));
+                let sender = Sender::Address(Source::of(path.peer.ip()));
+                assert!(queue.push(Class::New, sender, Input::Datagram(Datagram { path, payload })));
             }
         }
         assert!(!push(&queue, Class::New, 1, 0));
