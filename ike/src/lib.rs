@@ -94,7 +94,7 @@ pub use ike_types::{
     Cipher, EspSuite, Gateway, Identity, IkeSpis, Integrity, Path, PpkId, Secret, Slot, Source,
     TrafficSelector, Transmit,
 };
-pub use responder::{Class, FairQueue, Responder, Shared};
+pub use responder::{Class, FAIR_QUEUE_OCTETS, FairQueue, MAX_INIT_DATAGRAM, Responder, Shared};
 
 /// The entry points of the fuzz targets in `ike/fuzz`.
 #[cfg(fuzzing)]

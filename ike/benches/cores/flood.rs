@@ -39,7 +39,7 @@ impl Flood {
                 self.next_seed += 1;
                 let init = Initiator::new(customer.clone(), self.next_seed).start();
                 // What finds no room is lost, as at an edge.
-                let _ = queue.push(Class::New, source(&init), Item::Flood(init));
+                let _ = queue.push(Class::New, source(&init), init.payload.len(), Item::Flood(init));
             }
         }
     }
@@ -74,7 +74,11 @@ pub(crate) fn delay(flooding: usize, round: u64) -> f64 {
         while let Some(message) = sent.take() {
             flood.fill(&mut queue);
             let from = source(&message);
-            assert!(queue.push(class, from, Item::Ours(message)), "it has its share");
+            let octets = message.payload.len();
+            assert!(
+                queue.push(class, from, octets, Item::Ours(message)),
+                "it has its share"
+            );
             let begun = cpu_time();
             let replies = wait_for_ours(&mut queue, &mut responder);
             time += cpu_time() - begun;

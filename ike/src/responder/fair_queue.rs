@@ -3,8 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Items of one class that wait at most. When there are more, some are dropped: peers send again.
+/// What waits of one class at most, in units. When there is more, some is dropped: peers send again.
 const ROOM: usize = 512;
+
+/// An item counts as a unit for each that it begins. Most messages are shorter than one.
+const UNIT_OCTETS: usize = 2048;
 
 /// What kind of item it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +18,15 @@ pub enum Class {
     Known,
 }
 
+impl Class {
+    const COUNT: usize = 2;
+}
+
 /// A queue of `T` in which sources, each known by a `K`, take turns.
 ///
 /// Each source has a queue of its own; those that begin an IKE SA, which anybody can with a forged address, take turns
-/// with all the others. When there is no room, the source with the longest queue makes some. No step searches: what one
+/// with all the others. When there is no room, the source with the longest queue makes some. Long items count for
+/// several. No step searches: what one
 /// costs does not depend on how many sources there are.
 #[derive(Debug)]
 pub struct FairQueue<K, T> {
@@ -31,11 +39,11 @@ pub struct FairQueue<K, T> {
 /// The items of one class.
 #[derive(Debug)]
 struct Lane<K, T> {
-    /// Those of [`Self::turns`].
+    /// Those of [`Self::turns`]. One that has lost all it had stays until its turn, so that no other has to be searched for it.
     of_source: HashMap<K, Waiting<T>>,
-    /// Each that has items, the next one's first.
+    /// The next one's first.
     turns: VecDeque<K>,
-    /// At each index, the sources that have so many items, so that the longest queue is found at once.
+    /// At each index, the sources that have so many units, so that the longest queue is found at once.
     by_length: Vec<Vec<K>>,
     /// The last index of [`Self::by_length`] with a source, or zero.
     longest: usize,
@@ -45,7 +53,9 @@ struct Lane<K, T> {
 /// The items of one source.
 #[derive(Debug)]
 struct Waiting<T> {
-    items: VecDeque<T>,
+    /// Each with its units.
+    items: VecDeque<(usize, T)>,
+    /// The units of all.
     length: usize,
     /// Where the source stands among those of its length.
     place: usize,
@@ -75,11 +85,11 @@ impl<K, T> Default for Lane<K, T> {
 
 impl<K: Clone + Eq + Hash, T> Lane<K, T> {
     /// False when there is no room for it.
-    fn push(&mut self, source: K, item: T) -> bool {
+    fn push(&mut self, source: K, units: usize, item: T) -> bool {
         let own = self.of_source.get(&source).map_or(0, |waiting| waiting.length);
-        while self.length + 1 > ROOM {
+        while self.length + units > ROOM {
             // Whoever has more than this source would have makes room; a flood does not for itself.
-            if self.longest <= own + 1 {
+            if self.longest <= own + units {
                 return false;
             }
             self.drop_of_longest();
@@ -88,9 +98,9 @@ impl<K: Clone + Eq + Hash, T> Lane<K, T> {
             self.turns.push_back(source.clone());
         }
         let waiting = self.of_source.entry(source.clone()).or_default();
-        waiting.items.push_back(item);
-        self.length += 1;
-        self.set_length(&source, own + 1);
+        waiting.items.push_back((units, item));
+        self.length += units;
+        self.set_length(&source, own + units);
         true
     }
 
@@ -100,27 +110,31 @@ impl<K: Clone + Eq + Hash, T> Lane<K, T> {
             return;
         };
         if let Some(waiting) = self.of_source.get_mut(&source)
-            && waiting.items.pop_back().is_some()
+            && let Some((units, _)) = waiting.items.pop_back()
         {
-            let left = waiting.length - 1;
-            self.length -= 1;
+            let left = waiting.length - units;
+            self.length -= units;
             self.set_length(&source, left);
         }
     }
 
     fn pop(&mut self) -> Option<T> {
-        let source = self.turns.pop_front()?;
-        let waiting = self.of_source.get_mut(&source)?;
-        let item = waiting.items.pop_front()?;
-        let left = waiting.length - 1;
-        let is_last = waiting.items.is_empty();
-        self.length -= 1;
-        self.set_length(&source, left);
-        match is_last {
-            true => drop(self.of_source.remove(&source)),
-            false => self.turns.push_back(source),
+        loop {
+            let source = self.turns.pop_front()?;
+            let waiting = self.of_source.get_mut(&source)?;
+            let Some((units, item)) = waiting.items.pop_front() else {
+                self.of_source.remove(&source);
+                continue;
+            };
+            let left = waiting.length - units;
+            self.length -= units;
+            self.set_length(&source, left);
+            match left {
+                0 => drop(self.of_source.remove(&source)),
+                _ => self.turns.push_back(source),
+            }
+            return Some(item);
         }
-        Some(item)
     }
 
     /// Puts a source among those that have as much.
@@ -167,13 +181,17 @@ impl<K, T> Default for FairQueue<K, T> {
     }
 }
 
+/// The octets of all items of a [`FairQueue`] at most.
+pub const FAIR_QUEUE_OCTETS: usize = Class::COUNT * ROOM * UNIT_OCTETS;
+
 impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
-    /// False when there is no room for it.
+    /// False when there is no room for it. It takes so many octets elsewhere.
     #[must_use]
-    pub fn push(&mut self, class: Class, source: K, item: T) -> bool {
+    pub fn push(&mut self, class: Class, source: K, octets: usize, item: T) -> bool {
+        let units = octets.div_ceil(UNIT_OCTETS).max(1);
         match class {
-            Class::New => self.new.push(source, item),
-            Class::Known => self.known.push(source, item),
+            Class::New => self.new.push(source, units, item),
+            Class::Known => self.known.push(source, units, item),
         }
     }
 

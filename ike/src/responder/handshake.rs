@@ -22,6 +22,9 @@ use crate::{
 /// Octets of the longest IKE_SA_INIT request taken: it is kept until IKE_AUTH. RFC 7296 section 2 asks for 3,000.
 const MAX_INIT_LEN: usize = 4096;
 
+/// Octets of the longest UDP payload that can begin an IKE SA, a non-ESP marker included. Longer ones need not be queued.
+pub const MAX_INIT_DATAGRAM: usize = MAX_INIT_LEN + 4;
+
 impl Responder {
     pub(super) fn handle_init(&mut self, now: Instant, path: Path, header: Header, octets: &[u8]) {
         let is_request = header.exchange == ExchangeType::IkeSaInit && !header.flags.response;

@@ -38,7 +38,8 @@ use crate::{
     Commit, CommitId, CommitOutcome, Config, Dropped, Event, Gateway, Host, IkeSpis, Path, RestoreError,
     Secret, Transmit, Tunnel, What,
 };
-pub use fair_queue::{Class, FairQueue};
+pub use fair_queue::{Class, FAIR_QUEUE_OCTETS, FairQueue};
+pub use handshake::MAX_INIT_DATAGRAM;
 pub use shared::Shared;
 use timers::Timers;
 

@@ -16,6 +16,16 @@ pub(crate) enum Input {
     Notice(Notice),
 }
 
+impl Input {
+    /// Those it has on the heap.
+    pub(crate) fn octets(&self) -> usize {
+        match self {
+            Self::Datagram(datagram) => datagram.payload.len(),
+            Self::Notice(_) => 0,
+        }
+    }
+}
+
 /// A datagram and the way it came, whether here or at another edge.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Datagram {

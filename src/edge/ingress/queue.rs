@@ -2,12 +2,18 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ike::{Class, FairQueue};
+use ike::{Class, FAIR_QUEUE_OCTETS, FairQueue};
 use ike_types::Source;
 use proto::Name;
 use tokio::sync::Notify;
 
 use super::input::Input;
+use crate::MOST_THREADS;
+
+/// The octets of all messages that wait at an edge at most, with as many responders as it may have.
+const MOST_OCTETS: usize = 192 << 20;
+
+const _: () = assert!(MOST_THREADS * FAIR_QUEUE_OCTETS <= MOST_OCTETS);
 
 /// Who takes turns with others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,7 +36,7 @@ impl InputQueue {
     /// False when there is no room for it.
     #[must_use]
     pub(crate) fn push(&self, class: Class, sender: Sender, input: Input) -> bool {
-        let is_in = self.waiting().push(class, sender, input);
+        let is_in = self.waiting().push(class, sender, input.octets(), input);
         if is_in {
             self.arrived.notify_one();
         }
@@ -59,12 +65,13 @@ impl InputQueue {
 mod tests {
     use std::cell::Cell;
     use std::hash::{Hash, Hasher};
+    use std::net::Ipv4Addr;
     use std::rc::Rc;
 
     use ike::Path;
 
     use super::*;
-    use crate::ingress::input::Datagram;
+    use crate::ingress::input::{Datagram, MOST_OCTETS as MOST_OCTETS_OF_ONE};
 
     /// The `number`th datagram of a peer.
     fn datagram(peer: u8, number: u8) -> (Sender, Input) {
@@ -151,6 +158,34 @@ mod tests {
         assert_eq!(take(&queue, 1000).len(), 512);
     }
 
+    /// The longest there are, each from an address of its own, and a short one that comes after them.
+    #[test]
+    fn long_messages_have_no_more_octets_than_there_is_room_for_and_give_way_to_short_ones() {
+        let queue = InputQueue::default();
+        let mut from = Ipv4Addr::new(192, 0, 2, 1).to_bits();
+        let mut push = |octets: usize| {
+            from += 1;
+            let path = Path {
+                local: ([203, 0, 113, 1], 500).into(),
+                peer: (Ipv4Addr::from_bits(from), 500).into(),
+            };
+            let payload = vec![0; octets];
+            let sender = Sender::Address(Source::of(path.peer.ip()));
+            queue.push(Class::Known, sender, Input::Datagram(Datagram { path, payload }))
+        };
+        for _ in 0..1000 {
+            let _ = push(MOST_OCTETS_OF_ONE);
+        }
+        assert!(push(100));
+        let mut inputs = Vec::new();
+        queue.take(1000, &mut inputs);
+        let octets: usize = inputs.iter().map(Input::octets).sum();
+        assert!(octets <= FAIR_QUEUE_OCTETS, "{octets} octets");
+        assert_eq!(inputs.last().map(Input::octets), Some(100));
+        assert!(inputs.len() > 10, "{} long ones had room", inputs.len());
+        assert!(queue.waiting().pop().is_none() && queue.waiting().is_empty());
+    }
+
     /// A source that counts how often it is looked up.
     #[derive(Clone, Debug)]
     struct Counted(usize, Rc<Cell<usize>>);
@@ -177,11 +212,11 @@ mod tests {
             let count = Rc::default();
             let mut queue = FairQueue::default();
             for number in 0..sources {
-                assert!(queue.push(Class::New, Counted(number, Rc::clone(&count)), ()));
+                assert!(queue.push(Class::New, Counted(number, Rc::clone(&count)), 0, ()));
             }
-            while queue.push(Class::New, Counted(0, Rc::clone(&count)), ()) {}
+            while queue.push(Class::New, Counted(0, Rc::clone(&count)), 0, ()) {}
             count.set(0);
-            assert!(queue.push(Class::New, Counted(sources, Rc::clone(&count)), ()));
+            assert!(queue.push(Class::New, Counted(sources, Rc::clone(&count)), 0, ()));
             count.get()
         };
         assert_eq!(look_ups(400), look_ups(4));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::RateLimit;
-use ike::{Class, Path, Route};
+use ike::{Class, MAX_INIT_DATAGRAM, Path, Route};
 use tokio::net::UdpSocket;
 use tracing::warn;
 
@@ -80,6 +80,10 @@ impl Receiver {
                 let forwarded = Forwarded::Datagram { path, payload };
                 self.forwarder.pass_on(slot, &forwarded);
             }
+            // The responder would drop it, after it had taken the room of others.
+            Route::Any if payload.len() > MAX_INIT_DATAGRAM => {
+                self.shared.metrics.count(Datagrams::DroppedTooLong)
+            }
             // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
             Route::Any | Route::Slot(_) | Route::Discard => {
                 let datagram = Datagram {
@@ -142,44 +146,83 @@ mod tests {
     use std::time::Duration;
 
     use ike::Router;
+    use ike::testkit::{Customer, Initiator};
 
     use super::*;
     use crate::fixtures;
+    use crate::ingress::dispatch::Place;
+    use crate::shared::Writers;
     use distributor_client::lease::LeaseGrant;
+
+    /// That of the edge in slot 1, with one responder.
+    struct TestReceiver {
+        receiver: Receiver,
+        place: Place,
+        _writers: Writers,
+    }
+
+    impl TestReceiver {
+        async fn new(addresses: &[IpAddr]) -> Self {
+            let (shared, writers) = Shared::new(Arc::new(fixtures::fleet_key()));
+            let router = Router::new(&shared.fleet_key.spi_key());
+            let dispatcher = Dispatcher::new(1, router, shared.replica.clone());
+            let grant = LeaseGrant {
+                slot: proto::Slot::new(1).unwrap(),
+                incarnation: 1,
+                store: 1,
+                until: Instant::now() + Duration::from_secs(600),
+            };
+            writers.session.send_modify(|session| session.grant = Some(grant));
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let forwarder = Arc::new(Forwarder::new(socket, shared.clone()));
+            let place = dispatcher.places().next().unwrap();
+            let receiver = Receiver {
+                addresses: addresses.into(),
+                shared,
+                forwarder,
+                dispatcher,
+            };
+            Self {
+                receiver,
+                place,
+                _writers: writers,
+            }
+        }
+
+        /// Whether the responder gets it, which comes from `peer`.
+        fn take(&self, peer: IpAddr, payload: &[u8]) -> bool {
+            let local = SocketAddr::new(self.receiver.addresses[0], 500);
+            let peer = SocketAddr::new(peer, 500);
+            self.receiver.take(Path { local, peer }, payload);
+            let mut inputs = Vec::new();
+            self.place.queue().take(1, &mut inputs);
+            !inputs.is_empty()
+        }
+    }
 
     #[tokio::test]
     async fn nobody_is_a_customer_at_an_address_of_ours() {
         let addresses: [IpAddr; 2] = ["2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap()];
-        let key = fixtures::fleet_key();
-        let dispatcher = Dispatcher::new(1, Router::new(&key.spi_key()), Default::default());
-        let grant = LeaseGrant {
-            slot: proto::Slot::new(1).unwrap(),
-            incarnation: 1,
-            store: 1,
-            until: Instant::now() + Duration::from_secs(600),
-        };
-        let (shared, writers) = Shared::new(Arc::new(key));
-        writers.session.send_modify(|session| session.grant = Some(grant));
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let forwarder = Forwarder::new(socket, shared.clone());
-        let place = dispatcher.places().next().unwrap();
-        let receiver = Receiver {
-            addresses: addresses.into(),
-            shared,
-            forwarder: Arc::new(forwarder),
-            dispatcher,
-        };
-
-        let local = SocketAddr::new(addresses[0], 500);
-        let take = |peer: IpAddr| {
-            let peer = SocketAddr::new(peer, 500);
-            receiver.take(Path { local, peer }, b"whatever it says");
-            let mut inputs = Vec::new();
-            place.queue().take(1, &mut inputs);
-            !inputs.is_empty()
-        };
+        let receiver = TestReceiver::new(&addresses).await;
+        let take = |peer| receiver.take(peer, b"whatever it says");
         assert!(take("2001:db8::7".parse().unwrap()));
         assert!(!take(addresses[0]));
         assert!(!take(addresses[1]));
+    }
+
+    /// A request that begins an IKE SA, as far as its header says, of so many octets.
+    fn init(octets: usize) -> Vec<u8> {
+        let mut message = Initiator::new(Customer::new(1), 1).start().payload;
+        message.resize(octets, 0);
+        message[24..28].copy_from_slice(&u32::try_from(octets).unwrap().to_be_bytes());
+        message
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_to_begin_an_ike_sa_is_not_queued() {
+        let receiver = TestReceiver::new(&["203.0.113.1".parse().unwrap()]).await;
+        let peer = "192.0.2.1".parse().unwrap();
+        assert!(receiver.take(peer, &init(MAX_INIT_DATAGRAM)));
+        assert!(!receiver.take(peer, &init(MAX_INIT_DATAGRAM + 1)));
     }
 }

@@ -58,6 +58,7 @@ counted! {
     DroppedWithoutLease = "dropped_without_lease",
     DroppedDraining = "dropped_draining",
     DroppedNotReady = "dropped_not_ready",
+    DroppedTooLong = "dropped_too_long",
     DroppedBusy = "dropped_busy",
 }
 
