@@ -57,15 +57,22 @@ impl Dispatcher {
         self.queue(shard).push(class, sender, Input::Datagram(datagram))
     }
 
-    /// False when its responder has too much to do, or none has the child SA.
+    /// False when its responder has too much to do. When there is no record of the child SA yet, any of them may be its responder:
+    /// the others know nothing of it, and do nothing.
     #[must_use]
     pub(crate) fn notice(&self, notice: Notice) -> bool {
-        self.place_of_child(notice.inbound_spi())
-            .is_some_and(|(shard, tunnel)| {
-                let sender = Sender::Tunnel(tunnel);
-                self.queue(shard)
-                    .push(Class::Known, sender, Input::Notice(notice))
-            })
+        let inbound_spi = notice.inbound_spi();
+        let push = |queue: &InputQueue, sender| queue.push(Class::Known, sender, Input::Notice(notice));
+        match self.place_of_child(inbound_spi) {
+            Some((shard, tunnel)) => push(self.queue(shard), Sender::Tunnel(tunnel)),
+            None => {
+                let full = self
+                    .queues
+                    .iter()
+                    .filter(|queue| !push(queue, Sender::Child(inbound_spi)));
+                full.count() == 0
+            }
+        }
     }
 
     /// Where the IKE SA of a child SA is, and whose it is; `None` when there is no record of it.
@@ -134,5 +141,18 @@ mod tests {
         assert!(dispatcher.notice(Notice::Used(child(2))));
         let place = dispatcher.places().next().unwrap();
         assert_eq!(take(&place, 2)[1], Input::Notice(Notice::Used(child(2))));
+    }
+
+    /// It is of a child SA that an edge has heard of before this one has, though this one has made it.
+    #[test]
+    fn a_notice_without_a_record_goes_to_all_responders_and_any_other_to_its_own() {
+        let dispatcher = dispatcher(3);
+        let takers = |number| {
+            assert!(dispatcher.notice(Notice::NearLimit(child(number))));
+            let has_it = |place: &Place| !take(place, 9).is_empty();
+            dispatcher.places().filter(has_it).count()
+        };
+        assert_eq!(takers(3), 3);
+        assert_eq!(takers(1), 1);
     }
 }

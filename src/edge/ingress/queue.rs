@@ -22,6 +22,8 @@ pub(crate) enum Sender {
     Address(Source),
     /// A customer: no other can take its turns, wherever it says it is.
     Tunnel(Name),
+    /// The customer of the child SA with this inbound SPI, of which there is no record yet.
+    Child(u32),
 }
 
 /// A queue for all inputs of one responder, in which sources take turns. When there is no room, inputs are dropped: customers send

@@ -90,7 +90,9 @@ impl Receiver {
                     path,
                     payload: payload.to_vec(),
                 };
-                self.count_busy(self.dispatcher.datagram(class, shard, datagram));
+                if !self.dispatcher.datagram(class, shard, datagram) {
+                    self.shared.metrics.count(Datagrams::DroppedBusy);
+                }
             }
         }
     }
@@ -101,23 +103,20 @@ impl Receiver {
         let Some(grant) = self.shared.lease(Instant::now()) else {
             return self.shared.metrics.count(metrics::Forwarded::DroppedWithoutLease);
         };
-        match input {
+        let is_taken = match input {
             Input::Datagram(datagram) => {
                 let router = self.dispatcher.router();
                 let (route, shard) = router.route(datagram.path, &datagram.payload);
                 if route != Route::Slot(grant.slot) {
                     return self.shared.metrics.count(metrics::Forwarded::DroppedNotOurs);
                 }
-                self.count_busy(self.dispatcher.datagram(Class::Known, shard, datagram));
+                self.dispatcher.datagram(Class::Known, shard, datagram)
             }
             // The responder knows which SAs are its own.
-            Input::Notice(notice) => self.count_busy(self.dispatcher.notice(notice)),
-        }
-    }
-
-    fn count_busy(&self, is_taken: bool) {
+            Input::Notice(notice) => self.dispatcher.notice(notice),
+        };
         if !is_taken {
-            self.shared.metrics.count(Datagrams::DroppedBusy);
+            self.shared.metrics.count(metrics::Forwarded::DroppedBusy);
         }
     }
 }

@@ -73,6 +73,7 @@ counted! {
     DroppedNotAuthentic = "dropped_not_authentic",
     DroppedWithoutLease = "dropped_without_lease",
     DroppedNotOurs = "dropped_not_ours",
+    DroppedBusy = "dropped_busy",
 }
 
 counted! {
