@@ -67,6 +67,12 @@ impl Router {
         }
     }
 
+    /// The responder SPI of the IKE SA that a datagram says it belongs to, whether there is one or not.
+    pub fn ike_sa_of(&self, path: Path, datagram: &[u8]) -> Option<u64> {
+        let header = Header::decode(udp::unwrap(path.local.port(), datagram)?).ok()?;
+        Some(Role::of_receiver(header.flags).swap(header.spis).responder)
+    }
+
     /// Which of its edge's responders has the IKE SA with this responder SPI.
     pub fn shard_of(&self, responder_spi: u64) -> Shard {
         self.0.shard_of(responder_spi)

@@ -14,26 +14,28 @@ const UNIT_OCTETS: usize = 2048;
 pub enum Class {
     /// It begins an IKE SA, or nobody can make anything of it.
     New,
-    /// It belongs to an IKE SA that there is, or was.
+    /// It names an IKE SA that is not established: half-open, or gone, or never there.
+    Unproven,
+    /// It belongs to an established IKE SA.
     Known,
 }
 
 impl Class {
-    const COUNT: usize = 2;
+    const COUNT: usize = 3;
 }
 
 /// A queue of `T` in which sources, each known by a `K`, take turns.
 ///
-/// Each source has a queue of its own; those that begin an IKE SA, which anybody can with a forged address, take turns
-/// with all the others. When there is no room, the source with the longest queue makes some. Long items count for
+/// Each source has a queue of its own. The classes take turns, so that what anybody can send with a forged address leaves
+/// room for established IKE SAs. When there is no room, the source with the longest queue makes some. Long items count for
 /// several. No step searches: what one
 /// costs does not depend on how many sources there are.
 #[derive(Debug)]
 pub struct FairQueue<K, T> {
-    new: Lane<K, T>,
-    known: Lane<K, T>,
+    /// One for each class.
+    lanes: [Lane<K, T>; Class::COUNT],
     /// Whose turn it is.
-    is_turn_of_new: bool,
+    turn: usize,
 }
 
 /// The items of one class.
@@ -174,9 +176,8 @@ impl<K: Clone + Eq + Hash, T> Lane<K, T> {
 impl<K, T> Default for FairQueue<K, T> {
     fn default() -> Self {
         Self {
-            new: Lane::default(),
-            known: Lane::default(),
-            is_turn_of_new: false,
+            lanes: Default::default(),
+            turn: 0,
         }
     }
 }
@@ -189,23 +190,20 @@ impl<K: Clone + Eq + Hash, T> FairQueue<K, T> {
     #[must_use]
     pub fn push(&mut self, class: Class, source: K, octets: usize, item: T) -> bool {
         let units = octets.div_ceil(UNIT_OCTETS).max(1);
-        match class {
-            Class::New => self.new.push(source, units, item),
-            Class::Known => self.known.push(source, units, item),
-        }
+        self.lanes[class as usize].push(source, units, item)
     }
 
     /// The next one.
     pub fn pop(&mut self) -> Option<T> {
-        self.is_turn_of_new = !self.is_turn_of_new;
-        match self.is_turn_of_new {
-            true => self.new.pop().or_else(|| self.known.pop()),
-            false => self.known.pop().or_else(|| self.new.pop()),
-        }
+        (0..Class::COUNT).find_map(|_| {
+            let lane = self.turn;
+            self.turn = (lane + 1) % Class::COUNT;
+            self.lanes[lane].pop()
+        })
     }
 
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.new.length + self.known.length == 0
+        self.lanes.iter().all(|lane| lane.length == 0)
     }
 }

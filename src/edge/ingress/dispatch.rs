@@ -50,10 +50,25 @@ impl Dispatcher {
         &self.router
     }
 
-    /// False when its responder has too much to do.
+    /// One that belongs to no IKE SA yet. False when its responder has too much to do.
     #[must_use]
-    pub(crate) fn datagram(&self, class: Class, shard: Shard, datagram: Datagram) -> bool {
+    pub(crate) fn new_datagram(&self, shard: Shard, datagram: Datagram) -> bool {
         let sender = Sender::Address(Source::of(datagram.path.peer.ip()));
+        self.queue(shard)
+            .push(Class::New, sender, Input::Datagram(datagram))
+    }
+
+    /// One that names an IKE SA of this edge. False when its responder has too much to do. Anybody gets such an SPI by a request;
+    /// that of an established IKE SA only the customer has.
+    #[must_use]
+    pub(crate) fn datagram(&self, shard: Shard, datagram: Datagram) -> bool {
+        let (class, sender) = match self.tunnel_of(&datagram) {
+            Some(tunnel) => (Class::Known, Sender::Tunnel(tunnel)),
+            None => {
+                let source = Source::of(datagram.path.peer.ip());
+                (Class::Unproven, Sender::Address(source))
+            }
+        };
         self.queue(shard).push(class, sender, Input::Datagram(datagram))
     }
 
@@ -73,6 +88,12 @@ impl Dispatcher {
                 full.count() == 0
             }
         }
+    }
+
+    /// Whose established IKE SA it names.
+    fn tunnel_of(&self, datagram: &Datagram) -> Option<Name> {
+        let spi = self.router.ike_sa_of(datagram.path, &datagram.payload)?;
+        Some(self.replica.read().ike_sa(spi)?.tunnel.clone())
     }
 
     /// Where the IKE SA of a child SA is, and whose it is; `None` when there is no record of it.
@@ -107,8 +128,16 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use ike::Path;
+    use ike::testkit::{Customer, Initiator};
+
     use super::*;
     use crate::fixtures;
+
+    /// The responder SPI of an IKE SA of `calm`.
+    const ESTABLISHED: u64 = 77;
 
     /// One of slot 1, with this number.
     fn child(number: u32) -> u32 {
@@ -122,8 +151,9 @@ mod tests {
         let children = vec![
             fixtures::child_sa(1, child(1), "noisy"),
             fixtures::child_sa(2, child(2), "calm"),
+            fixtures::ike_sa(3, ESTABLISHED, "calm"),
         ];
-        *replica.write() = fixtures::snapshot(1, children, 2);
+        *replica.write() = fixtures::snapshot(1, children, 3);
         Dispatcher::new(responders, router, replica)
     }
 
@@ -132,6 +162,30 @@ mod tests {
         let mut inputs = Vec::new();
         place.queue().take(most, &mut inputs);
         inputs
+    }
+
+    /// A message to this responder SPI, from an address with this number.
+    fn message(spi: u64, peer: u32) -> Datagram {
+        let mut payload = Initiator::new(Customer::new(1), 1).start().payload;
+        payload[8..16].copy_from_slice(&spi.to_be_bytes());
+        let path = Path {
+            local: ([203, 0, 113, 1], 500).into(),
+            peer: (Ipv4Addr::from_bits(peer), 500).into(),
+        };
+        Datagram { path, payload }
+    }
+
+    /// The stranger has the SPI of a half-open IKE SA, and forges as many addresses as there is room for.
+    #[test]
+    fn whoever_is_connected_has_room_beside_strangers_with_an_spi_of_ours() {
+        let dispatcher = dispatcher(1);
+        let shard = dispatcher.router().shard_of(ESTABLISHED);
+        let forged = (1..=1000).filter(|&peer| dispatcher.datagram(shard, message(5, peer)));
+        assert_eq!(forged.count(), 512);
+        let sent = || message(ESTABLISHED, 2000);
+        assert!(dispatcher.datagram(shard, sent()));
+        let place = dispatcher.places().next().unwrap();
+        assert!(take(&place, 2).contains(&Input::Datagram(sent())));
     }
 
     #[test]

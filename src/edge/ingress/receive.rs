@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use distributor_client::RateLimit;
-use ike::{Class, MAX_INIT_DATAGRAM, Path, Route};
+use ike::{MAX_INIT_DATAGRAM, Path, Route};
 use tokio::net::UdpSocket;
 use tracing::warn;
 
@@ -70,10 +70,6 @@ impl Receiver {
             return self.shared.metrics.count(Datagrams::DroppedWithoutLease);
         };
         let (route, shard) = self.dispatcher.router().route(path, payload);
-        let class = match route {
-            Route::Slot(_) => Class::Known,
-            Route::Any | Route::Discard => Class::New,
-        };
         match route {
             Route::Any if self.shared.is_draining() => self.shared.metrics.count(Datagrams::DroppedDraining),
             Route::Slot(slot) if slot != grant.slot => {
@@ -86,11 +82,13 @@ impl Receiver {
             }
             // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
             Route::Any | Route::Slot(_) | Route::Discard => {
-                let datagram = Datagram {
-                    path,
-                    payload: payload.to_vec(),
+                let payload = payload.to_vec();
+                let datagram = Datagram { path, payload };
+                let is_taken = match route {
+                    Route::Slot(_) => self.dispatcher.datagram(shard, datagram),
+                    Route::Any | Route::Discard => self.dispatcher.new_datagram(shard, datagram),
                 };
-                if !self.dispatcher.datagram(class, shard, datagram) {
+                if !is_taken {
                     self.shared.metrics.count(Datagrams::DroppedBusy);
                 }
             }
@@ -110,7 +108,7 @@ impl Receiver {
                 if route != Route::Slot(grant.slot) {
                     return self.shared.metrics.count(metrics::Forwarded::DroppedNotOurs);
                 }
-                self.dispatcher.datagram(Class::Known, shard, datagram)
+                self.dispatcher.datagram(shard, datagram)
             }
             // The responder knows which SAs are its own.
             Input::Notice(notice) => self.dispatcher.notice(notice),
