@@ -77,7 +77,7 @@ impl Receiver {
                 self.forwarder.pass_on(slot, &forwarded);
             }
             // The responder would drop it, after it had taken the room of others.
-            Route::Any if payload.len() > MAX_INIT_DATAGRAM => {
+            Route::Any if payload.len() > MAX_INIT_DATAGRAM && self.begins_ike_sa(path, payload) => {
                 self.shared.metrics.count(Datagrams::DroppedTooLong)
             }
             // What nobody can make anything of goes there too: the responder drops it, and says what is wrong with it.
@@ -93,6 +93,11 @@ impl Receiver {
                 }
             }
         }
+    }
+
+    /// Other messages without an IKE SA need an answer, or a count of what is wrong with them.
+    fn begins_ike_sa(&self, path: Path, payload: &[u8]) -> bool {
+        self.dispatcher.router().ike_sa_of(path, payload) == Some(0)
     }
 
     /// A message that came here by another edge is ours or nobody's: it is never passed on again, so that two edges that
