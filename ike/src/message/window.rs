@@ -1,6 +1,6 @@
 //! The peer's requests: which is next, and the answer to the last (RFC 7296 sections 2.1 to 2.3, window size 1).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::wire::{self, ExchangeType};
 
@@ -44,7 +44,13 @@ fn after_restore() -> bool {
 pub(crate) struct Answered {
     /// Its last octets stand for the whole: two messages that differ would have to collide in their ICV.
     icv: [u8; ICV_LEN],
+    #[serde(serialize_with = "as_bytes")]
     reply: Box<[u8]>,
+}
+
+/// At once and not octet by octet, which postcard encodes the same.
+fn as_bytes<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(octets)
 }
 
 impl Answered {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Secret bytes: zeroized on drop, compared in constant time, shown by `Debug` as their length only.
-#[derive(Clone, Default, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop, Deserialize)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
@@ -31,6 +31,13 @@ impl Secret {
     /// The bytes as hexadecimal digits, in the same time for all of them.
     pub fn to_hex(&self) -> Zeroizing<String> {
         Zeroizing::new(base16ct::lower::encode_string(&self.0))
+    }
+}
+
+/// At once and not octet by octet, which is the same in encodings that do not tell bytes from a sequence of small numbers.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
     }
 }
 

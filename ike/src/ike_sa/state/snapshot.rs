@@ -29,11 +29,12 @@ impl State {
     fn to_snapshot(&self) -> Secret {
         // Without room for all of it from the start, copies of its keys would stay behind.
         let length = postcard::serialize_with_flavor(self, Size::default()).unwrap_or_default();
-        let mut octets = Vec::with_capacity(1 + length);
-        octets.push(VERSION);
-        // Fails for types that do not know their length, of which there is none in here, and for want of memory.
-        let octets = postcard::to_extend(self, octets).unwrap_or_default();
-        Secret::new(octets)
+        let mut octets = vec![VERSION; 1 + length];
+        // Fails for types that do not know their length, of which there is none in here.
+        match postcard::to_slice(self, &mut octets[1..]) {
+            Ok(_) => Secret::new(octets),
+            Err(_) => Secret::default(),
+        }
     }
 
     pub(crate) fn from_snapshot(snapshot: &Secret) -> Result<Self, RestoreError> {
