@@ -108,7 +108,14 @@ fn responder_turn(case: Case, sides: Option<&Sides>, round: u32) -> (Duration, V
 
 /// What the responder replies to each, and the CPU time that this took it.
 fn deliver(fleet: &mut TestFleet, requests: &[Transmit]) -> (Vec<Vec<Transmit>>, Duration) {
-    cpu_time_of(|| requests.iter().map(|request| fleet.deliver(request)).collect())
+    let mut deliver = |request| {
+        let replies = fleet.deliver(request);
+        // Made and done with, as in a process that hands them on.
+        fleet.commits.clear();
+        fleet.events.clear();
+        replies
+    };
+    cpu_time_of(|| requests.iter().map(&mut deliver).collect())
 }
 
 /// What the customers send because of the replies, which are theirs in the same order.
