@@ -78,25 +78,24 @@ impl IkeKeys {
         let (spi_i, spi_r) = (spis.initiator.to_be_bytes(), spis.responder.to_be_bytes());
         let (prf_len, encryption_len) = (suite.prf.len(), suite.cipher.encryption_key_len());
         let integrity_len = suite.cipher.integrity().map_or(0, Integrity::key_len);
-        let [sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr] = expand_into(
-            &PrfKey::new(suite.prf, skeyseed),
-            &[ni, nr, &spi_i, &spi_r],
-            [
-                prf_len,
-                integrity_len,
-                integrity_len,
-                encryption_len,
-                encryption_len,
-                prf_len,
-                prf_len,
-            ],
-        );
+        let lengths = [
+            prf_len,
+            integrity_len,
+            integrity_len,
+            encryption_len,
+            encryption_len,
+            prf_len,
+            prf_len,
+        ];
+        let key = PrfKey::new(suite.prf, skeyseed);
+        let material = key.expand(&[ni, nr, &spi_i, &spi_r], lengths.iter().sum());
+        let [sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr] = split(&material, lengths);
         Self {
-            sk_d,
-            sk_ei: joined(&sk_ei, &sk_ai),
-            sk_er: joined(&sk_er, &sk_ar),
-            sk_pi,
-            sk_pr,
+            sk_d: Secret::new(sk_d.to_vec()),
+            sk_ei: Secret::new([sk_ei, sk_ai].concat()),
+            sk_er: Secret::new([sk_er, sk_ar].concat()),
+            sk_pi: Secret::new(sk_pi.to_vec()),
+            sk_pr: Secret::new(sk_pr.to_vec()),
         }
     }
 }
@@ -104,16 +103,16 @@ impl IkeKeys {
 /// Keys of the lengths asked for, one behind the other from prf+.
 fn expand_into<const N: usize>(key: &PrfKey, seed: &[&[u8]], lengths: [usize; N]) -> [Secret; N] {
     let material = key.expand(seed, lengths.iter().sum());
-    let mut rest = material.as_slice();
-    lengths.map(|length| {
-        let (secret, behind) = rest.split_at(length);
-        rest = behind;
-        Secret::new(secret.to_vec())
-    })
+    split(&material, lengths).map(|secret| Secret::new(secret.to_vec()))
 }
 
-fn joined(front: &Secret, back: &Secret) -> Secret {
-    Secret::new([front.expose(), back.expose()].concat())
+/// What has these lengths, one behind the other.
+fn split<const N: usize>(mut material: &[u8], lengths: [usize; N]) -> [&[u8]; N] {
+    lengths.map(|length| {
+        let (part, behind) = material.split_at(length);
+        material = behind;
+        part
+    })
 }
 
 /// What one side proves with AUTH (RFC 7296 section 2.15).
@@ -143,20 +142,46 @@ impl SignedOctets<'_> {
     }
 
     /// AUTH data by a pre-shared key: prf(prf(psk, "Key Pad for IKEv2"), octets).
-    pub(crate) fn psk_auth(&self, prf: Prf, psk: &Secret) -> Vec<u8> {
+    pub(crate) fn psk_auth(&self, prf: Prf, psk: &PskKey) -> hmac::Tag {
         let maced_id = self.maced_id(prf);
-        let padded = PrfKey::new(prf, psk.expose()).compute(&[b"Key Pad for IKEv2"]);
-        PrfKey::new(prf, padded.as_ref())
+        psk.0
             .compute(&[self.message, self.nonce, maced_id.as_ref(), self.int_auth])
-            .as_ref()
-            .to_vec()
     }
 
     /// Whether `auth` is what [`Self::psk_auth`] gives; takes the same time wherever they differ.
-    pub(crate) fn is_psk_auth(&self, prf: Prf, psk: &Secret, auth: &[u8]) -> bool {
-        self.psk_auth(prf, psk).ct_eq(auth).into()
+    pub(crate) fn is_psk_auth(&self, prf: Prf, psk: &PskKey, auth: &[u8]) -> bool {
+        self.psk_auth(prf, psk).as_ref().ct_eq(auth).into()
     }
 }
+
+/// prf(psk, "Key Pad for IKEv2") of a pre-shared key, which is the same in every handshake with one PRF, for each of them: made
+/// when the key comes, so that no handshake takes longer than another.
+#[derive(Clone)]
+pub(crate) struct PaddedPsk([Secret; 3]);
+
+impl PaddedPsk {
+    pub(crate) fn new(psk: &Secret) -> Self {
+        let padded = [Prf::HmacSha256, Prf::HmacSha384, Prf::HmacSha512].map(|prf| {
+            let padded = PrfKey::new(prf, psk.expose()).compute(&[b"Key Pad for IKEv2"]);
+            Secret::new(padded.as_ref().to_vec())
+        });
+        Self(padded)
+    }
+
+    /// Ready for the proofs of both sides.
+    pub(crate) fn key(&self, prf: Prf) -> PskKey {
+        let [sha256, sha384, sha512] = &self.0;
+        let padded = match prf {
+            Prf::HmacSha256 => sha256,
+            Prf::HmacSha384 => sha384,
+            Prf::HmacSha512 => sha512,
+        };
+        PskKey(PrfKey::new(prf, padded.expose()))
+    }
+}
+
+/// With which AUTH is made by a pre-shared key.
+pub(crate) struct PskKey(PrfKey);
 
 /// The keys of a child SA (RFC 7296 section 2.17), as [`EspSuite::key_len`] says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,7 +21,7 @@ pub(crate) use cbc::CbcKey;
 pub use dh::{DhError, DhGroup, DhKeyPair};
 pub(crate) use kem::Encapsulated;
 pub use kem::Kem;
-pub(crate) use keys::{ChildKeys, Fresh, IkeKeys, SignedOctets, nat_detection_hash};
+pub(crate) use keys::{ChildKeys, Fresh, IkeKeys, PaddedPsk, SignedOctets, nat_detection_hash};
 pub use prf::Prf;
 pub(crate) use prf::PrfKey;
 pub(crate) use protection::{OpenError, Protection};

@@ -2,16 +2,55 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::certificate::Authorities;
+use crate::crypto::PaddedPsk;
+use crate::negotiation::selectors::Selectors;
 use crate::{Credentials, Identity, Tunnel};
+
+/// A tunnel, with what its handshakes need of it and its IKE SAs share.
+pub(crate) struct Known {
+    tunnel: Tunnel,
+    /// `None` with certificates.
+    pub(crate) psk: Option<PaddedPsk>,
+    pub(crate) name: Arc<str>,
+    pub(crate) remote_id: Arc<Identity>,
+    pub(crate) selectors: Arc<Selectors>,
+}
+
+impl Known {
+    fn new(tunnel: Tunnel) -> Self {
+        Self {
+            psk: match &tunnel.credentials {
+                Credentials::Psk(psk) => Some(PaddedPsk::new(psk)),
+                Credentials::Certificates(_) => None,
+            },
+            name: tunnel.name.as_str().into(),
+            remote_id: Arc::new(tunnel.remote_id.clone()),
+            selectors: Arc::new(Selectors {
+                local: tunnel.local_ts.clone(),
+                remote: tunnel.remote_ts.clone(),
+            }),
+            tunnel,
+        }
+    }
+}
+
+impl Deref for Known {
+    type Target = Tunnel;
+
+    fn deref(&self) -> &Tunnel {
+        &self.tunnel
+    }
+}
 
 /// The distributor lets no two tunnels have one remote identity; should it happen, the later one is found.
 #[derive(Clone, Default)]
 pub(crate) struct Tunnels {
-    by_name: HashMap<String, Arc<Tunnel>>,
-    by_remote_id: HashMap<Identity, Arc<Tunnel>>,
+    by_name: HashMap<Arc<str>, Arc<Known>>,
+    by_remote_id: HashMap<Arc<Identity>, Arc<Known>>,
     authorities: Authorities,
     /// The identities that tunnels name as ours, each with how many do.
     local_ids: HashMap<Identity, usize>,
@@ -29,10 +68,10 @@ impl Tunnels {
         if let Some(id) = &tunnel.local_id {
             *self.local_ids.entry(id.clone()).or_default() += 1;
         }
-        let tunnel = Arc::new(tunnel);
+        let known = Arc::new(Known::new(tunnel));
         self.by_remote_id
-            .insert(tunnel.remote_id.clone(), Arc::clone(&tunnel));
-        self.by_name.insert(tunnel.name.clone(), tunnel);
+            .insert(Arc::clone(&known.remote_id), Arc::clone(&known));
+        self.by_name.insert(Arc::clone(&known.name), known);
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
@@ -49,15 +88,19 @@ impl Tunnels {
                     entry.remove();
                 }
             }
-            let id = &tunnel.remote_id;
-            if self.by_remote_id.get(id).is_some_and(|other| other.name == name) {
+            let id = &*tunnel.remote_id;
+            if self
+                .by_remote_id
+                .get(id)
+                .is_some_and(|other| &*other.name == name)
+            {
                 self.by_remote_id.remove(id);
             }
         }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Tunnel> {
-        self.by_name.get(name).map(Arc::as_ref)
+        self.by_name.get(name).map(|known| &known.tunnel)
     }
 
     /// The authorities that they trust.
@@ -75,7 +118,7 @@ impl Tunnels {
         self.local_ids.contains_key(id)
     }
 
-    pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Tunnel> {
+    pub(crate) fn of_remote(&self, id: &Identity) -> Option<&Known> {
         self.by_remote_id.get(id).map(Arc::as_ref)
     }
 }
@@ -110,7 +153,7 @@ mod tests {
         tunnels.put(tunnel("t", fqdn("old")));
         tunnels.put(tunnel("t", fqdn("new")));
         assert!(tunnels.of_remote(&fqdn("old")).is_none());
-        assert_eq!(tunnels.of_remote(&fqdn("NEW")).unwrap().name, "t");
+        assert_eq!(tunnels.of_remote(&fqdn("NEW")).unwrap().tunnel.name, "t");
         tunnels.remove("t");
         assert!(tunnels.of_remote(&fqdn("new")).is_none());
     }
@@ -121,6 +164,6 @@ mod tests {
         tunnels.put(tunnel("a", fqdn("x")));
         tunnels.put(tunnel("b", fqdn("x")));
         tunnels.remove("a");
-        assert_eq!(tunnels.of_remote(&fqdn("x")).unwrap().name, "b");
+        assert_eq!(tunnels.of_remote(&fqdn("x")).unwrap().tunnel.name, "b");
     }
 }

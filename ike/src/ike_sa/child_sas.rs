@@ -1,9 +1,11 @@
 //! The child SAs of an IKE SA, and how far each has come in being replaced (RFC 7296 section 2.8).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::ike_sa::state::shared;
 use crate::negotiation::child_sa::ChildSpis;
 use crate::negotiation::selectors::Selectors;
 use crate::{ChildSa, EspSuite, Side};
@@ -26,7 +28,8 @@ pub(crate) struct Child {
     /// What a rekey of ours offers again: "the new Child SA SHOULD NOT have different Traffic Selectors and algorithms"
     /// (RFC 7296 section 2.8).
     suite: EspSuite,
-    selectors: Selectors,
+    #[serde(with = "shared")]
+    selectors: Arc<Selectors>,
     phase: ChildPhase,
     /// When it was made, in seconds of Unix time: its lifetime goes on in the hands of another owner.
     made: u64,
@@ -60,14 +63,22 @@ impl Child {
                 outbound: sa.outbound_spi,
             },
             suite: sa.suite,
-            selectors: Selectors {
+            selectors: Arc::new(Selectors {
                 local: sa.local_ts.clone(),
                 remote: sa.remote_ts.clone(),
-            },
+            }),
             phase,
             made,
             until: None,
         }
+    }
+
+    /// With these in the place of its own selectors, if they are the same.
+    pub(crate) fn sharing(mut self, selectors: &Arc<Selectors>) -> Self {
+        if self.selectors == *selectors {
+            self.selectors = Arc::clone(selectors);
+        }
+        self
     }
 
     pub(crate) fn inbound_spi(&self) -> u32 {
@@ -151,6 +162,10 @@ impl Children {
     pub(crate) fn push(&mut self, child: Child) {
         // Most IKE SAs never have more than these.
         self.0.reserve_exact(1);
+        let child = match self.0.first() {
+            Some(other) => child.sharing(&other.selectors),
+            None => child,
+        };
         self.0.push(child);
     }
 

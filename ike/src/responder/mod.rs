@@ -26,6 +26,7 @@ use crate::fleet::qcd::Tokens;
 use crate::fleet::spi::SpiMask;
 use crate::handshake::cookie::Cookies;
 use crate::handshake::half_open::HalfOpens;
+use crate::handshake::ike_auth::Decoy;
 use crate::ike_sa::context::Context;
 use crate::ike_sa::state::State;
 use crate::ike_sa::{Established, Fate};
@@ -64,7 +65,7 @@ pub struct Responder {
     /// Where each tunnel's customers are to go, as far as the IKE SAs here have been told.
     redirects: HashMap<String, Gateway>,
     /// Checked in place of the key of a peer that is not known, so that both take the same time.
-    decoy: Secret,
+    decoy: Decoy,
     half_open: HalfOpens,
     established: HashMap<u64, Box<Established>>,
     /// Child SAs of half-open IKE SAs included.
@@ -105,7 +106,7 @@ impl Responder {
             config,
             host,
             redirects: HashMap::new(),
-            decoy: Secret::new(decoy),
+            decoy: Decoy::new(decoy),
             half_open: HalfOpens::new(shared.half_open()),
             child_spis: ChildSpis::new(shared.issued_spis()),
             shared,

@@ -229,7 +229,8 @@ fn psk_proof_as_section_2_15() {
         id: b"\x02\0\0\0cpe.example",
         int_auth: &[],
     };
-    let proof = octets.psk_auth(SUITE.prf, &psk);
+    let key = |psk: &Secret| PaddedPsk::new(psk).key(SUITE.prf);
+    let proof = octets.psk_auth(SUITE.prf, &key(&psk)).as_ref().to_vec();
     assert_eq!(
         proof,
         unhex(
@@ -237,10 +238,10 @@ fn psk_proof_as_section_2_15() {
                 507bcebb 6a0d6a60 015fc6f6 7124ca4c"
         )
     );
-    assert!(octets.is_psk_auth(SUITE.prf, &psk, &proof));
-    assert!(!octets.is_psk_auth(SUITE.prf, &Secret::new(b"correct horsf".to_vec()), &proof));
-    assert!(!octets.is_psk_auth(SUITE.prf, &psk, &proof[..47]));
-    assert!(!octets.is_psk_auth(SUITE.prf, &psk, &[]));
+    assert!(octets.is_psk_auth(SUITE.prf, &key(&psk), &proof));
+    assert!(!octets.is_psk_auth(SUITE.prf, &key(&Secret::new(b"correct horsf".to_vec())), &proof));
+    assert!(!octets.is_psk_auth(SUITE.prf, &key(&psk), &proof[..47]));
+    assert!(!octets.is_psk_auth(SUITE.prf, &key(&psk), &[]));
 }
 
 #[test]

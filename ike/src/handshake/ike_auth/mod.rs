@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::certificate::{Certificates, PeerChain};
-use crate::crypto::{Algorithm, Fresh, PublicKey};
+use crate::crypto::{Algorithm, Fresh, PaddedPsk, PublicKey};
 use crate::fleet::qcd::Token;
-use crate::fleet::tunnels::Tunnels;
+use crate::fleet::tunnels::{Known, Tunnels};
 use crate::handshake::ike_sa_init::Initiated;
 use crate::ike_sa::Established;
 use crate::ike_sa::mobility::PeerAddress;
@@ -22,6 +22,7 @@ use crate::message::inbound::Arrived;
 use crate::message::window::{Answered, Window};
 use crate::negotiation::child_sa::AgreedChild;
 use crate::negotiation::mobike::Addresses;
+use crate::negotiation::selectors::Selectors;
 use crate::wire::{Auth, ExchangeType, IdPayload, NotifyType, Payload};
 use crate::{
     AuthRefusal, CertificateFault, Change, ChildRefusal, ChildSa, Credentials, Identity, NoChild, Secret,
@@ -40,11 +41,25 @@ pub(crate) struct Attempt<'a> {
     pub(crate) initiated: &'a Initiated,
     pub(crate) tunnels: &'a Tunnels,
     /// Checked in place of the key of an unknown peer.
-    pub(crate) decoy: &'a Secret,
+    pub(crate) decoy: &'a Decoy,
     /// The time since 1970.
     pub(crate) unix_time: Duration,
     /// For the peer; `None` without QUICK CRASH DETECTION.
     pub(crate) token: Option<Token>,
+}
+
+/// What nobody knows, in the place of the keys that there are not.
+pub(crate) struct Decoy {
+    ppk: Secret,
+    psk: PaddedPsk,
+}
+
+impl Decoy {
+    pub(crate) fn new(octets: Vec<u8>) -> Self {
+        let ppk = Secret::new(octets);
+        let psk = PaddedPsk::new(&ppk);
+        Self { ppk, psk }
+    }
 }
 
 /// How the attempt ends.
@@ -110,7 +125,7 @@ impl Attempt<'_> {
         let ours = claimed.as_ref().ok().and_then(|tunnel| tunnel.ppk.as_ref());
         let decided = request.ppk.decide(self.initiated.uses_ppk, ours);
         let ppk = decided.as_ref().ok().copied().flatten();
-        let terms = ProofTerms::new(self.initiated, request.ppk, auth, ppk, self.decoy);
+        let terms = ProofTerms::new(self.initiated, request.ppk, auth, ppk, &self.decoy.ppk);
         let decided = decided.map(|_| ());
         let (tunnel, proof) = match auth.method {
             Auth::SHARED_KEY => {
@@ -138,26 +153,24 @@ impl Attempt<'_> {
         &self,
         request: &AuthRequest<'_>,
         terms: &ProofTerms<'_>,
-        claimed: Result<&'t Tunnel, AuthRefusal>,
-    ) -> Result<(&'t Tunnel, Proof), AuthRefusal> {
+        claimed: Result<&'t Known, AuthRefusal>,
+    ) -> Result<(&'t Known, Proof), AuthRefusal> {
         let prf = self.initiated.suite.prf;
-        let psk = match claimed.as_ref().map(|tunnel| &tunnel.credentials) {
-            Ok(Credentials::Psk(psk)) => psk,
-            Ok(Credentials::Certificates(_)) | Err(_) => self.decoy,
-        };
+        let known = claimed.as_ref().ok().and_then(|tunnel| tunnel.psk.as_ref());
+        let psk = known.unwrap_or(&self.decoy.psk).key(prf);
         let octets = self.initiated.initiator_octets(&terms.keys, request.id_i.body());
-        let is_right = octets.is_psk_auth(prf, psk, terms.auth.data);
+        let is_right = octets.is_psk_auth(prf, &psk, terms.auth.data);
         let tunnel = claimed?;
         if matches!(tunnel.credentials, Credentials::Certificates(_)) {
             return Err(AuthRefusal::OtherMethod(terms.auth.method));
         }
         if !is_right {
-            return Err(AuthRefusal::WrongKey(tunnel.remote_id.clone()));
+            return Err(AuthRefusal::WrongKey((*tunnel.remote_id).clone()));
         }
         let id = IdPayload::from(&self.local_id(tunnel));
         let octets = self.initiated.responder_octets(&terms.keys, id.body());
-        let data = octets.psk_auth(prf, psk);
-        Ok((tunnel, Proof::new(id, Auth::SHARED_KEY, data)))
+        let data = octets.psk_auth(prf, &psk);
+        Ok((tunnel, Proof::new(id, Auth::SHARED_KEY, data.as_ref().to_vec())))
     }
 
     /// What was `decided` about the PPK is told once the signature has been checked either way: who cannot sign does not learn by
@@ -227,7 +240,7 @@ impl Attempt<'_> {
     /// The tunnel that the identities in the request are those of. An IDr that no tunnel has is answered with ours, since
     /// "the responder might use some other IDr to finish the exchange" (RFC 7296 section 1.2): peers behind or in front of a NAT,
     /// and those that put our address there, do not know better, and decide on our answer themselves.
-    fn claimed(&self, request: &AuthRequest<'_>) -> Result<&Tunnel, AuthRefusal> {
+    fn claimed(&self, request: &AuthRequest<'_>) -> Result<&Known, AuthRefusal> {
         let id_i = request.id_i.identity();
         let tunnel = id_i.as_ref().and_then(|id_i| self.tunnels.of_remote(id_i));
         let tunnel = tunnel.ok_or(AuthRefusal::UnknownIdentity(id_i))?;
@@ -275,7 +288,7 @@ impl Attempt<'_> {
         let reply = reply.seal(&mut channel, self.message_id())?;
 
         let mut state = self.state(request, authenticated, channel, reply);
-        let child = self.child(agreed, &mut state);
+        let child = self.child(agreed, &mut state, &tunnel.selectors);
         let child_spi = child
             .as_ref()
             .map(|child| child.inbound_spi)
@@ -303,8 +316,8 @@ impl Attempt<'_> {
         let parameters = Parameters {
             suite: initiated.suite,
             sk_d: authenticated.sk_d.clone(),
-            tunnel: authenticated.tunnel.name.clone(),
-            remote_id: authenticated.tunnel.remote_id.clone(),
+            tunnel: Arc::clone(&authenticated.tunnel.name),
+            remote_id: Arc::clone(&authenticated.tunnel.remote_id),
             follows_redirects: initiated.redirects.followed,
             made: self.unix_time.as_secs(),
         };
@@ -320,6 +333,7 @@ impl Attempt<'_> {
         &self,
         agreed: Result<(AgreedChild<'_>, u32), NoChild>,
         state: &mut State,
+        usual: &Arc<Selectors>,
     ) -> Result<ChildSa, NoChild> {
         let fresh = Fresh {
             shared: None,
@@ -330,7 +344,7 @@ impl Attempt<'_> {
         let (agreed, inbound_spi) = agreed?;
         let fresh = (Side::Peer, &fresh);
         let child = agreed.terms.to_sa(inbound_spi, &state.parent(), fresh, false);
-        state.add_first_child(&child);
+        state.add_first_child(&child, usual);
         Ok(child)
     }
 
@@ -356,7 +370,7 @@ impl Attempt<'_> {
 /// Who the peer is, and what follows from it.
 struct Authenticated<'a> {
     /// What it is entitled to.
-    tunnel: &'a Tunnel,
+    tunnel: &'a Known,
     /// Of the IKE SA.
     sk_d: Secret,
     uses_ppk: bool,

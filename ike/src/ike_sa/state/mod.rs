@@ -3,8 +3,11 @@
 //! Each part is the durable half of a type that changes it: [`PeerAddress`] of mobility, [`NextMessageId`] of liveness,
 //! [`RekeyState`] of rekeying. How the whole is encoded stands in [`snapshot`].
 
+pub(in crate::ike_sa) mod shared;
 pub(crate) mod snapshot;
 mod version_8;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +20,7 @@ use crate::ike_sa::mobility::PeerAddress;
 use crate::message::channel::{Channel, Ivs};
 use crate::message::window::Window;
 use crate::negotiation::child_sa::Parent;
+use crate::negotiation::selectors::Selectors;
 use crate::{ChildSa, Identity, IkeSpis, IkeSuite, Secret};
 
 /// What was agreed on when the IKE SA was made, and does not change.
@@ -26,8 +30,10 @@ pub(crate) struct Parameters {
     /// For the child SAs of CREATE_CHILD_SA (RFC 7296 section 2.17).
     pub(crate) sk_d: Secret,
     /// The [`crate::Tunnel::name`].
-    pub(crate) tunnel: String,
-    pub(crate) remote_id: Identity,
+    #[serde(with = "shared")]
+    pub(crate) tunnel: Arc<str>,
+    #[serde(with = "shared")]
+    pub(crate) remote_id: Arc<Identity>,
     /// The peer follows REDIRECT (RFC 5685).
     pub(crate) follows_redirects: bool,
     /// When it was made, in seconds of Unix time.
@@ -142,10 +148,10 @@ impl State {
         &self.address
     }
 
-    /// IKE_AUTH has made a child SA.
-    pub(crate) fn add_first_child(&mut self, sa: &ChildSa) {
+    /// IKE_AUTH has made a child SA, with selectors that may be the `usual` ones of its tunnel.
+    pub(crate) fn add_first_child(&mut self, sa: &ChildSa, usual: &Arc<Selectors>) {
         let child = Child::new(sa, ChildPhase::Active, self.parameters.made);
-        self.children.push(child);
+        self.children.push(child.sharing(usual));
     }
 
     /// Our requests before this one have been answered.

@@ -88,8 +88,8 @@ impl From<StateV8> for State {
             parameters: Parameters {
                 suite: old.suite,
                 sk_d: old.sk_d,
-                tunnel: old.tunnel,
-                remote_id: old.remote_id,
+                tunnel: old.tunnel.into(),
+                remote_id: old.remote_id.into(),
                 follows_redirects: old.follows_redirects,
                 made: old.made,
             },

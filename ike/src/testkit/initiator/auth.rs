@@ -2,7 +2,7 @@
 
 use super::{Initiator, Status, Violation, first_error};
 use crate::certificate::PeerChain;
-use crate::crypto::{Algorithm, ChildKeys, Fresh, IkeKeys, PublicKey, Sha2, SignedOctets};
+use crate::crypto::{Algorithm, ChildKeys, Fresh, IkeKeys, PaddedPsk, PublicKey, Sha2, SignedOctets};
 use crate::fleet::qcd;
 use crate::handshake::ike_auth::{sign, verify};
 use crate::message::udp::NAT_T_PORT;
@@ -79,7 +79,8 @@ impl Initiator {
         };
         let prf = self.init.suite.prf;
         let Some(certificates) = &self.customer.certificates else {
-            return Some((Auth::SHARED_KEY, signed.psk_auth(prf, &self.customer.psk)));
+            let psk = PaddedPsk::new(&self.customer.psk).key(prf);
+            return Some((Auth::SHARED_KEY, signed.psk_auth(prf, &psk).as_ref().to_vec()));
         };
         let padding = match self.customer.prefers_pkcs1 {
             true => Algorithm::RsaPkcs1(Sha2::Sha256),
@@ -165,7 +166,8 @@ impl Initiator {
     ) -> Result<(), Violation> {
         let prf = self.init.suite.prf;
         let Some(certificates) = &self.customer.certificates else {
-            return match signed.is_psk_auth(prf, &self.customer.psk, auth.data) {
+            let psk = PaddedPsk::new(&self.customer.psk).key(prf);
+            return match signed.is_psk_auth(prf, &psk, auth.data) {
                 true => Ok(()),
                 false => Err(Violation("the responder has another pre-shared key")),
             };

@@ -1,5 +1,7 @@
 //! From the small initiator to a peer that can do all that we can: a responder goes on with its IKE SA.
 
+use std::sync::Arc;
+
 use super::Initiator;
 use crate::ike_sa::mobility::PeerAddress;
 use crate::ike_sa::state::{Parameters, State};
@@ -7,6 +9,7 @@ use crate::message::channel::{Channel, Role};
 use crate::message::fragments::longest_message;
 use crate::message::window::Window;
 use crate::negotiation::nat::Nat;
+use crate::negotiation::selectors::Selectors;
 use crate::testkit::UNIX_TIME;
 use crate::{IkeSpis, Secret};
 
@@ -29,8 +32,8 @@ impl Initiator {
         let parameters = Parameters {
             suite: self.init.suite,
             sk_d: keys.sk_d,
-            tunnel: tunnel.to_owned(),
-            remote_id: self.customer.id.clone(),
+            tunnel: tunnel.into(),
+            remote_id: Arc::new(self.customer.id.clone()),
             follows_redirects: false,
             made: UNIX_TIME.as_secs(),
         };
@@ -41,7 +44,11 @@ impl Initiator {
         let window = Window::default();
         let mut state = State::after_auth(parameters, channel, window, address, follows_up, None)
             .continuing_with(session.next_request);
-        state.add_first_child(child);
+        let usual = Selectors {
+            local: child.local_ts.clone(),
+            remote: child.remote_ts.clone(),
+        };
+        state.add_first_child(child, &Arc::new(usual));
         Some(state.record(false).snapshot)
     }
 }
