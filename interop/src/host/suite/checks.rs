@@ -25,18 +25,20 @@ const REQUIREMENTS: &str = "requirements, documents, words";
 const LINTS: &str = "lints";
 const DOCUMENTATION: &str = "documentation";
 const OLDEST: &str = "the oldest compiler";
+const FEATURES: &str = "the program with some of its features";
 const AARCH64: &str = "another processor: aarch64";
 const BANS: &str = "dependencies: bans, licences, sources";
 const ADVISORIES: &str = "dependencies: advisories";
 
 /// All of them.
-pub(super) const STEPS: [&str; 9] = [
+pub(super) const STEPS: [&str; 10] = [
     FORMAT,
     SCRIPTS,
     REQUIREMENTS,
     LINTS,
     DOCUMENTATION,
     OLDEST,
+    FEATURES,
     AARCH64,
     BANS,
     ADVISORIES,
@@ -76,6 +78,7 @@ pub(super) fn compiling(steps: &Steps) {
         check(COMPILING, doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
     steps.take(Group::Checks, OLDEST, oldest_compiler);
+    steps.take(Group::Checks, FEATURES, each_feature);
     steps.take(Group::Checks, AARCH64, || another_processor("aarch64"));
 }
 
@@ -163,6 +166,30 @@ fn oldest_compiler() -> Result<Outcome> {
         "--target-dir",
     ]);
     check(COMPILING, other.arg(target_dir().join("oldest")))
+}
+
+/// Compiles the program without its default features, as operators may have it, and with each of the daemons alone.
+fn each_feature() -> Result<Outcome> {
+    let mut processor = Duration::ZERO;
+    for features in ["", "edge", "distributor"] {
+        let mut command = cargo();
+        command.args([
+            "check",
+            "--locked",
+            "--quiet",
+            "--package",
+            "anyswan",
+            "--bin",
+            "anyswan",
+        ]);
+        command.args(["--no-default-features", "--features", features]);
+        let done = attempt(COMPILING, &mut command)?;
+        processor += done.processor;
+        if !done.ended_well {
+            return Ok(Outcome::failed(format!("{features:?}:\n{}", done.output)).took(processor));
+        }
+    }
+    Ok(Outcome::passed().took(processor))
 }
 
 /// Compiles for another processor than this one, where compilers for it are there.
