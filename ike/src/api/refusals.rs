@@ -147,9 +147,10 @@ impl From<WireError> for AuthRefusal {
     fn from(error: WireError) -> Self {
         match error {
             WireError::CriticalPayload(kind) => Self::CriticalPayload(kind),
-            WireError::NotIke(_) | WireError::MajorVersion(_) | WireError::Syntax(_) => {
-                Self::Malformed(error.to_string())
-            }
+            WireError::NotIke(_)
+            | WireError::MajorVersion(_)
+            | WireError::TooManyPayloads
+            | WireError::Syntax(_) => Self::Malformed(error.to_string()),
         }
     }
 }

@@ -66,9 +66,10 @@ impl From<WireError> for InitFailure {
     fn from(error: WireError) -> Self {
         match error {
             WireError::CriticalPayload(kind) => Self::Refused(InitRefusal::CriticalPayload(kind)),
-            WireError::NotIke(_) | WireError::MajorVersion(_) | WireError::Syntax(_) => {
-                Self::Dropped(error.into())
-            }
+            WireError::NotIke(_)
+            | WireError::MajorVersion(_)
+            | WireError::TooManyPayloads
+            | WireError::Syntax(_) => Self::Dropped(error.into()),
         }
     }
 }

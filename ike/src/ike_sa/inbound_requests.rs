@@ -106,6 +106,11 @@ impl Established {
             Err(WireError::CriticalPayload(kind)) => {
                 self.answer_error(arrived, NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, &[kind], cx)
             }
+            // So is this one: INVALID_SYNTAX would end the IKE SA for either side (RFC 7296 section 2.21.3).
+            Err(error @ WireError::TooManyPayloads) => {
+                self.report(What::Dropped(error.into()), cx.out);
+                self.answer_error(arrived, NotifyType::NO_ADDITIONAL_SAS, &[], cx)
+            }
             Err(error) => self.answer_malformed(arrived, error, cx),
         }
     }

@@ -7,8 +7,8 @@ use crate::ike_sa::liveness::request_queue::Request;
 use crate::message::channel::{Exhausted, MessageKind};
 use crate::message::inbound::Arrived;
 use crate::negotiation::redirect;
-use crate::wire::{NotifyType, Payload};
-use crate::{Dropped, Ending};
+use crate::wire::{NotifyType, Payload, WireError};
+use crate::{Dropped, Ending, What};
 
 impl Established {
     pub(super) fn handle_response(
@@ -36,6 +36,11 @@ impl Established {
         }
         let payloads = match opened.payloads() {
             Ok(payloads) => payloads,
+            // Nothing in it is known to be wrong: as if it said nothing.
+            Err(error @ WireError::TooManyPayloads) => {
+                self.report(What::Dropped(error.into()), cx.out);
+                Vec::new()
+            }
             // Errors in a response are not answered, but the IKE SA is cleaned up (RFC 7296 section 2.21).
             Err(error) => return Ok(self.end(Ending::Malformed(error.to_string()), cx)),
         };

@@ -15,6 +15,9 @@ pub(crate) enum WireError {
     /// authentic (RFC 7296 section 3.10.1).
     #[error("invalid syntax: {0}")]
     Syntax(&'static str),
+    /// More payloads than are looked at: an authentic message with so many is refused, since nothing in it is known to be wrong.
+    #[error("too many payloads")]
+    TooManyPayloads,
     /// A payload of this type is marked critical and not known here: UNSUPPORTED_CRITICAL_PAYLOAD (RFC 7296
     /// section 2.5).
     #[error("payload type {0} is critical and not supported")]

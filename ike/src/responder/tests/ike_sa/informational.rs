@@ -175,3 +175,38 @@ fn authentication_failed_right_after_ike_auth_ends_the_ike_sa() {
     assert_eq!(fleet.last_event(), Some(&What::Notified(24)));
     assert_eq!(fleet.commits.len(), 1);
 }
+
+/// 65 Vendor ID payloads, which nobody would have to read.
+fn too_many() -> Vec<u8> {
+    let vendor_id = PayloadType::VENDOR_ID.0;
+    let mut chain = [vendor_id, 0, 0, 4].repeat(64);
+    chain.extend([0, 0, 0, 4]);
+    chain
+}
+
+/// A message with more payloads than are read is no ground for an end: INVALID_SYNTAX would be "considered fatal in both peers"
+/// (RFC 7296 section 2.21.3).
+#[test]
+fn too_many_payloads_cost_that_message_only() {
+    let (mut fleet, mut initiator) = connected(Customer::new(1));
+    let vendor_id = PayloadType::VENDOR_ID.0;
+    for exchange in [ExchangeType::Informational, ExchangeType::CreateChildSa] {
+        let sent = initiator.raw_request(exchange, vendor_id, &too_many()).unwrap();
+        let answer = answer_to(&mut fleet, &initiator, &sent);
+        assert_eq!(
+            answer,
+            [notification(NotifyType::NO_ADDITIONAL_SAS, &[])],
+            "{exchange:?}"
+        );
+    }
+    // The answer to a request of ours, which asks whether the peer is there.
+    let (_, ours) = fleet.wait(120 * SECOND).remove(0);
+    let answer = initiator.raw_answer(&ours, vendor_id, &too_many()).unwrap();
+    fleet.deliver(&answer);
+
+    let ended = |what: &&What| matches!(what, What::Ended(_));
+    assert_eq!(happened(&fleet).into_iter().find(ended), None);
+    assert_eq!(fleet.commits.len(), 1, "something was changed");
+    let probe = initiator.probe().unwrap();
+    assert_eq!(fleet.deliver(&probe).len(), 1, "the IKE SA does not work");
+}
