@@ -1,10 +1,12 @@
 //! Negotiation of a child SA (RFC 7296 sections 1.2, 2.7, 2.9 and 2.17).
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::{ChildKeys, Fresh};
 use crate::negotiation::nat::Outer;
-use crate::negotiation::selectors::{Selectors, narrow};
+use crate::negotiation::selectors::{Selectors, narrow, narrow_to_assigned};
 use crate::negotiation::suites::{
     Chosen, esp_spi, esp_suite_and_exchanges, mismatch_of_esp, wants_esn_only, weakness_of_esp,
     without_key_exchange,
@@ -59,9 +61,21 @@ impl<'a> ChildRequest<'a> {
         }
     }
 
-    /// Chooses within what the tunnel allows, in IKE_AUTH, whose child SA has no key exchange of its own.
-    pub(crate) fn agree_first(&self, tunnel: &Tunnel) -> Result<AgreedChild<'a>, ChildRefusal> {
-        self.agree_on(&without_key_exchange(self.proposals), tunnel, &[], &[])
+    /// Chooses within what the tunnel allows, in IKE_AUTH, whose child SA has no key exchange of its own, for a peer that is
+    /// `assigned` these addresses.
+    pub(crate) fn agree_first(
+        &self,
+        tunnel: &Tunnel,
+        assigned: &[IpAddr],
+    ) -> Result<AgreedChild<'a>, ChildRefusal> {
+        let narrowed = Self {
+            selectors: Selectors {
+                local: self.selectors.local.clone(),
+                remote: narrow_to_assigned(&self.selectors.remote, assigned, &tunnel.remote_ts),
+            },
+            ..*self
+        };
+        narrowed.agree_on(&without_key_exchange(self.proposals), tunnel, &[], &[])
     }
 
     /// The same in CREATE_CHILD_SA. `groups` are those of a key exchange that the child SA may have of its own, and `kems` the

@@ -40,15 +40,20 @@ impl AddressRequest {
         Ok(request)
     }
 
+    /// Those of `addresses` that are given.
+    pub(crate) fn given(self, addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
+        let ipv4 = addresses.iter().filter(|address| address.is_ipv4());
+        let ipv6 = addresses.iter().filter(|address| address.is_ipv6());
+        ipv4.take(self.ipv4).chain(ipv6.take(self.ipv6)).copied()
+    }
+
     /// The reply's payload, with as many of `addresses` as are asked for; `None` if it would be empty: no answer at all is
     /// one (RFC 7296 section 2.19).
     pub(crate) fn answer(self, addresses: &[IpAddr]) -> Option<Vec<u8>> {
-        let ipv4 = addresses.iter().filter(|address| address.is_ipv4());
-        let ipv6 = addresses.iter().filter(|address| address.is_ipv6());
-        let mut given = ipv4.take(self.ipv4).chain(ipv6.take(self.ipv6)).peekable();
+        let mut given = self.given(addresses).peekable();
         given.peek()?;
         let mut body = vec![CFG_REPLY, 0, 0, 0];
-        given.for_each(|address| encode(*address, &mut body));
+        given.for_each(|address| encode(address, &mut body));
         Some(body)
     }
 }

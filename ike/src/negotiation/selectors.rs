@@ -1,5 +1,7 @@
 //! Narrowing of traffic selectors (RFC 7296 section 2.9).
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use serde::{Deserialize, Serialize};
 
 use crate::TrafficSelector;
@@ -16,6 +18,42 @@ pub(crate) struct Selectors {
     pub(crate) local: Vec<TrafficSelector>,
     /// TSi: behind the customer.
     pub(crate) remote: Vec<TrafficSelector>,
+}
+
+/// `proposed`, where each selector that means all addresses of a family stands for the `assigned` ones of it, if there are: the
+/// peer did not know its address before it had one (RFC 7296 section 2.19). One that the policy does not have is passed over.
+pub(crate) fn narrow_to_assigned(
+    proposed: &[TrafficSelector],
+    assigned: &[IpAddr],
+    policy: &[TrafficSelector],
+) -> Vec<TrafficSelector> {
+    let mut narrowed = Vec::new();
+    for selector in proposed {
+        let of_one = |address: &IpAddr| {
+            TrafficSelector::new(selector.protocol(), selector.ports(), *address, *address).ok()
+        };
+        let is_allowed = |one: &TrafficSelector| policy.iter().any(|it| intersection(it, one).is_some());
+        let mut ones = (assigned.iter().filter(|it| it.is_ipv4() == selector.is_ipv4()))
+            .filter_map(of_one)
+            .filter(is_allowed)
+            .peekable();
+        match has_all_addresses(selector) && ones.peek().is_some() {
+            true => narrowed.extend(ones),
+            false => narrowed.push(*selector),
+        }
+    }
+    narrowed
+}
+
+fn has_all_addresses(selector: &TrafficSelector) -> bool {
+    let all = match selector.is_ipv4() {
+        true => (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::BROADCAST.into()),
+        false => (
+            Ipv6Addr::UNSPECIFIED.into(),
+            IpAddr::V6(Ipv6Addr::from(u128::MAX)),
+        ),
+    };
+    (selector.first(), selector.last()) == all
 }
 
 /// What both the peer's proposal and the policy allow; `None` when no packet would fit: TS_UNACCEPTABLE.

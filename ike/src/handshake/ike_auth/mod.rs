@@ -362,7 +362,8 @@ impl Attempt<'_> {
             return Err(NoChild::Redirected(to.clone()));
         }
         let wanted = request.child.as_ref().ok_or(NoChild::NotWanted)?;
-        let agreed = wanted.agree_first(tunnel)?;
+        let assigned: Vec<_> = request.addresses.given(&tunnel.addresses).collect();
+        let agreed = wanted.agree_first(tunnel, &assigned)?;
         Ok((agreed, issue_esp_spi().ok_or(ChildRefusal::NoFreeSpi)?))
     }
 }
