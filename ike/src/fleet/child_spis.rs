@@ -91,10 +91,9 @@ impl Drop for ChildSpis {
     fn drop(&mut self) {
         let mut issued = self.issued.all();
         #[expect(clippy::disallowed_methods, reason = "the order makes no difference")]
-        let spis = self.ike_of_child.keys();
-        for spi in spis {
+        self.ike_of_child.keys().for_each(|spi| {
             issued.remove(spi);
-        }
+        });
     }
 }
 
