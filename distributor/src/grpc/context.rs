@@ -113,3 +113,47 @@ pub(crate) fn invalid(error: proto::Invalid) -> Status {
 
 const _: () =
     assert!(SHOWN_FAILURES * (limits::REASON + limits::NAME) * Slot::MAX as usize <= 2 * limits::MESSAGE);
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use distributor_client::SystemClock;
+    use tonic::Code;
+
+    use super::*;
+    use crate::log::store::memory::{Memory, MemoryFault};
+
+    /// Of a distributor that serves nobody yet.
+    pub(crate) fn context(memory: &Memory) -> Context {
+        let (store, state) = memory.open().unwrap();
+        let limits = Limits::default();
+        let fleet = Fleet::new(&limits, state.head(), std::iter::empty(), Instant::now());
+        let (fleet, clock) = (Arc::new(fleet), Arc::new(SystemClock));
+        let (published, states) = watch::channel(Arc::new(state));
+        let (writer, _thread) = Writer::start(store, published, Arc::clone(&fleet), clock.clone()).unwrap();
+        Context {
+            writer,
+            states,
+            fleet,
+            clock,
+            limits,
+            shutdown: CancellationToken::new(),
+        }
+    }
+
+    /// An edge gives a commit up for good by some codes. These are not among them: the store has room again later, and another
+    /// process serves it.
+    #[tokio::test]
+    async fn what_the_store_does_not_take_may_be_tried_again() {
+        let memory = Memory::default();
+        let context = context(&memory);
+        memory.set_fault(Some(MemoryFault::Full));
+        let change = context.writer.change(|transaction| {
+            transaction.next_incarnation();
+            Ok(())
+        });
+        let error = change.await.unwrap_err();
+        assert!(matches!(error, WriteError::Store(_)), "{error:?}");
+        assert_eq!(Status::from(error).code(), Code::ResourceExhausted);
+        assert_eq!(Status::from(WriteError::ShuttingDown).code(), Code::Unavailable);
+    }
+}

@@ -87,3 +87,31 @@ fn is_final(code: Code) -> bool {
             | Code::Unauthenticated
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the distributor answers while its store is full, while it restarts, while the lease is not given yet, and when two
+    /// changes meet.
+    #[test]
+    fn what_passes_is_tried_again_and_what_is_wrong_is_not() {
+        for passing in [
+            Code::ResourceExhausted,
+            Code::Unavailable,
+            Code::FailedPrecondition,
+            Code::Aborted,
+            Code::DeadlineExceeded,
+        ] {
+            assert!(!is_final(passing), "{passing:?}");
+        }
+        for wrong in [
+            Code::InvalidArgument,
+            Code::PermissionDenied,
+            Code::AlreadyExists,
+            Code::NotFound,
+        ] {
+            assert!(is_final(wrong), "{wrong:?}");
+        }
+    }
+}
