@@ -92,19 +92,18 @@ impl EdgeService {
 
     async fn join(&self, name: &Name, hello: &Hello) -> Result<Lease, Status> {
         let (joining, forward, incarnation) = (name.clone(), hello.forward, hello.incarnation);
-        self.0
-            .writer
-            .change(move |transaction| membership::join(transaction, &joining, forward, incarnation))
-            .await?;
-        let state = self.0.state();
-        let edge = state.edge(name).ok_or_else(edge_deleted)?;
-        Ok(Lease {
+        let rule = move |transaction: &mut _| membership::join(transaction, &joining, forward, incarnation);
+        let edge = self.0.writer.decide(rule).await?;
+        let lease = Lease {
             slot: edge.slot,
             incarnation: edge.incarnation,
             ttl: self.0.limits.lease,
             heartbeat: None,
-            store: state.counters().store,
-        })
+            store: self.0.state().counters().store,
+        };
+        // Who has been overtaken already does not end the session of the one that did.
+        self.check_still_known(name, lease)?;
+        Ok(lease)
     }
 
     /// True when this process has lived on while another was given the edge's newest incarnation.
@@ -149,4 +148,54 @@ fn edge_name<T>(request: &Request<T>) -> Result<Name, Status> {
 
 fn edge_deleted() -> Status {
     Status::unavailable("the session was overtaken by another change: try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::grpc::context::tests::context;
+    use crate::log::store::memory::Memory;
+
+    /// The incarnation makes their IVs differ: no two processes may have the same.
+    #[tokio::test]
+    async fn two_machines_with_one_certificate_that_come_at_once_do_not_get_one_incarnation() {
+        let service = EdgeService(Arc::new(context(&Memory::default())));
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let begun = std::sync::Mutex::new(Some(begun));
+        let writer = service.0.writer.clone();
+        // While the writer is busy with another change, both wait; then they are one batch.
+        let busy = tokio::spawn(async move {
+            let rule = move |_: &mut _| {
+                if let Some(begun) = begun.lock().unwrap().take() {
+                    begun.send(()).unwrap();
+                }
+                released.recv().unwrap();
+                Ok(())
+            };
+            writer.change(rule).await.map(drop)
+        });
+        has_begun.await.unwrap();
+        let name: Name = "e1".parse().unwrap();
+        let hello = Hello {
+            forward: ([10, 0, 0, 1], 4501).into(),
+            resume: None,
+            incarnation: None,
+        };
+        let (first, second, ()) = tokio::join!(
+            biased;
+            service.join(&name, &hello),
+            service.join(&name, &hello),
+            async { release.send(()).unwrap() },
+        );
+        busy.await.unwrap().unwrap();
+
+        let second = second.unwrap();
+        let state = service.0.state();
+        assert_eq!(state.edge(&name).unwrap().incarnation, second.incarnation);
+        let refused = first.expect_err("it is not the newest any more");
+        assert_eq!(refused.code(), tonic::Code::Unavailable);
+    }
 }

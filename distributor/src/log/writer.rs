@@ -6,7 +6,7 @@
 //! state that the transactions were made on, the rules run again on the state that the store has.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use distributor_client::Clock;
@@ -106,6 +106,25 @@ impl<R: Send + 'static> Writer<R> {
         };
         self.jobs.send(job).await.map_err(|_| WriteError::ShuttingDown)?;
         answer.await.map_err(|_| WriteError::ShuttingDown)?
+    }
+
+    /// The same for a rule that gives something of what it has decided. The state that is published when this returns does not
+    /// tell that: it may hold what later changes of the same batch have made of it.
+    pub(crate) async fn decide<T: Send + 'static>(
+        &self,
+        rule: impl Fn(&mut Transaction) -> Result<T, R> + Send + 'static,
+    ) -> Result<T, WriteError<R>> {
+        let decided = Arc::new(Mutex::new(None));
+        let last = Arc::clone(&decided);
+        let change = self.change(move |transaction| {
+            let decision = rule(transaction)?;
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(decision);
+            Ok(())
+        });
+        change.await?;
+        let decision = decided.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A change is made when the last run of its rule has allowed it.
+        decision.ok_or(WriteError::ShuttingDown)
     }
 }
 

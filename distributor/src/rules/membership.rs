@@ -10,13 +10,13 @@ use crate::log::transaction::Transaction;
 use crate::rules::refusal::Refusal;
 
 /// Gives an edge its slot and its process an incarnation. An edge keeps its slot for as long as it is known; a process
-/// that was given the edge's newest incarnation keeps that.
+/// that was given the edge's newest incarnation keeps that. Gives what this process is from now on.
 pub(crate) fn join(
     transaction: &mut Transaction,
     name: &Name,
     forward: SocketAddr,
     incarnation: Option<u32>,
-) -> Result<(), Refusal> {
+) -> Result<Edge, Refusal> {
     let known = transaction.state().edge(name).cloned();
     let slot = match &known {
         Some(edge) => edge.slot,
@@ -26,13 +26,14 @@ pub(crate) fn join(
         Some(edge) if incarnation == Some(edge.incarnation) => edge.incarnation,
         _ => transaction.next_incarnation().ok_or(Refusal::NoIncarnation)?,
     };
-    transaction.put(Body::Edge(Edge {
+    let edge = Edge {
         slot,
         name: name.clone(),
         forward,
         incarnation,
-    }));
-    Ok(())
+    };
+    transaction.put(Body::Edge(edge.clone()));
+    Ok(edge)
 }
 
 /// A slot that was never used; when all were, one that no record carries. So an SPI of an edge that was removed comes back as
@@ -116,10 +117,11 @@ mod tests {
 
     fn join_as(state: &mut State, name: &str, incarnation: Option<u32>) -> Result<Edge, Refusal> {
         let name = name.parse().unwrap();
-        change(state, start(), |transaction| {
+        let joined = change(state, start(), |transaction| {
             join(transaction, &name, ([10, 0, 0, 1], 4501).into(), incarnation)
         })?;
-        Ok(state.edge(&name).unwrap().clone())
+        assert_eq!(state.edge(&name), Some(&joined));
+        Ok(joined)
     }
 
     #[test]
