@@ -323,7 +323,10 @@ impl Negotiator {
             sa_lifetime: self.sa_lifetime,
             now: SystemTime::now(),
         };
-        let request = match author.commit(commit, &self.shared.replica.read()) {
+        // Not in the scrutinee, whose guard would live on: taking the outcome looks at the replica again, and where a writer
+        // waits in between, each waits for the other.
+        let authored = author.commit(commit, &self.shared.replica.read());
+        let request = match authored {
             Ok(commit) => v1::CommitRequest::from(&commit),
             Err(error) => {
                 self.shared.metrics.count(Commits::Invalid);
@@ -395,3 +398,6 @@ async fn sleep_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;
