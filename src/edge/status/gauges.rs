@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use distributor_client::state::AppliedReport;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -25,16 +26,15 @@ type Gauge = (&'static str, &'static str, f64);
 impl Gauges {
     fn values(&self, now: Instant) -> [Gauge; 7] {
         let healthy = super::check(&self.0, now).is_ok();
-        let session = self.0.session.borrow();
+        // One at a time: the session's task writes how the session stands while it looks at what is installed.
+        let session = self.0.session.borrow().clone();
         let lease = session.lease(now).map(|lease| lease.until - now);
         let behind = session
             .behind_since
             .map(|since| now.saturating_duration_since(since));
         let received = session.received.map_or(0, |position| position.revision);
-        let (installed, failures) = match &*self.0.installed.borrow() {
-            Some(installed) => (installed.position.revision, installed.failures.len()),
-            None => (0, 0),
-        };
+        let count = |report: &AppliedReport| (report.position.revision, report.failures.len());
+        let (installed, failures) = self.0.installed.borrow().as_ref().map_or((0, 0), count);
         let edges = self.0.replica.read().senders();
         [
             (
@@ -83,5 +83,46 @@ impl Collector for Gauges {
             ConstGauge::new(value).encode(encoder)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::fixtures;
+
+    /// For what has to happen soon; a machine under load takes its time.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    /// As the session's task does while a report is on its way: it has looked at what is installed, the kernel's thread waits to
+    /// write that, and the state of the session is written.
+    #[test]
+    fn a_scrape_holds_up_neither_the_session_nor_the_kernel() {
+        let (shared, writers) = Shared::new(Arc::new(fixtures::fleet_key()));
+        let (done, is_done) = mpsc::channel();
+        let gauges = Gauges(shared.clone());
+        thread::spawn(move || {
+            let installed = shared.installed.borrow();
+            let (stop, stopped) = mpsc::channel::<()>();
+            let kernel = thread::spawn(move || writers.installed.send_replace(None));
+            let scrapes = thread::spawn(move || {
+                while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                    gauges.values(Instant::now());
+                }
+            });
+            for _ in 0..10_000 {
+                writers.session.send_modify(|_| {});
+                thread::yield_now();
+            }
+            drop((installed, stop));
+            kernel.join().unwrap();
+            scrapes.join().unwrap();
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(LIMIT).expect("each waits for another");
     }
 }
