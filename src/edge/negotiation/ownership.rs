@@ -7,7 +7,7 @@ use std::time::Instant;
 use distributor_client::lease::LeaseGrant;
 use distributor_client::replica::Update;
 use ike::{Change, Commit, Responder};
-use proto::{Body, IkeSa, Key, Record, Sealed};
+use proto::{Body, IkeSa, Key, Name, Record, Sealed};
 use sealing::FleetKey;
 use tracing::warn;
 
@@ -30,6 +30,8 @@ pub(crate) struct Ownership {
     /// The IKE SAs that run here or did, until their tombstone comes; by responder SPI. A record of one that is missing here
     /// is what a previous process of this edge left.
     ike_sas: BTreeMap<u64, ike::IkeSpis>,
+    /// The tunnels that the responder has been told to look at, and that were not removed since.
+    tunnels: BTreeSet<Name>,
 }
 
 impl Reader<'_> {
@@ -48,8 +50,8 @@ impl Ownership {
         responder: &mut Responder,
         now: Instant,
     ) {
-        let tunnels = reader.tunnels.read(update, reader.fleet_key, responder.shared());
-        for name in &tunnels {
+        let named = reader.tunnels.read(update, reader.fleet_key, responder.shared());
+        for name in &self.changed_tunnels(update, named) {
             responder.handle_tunnel_changed(now, name.as_str());
         }
         if update.whole {
@@ -71,6 +73,29 @@ impl Ownership {
                 responder.handle_child_removed(now, spi.get());
             }
         }
+    }
+
+    /// Those that the responder has to look at: those `named` in the update, and if that is all there is, those that it knows
+    /// besides. Each responder has its own, since only the first that reads of a removal finds the tunnel still there.
+    fn changed_tunnels(&mut self, update: &Update, named: Vec<Name>) -> BTreeSet<Name> {
+        let mut changed: BTreeSet<Name> = named.into_iter().collect();
+        if update.whole {
+            changed.append(&mut self.tunnels);
+        }
+        for record in &update.records {
+            match &record.body {
+                Body::Tunnel(sealed) => {
+                    self.tunnels.insert(sealed.header().name.clone());
+                }
+                Body::Tombstone(tombstone) => {
+                    if let Key::Tunnel(name) = &tombstone.key {
+                        self.tunnels.remove(name);
+                    }
+                }
+                Body::IkeSa(_) | Body::ChildSa(_) | Body::Edge(_) => {}
+            }
+        }
+        changed
     }
 
     /// The responder has asked for this commit.
@@ -323,6 +348,35 @@ mod tests {
 
         let own = record(&edge.fleet, 1);
         assert!(edge.hears(vec![own]).is_empty());
+    }
+
+    /// The responders of an edge have its tunnels in common, so the first that reads of a removal makes it.
+    #[test]
+    fn every_responder_hears_which_tunnels_the_whole_state_lacks() {
+        let (tunnels, shared) = (Tunnels::default(), ike::Shared::default());
+        let mut readers = [Ownership::default(), Ownership::default()];
+        let mut changed = |number: u16, records: Vec<Record>| {
+            let update = Update {
+                whole: true,
+                records: records.into_iter().map(Arc::new).collect(),
+                senders: 1,
+                cursor: cursor(number),
+                position: Resume {
+                    store: 1,
+                    revision: 1,
+                },
+            };
+            readers.each_mut().map(|reader| {
+                let named = tunnels.read(&update, &fixtures::fleet_key(), &shared);
+                let changed = reader.changed_tunnels(&update, named);
+                changed.iter().map(|name| name.to_string()).collect::<Vec<_>>()
+            })
+        };
+        let both = vec![fixtures::tunnel(1, "acme", 1), fixtures::tunnel(1, "beta", 2)];
+        assert_eq!(changed(1, both), [["acme", "beta"]; 2]);
+        let one = || vec![fixtures::tunnel(1, "beta", 2)];
+        assert_eq!(changed(2, one()), [["acme", "beta"]; 2]);
+        assert_eq!(changed(3, one()), [["beta"]; 2]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ struct Known {
 }
 
 impl Tunnels {
-    /// When it returns, `shared` has all that the update say of tunnels. Gives the names of those that the reader has to look at.
+    /// When it returns, `shared` has all that the update says of tunnels. Gives the names of those that it speaks of.
     pub(crate) fn read(&self, update: &Update, fleet_key: &FleetKey, shared: &Shared) -> Vec<Name> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = known.read.is_none_or(|read| read < update.cursor);
@@ -34,7 +34,6 @@ impl Tunnels {
             let gone = known.all_but(update);
             for name in gone {
                 known.remove(&name, shared);
-                changed.push(name);
             }
         }
         for record in &update.records {
