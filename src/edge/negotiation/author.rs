@@ -50,7 +50,10 @@ impl Author<'_> {
                 ike::Change::PutChild(sa) => draft.put(self.child_sa(&sa, replica)?),
                 ike::Change::UpdateChild { inbound_spi, update } => {
                     let spi = InboundSpi::try_from(inbound_spi)?;
-                    let header = draft.change(spi, || self.known_child_sa(spi, replica))?;
+                    let Some(header) = draft.change(spi, || self.known_child_sa(spi, replica))? else {
+                        // The responder will hear of it. What the commit says of others must not wait for that.
+                        continue;
+                    };
                     apply(update, header, replica);
                     if matches!(update, ChildUpdate::MoveTo(_)) {
                         draft.place_here(spi);
@@ -114,13 +117,17 @@ impl Author<'_> {
         })
     }
 
-    /// The child SA as the fleet has it.
-    fn known_child_sa(&self, spi: InboundSpi, replica: &Replica) -> Result<Child, CommitError> {
-        let sealed = replica.child_sa(spi).ok_or(CommitError::NoChildSa(spi))?;
-        Ok(Child {
+    /// The child SA as the fleet has it; `None` when it has been deleted.
+    fn known_child_sa(&self, spi: InboundSpi, replica: &Replica) -> Result<Option<Child>, CommitError> {
+        let Some(sealed) = replica.child_sa(spi) else {
+            // Nothing but its tombstone.
+            let is_deleted = replica.is_esp_spi_taken(spi.get());
+            return is_deleted.then_some(None).ok_or(CommitError::NoChildSa(spi));
+        };
+        Ok(Some(Child {
             header: sealed.header().clone(),
             secret: sealing::open_record(self.fleet_key, sealed)?,
-        })
+        }))
     }
 }
 

@@ -46,25 +46,27 @@ impl Draft {
         self.place_here(spi);
     }
 
-    /// The header to be changed: as this commit has left it so far, or else as `known`.
+    /// The header to be changed: as this commit has left it so far, or else as `known`; `None` when the fleet has deleted it.
     ///
     /// # Errors
     /// If the child SA is not known, or this commit has removed it.
     pub(super) fn change(
         &mut self,
         spi: InboundSpi,
-        known: impl FnOnce() -> Result<Child, CommitError>,
-    ) -> Result<&mut proto::ChildSa, CommitError> {
+        known: impl FnOnce() -> Result<Option<Child>, CommitError>,
+    ) -> Result<Option<&mut proto::ChildSa>, CommitError> {
         let child = match self.children.entry(spi) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let child = known()?;
+                let Some(child) = known()? else {
+                    return Ok(None);
+                };
                 self.steps.push(Step::Child(spi));
                 entry.insert(Some(child))
             }
         };
         let child = child.as_mut().ok_or(CommitError::NoChildSa(spi))?;
-        Ok(&mut child.header)
+        Ok(Some(&mut child.header))
     }
 
     /// Puts the child SA's record behind all changes so far. One that moves to another IKE SA has to come after that has been

@@ -309,6 +309,46 @@ fn a_child_sa_that_a_commit_makes_can_be_changed_and_removed_in_it() {
     assert!(matches!(after, Err(CommitError::NoChildSa(spi)) if spi.get() == INBOUND_SPI));
 }
 
+/// An operator has revoked one while the customer's NAT has given it another port.
+#[test]
+fn what_a_commit_says_of_a_deleted_child_sa_is_left_out_and_the_rest_is_not() {
+    let deleted = INBOUND_SPI + 1;
+    let proto::Body::ChildSa(child) = fixtures::child_sa(6, INBOUND_SPI, "acme").body else {
+        panic!("no child SA");
+    };
+    let records = vec![
+        proto::Record {
+            revision: 6,
+            body: proto::Body::ChildSa(child),
+        },
+        fixtures::tombstone(7, proto::Key::ChildSa(fixtures::spi(deleted))),
+    ];
+    let replica = fixtures::snapshot(1, records, 7);
+    let change = |inbound_spi, update| ike::Change::UpdateChild { inbound_spi, update };
+    let changes = vec![
+        put_replacement(),
+        change(deleted, ChildUpdate::Activate),
+        change(deleted, new_path()),
+        change(deleted, ChildUpdate::MoveTo(replacement())),
+        update(new_path()),
+    ];
+    let commit = commit(changes, fixtures::now(), &replica).unwrap();
+    let [Change::PutIkeSa(_), Change::PutChildSa(moved)] = &commit.changes[..] else {
+        panic!("{commit:?}");
+    };
+    assert_eq!(
+        (moved.header().inbound_spi.get(), moved.header().peer),
+        (INBOUND_SPI, path().peer)
+    );
+}
+
+/// Its record may still be on its way here: what is said of it must come again.
+#[test]
+fn a_commit_that_changes_a_child_sa_nobody_has_heard_of_is_not_sent() {
+    let unheard = commit(vec![update(new_path())], fixtures::now(), &Replica::default());
+    assert!(matches!(unheard, Err(CommitError::NoChildSa(spi)) if spi.get() == INBOUND_SPI));
+}
+
 /// Takes in what a commit says, as the stream brings it back to every edge.
 fn publish(replica: &mut Replica, changes: Vec<ike::Change>) {
     let revision = replica.position().map_or(0, |position| position.revision) + 1;
