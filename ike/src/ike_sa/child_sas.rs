@@ -135,6 +135,15 @@ pub(crate) enum DueRequest {
     Delete(u32),
 }
 
+/// What was before a child SA was activated, for the case that the fleet does not take it.
+#[derive(Debug)]
+pub(crate) struct Activation {
+    inbound: u32,
+    standby: ChildPhase,
+    /// The one that it replaces, which has sent until then.
+    replaced: Option<(u32, ChildPhase, Option<Instant>)>,
+}
+
 /// All of them.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Children(Vec<Child>);
@@ -312,23 +321,48 @@ impl Children {
         self.0.iter().find(stands_by).map(|child| child.spis.inbound)
     }
 
-    /// Lets one that was in standby send, and the one that it replaces no more.
-    pub(crate) fn activate(&mut self, inbound: u32) {
-        let Some(child) = self.get_mut(inbound) else {
-            return;
-        };
-        let ChildPhase::Standby { replaces, made_by } = child.phase else {
-            return;
+    /// Lets one that was in standby send, and the one that it replaces no more. `None` if it was not in standby.
+    pub(crate) fn activate(&mut self, inbound: u32) -> Option<Activation> {
+        let child = self.get_mut(inbound)?;
+        let standby = child.phase;
+        let ChildPhase::Standby { replaces, made_by } = standby else {
+            return None;
         };
         child.enter(ChildPhase::Active);
+        let mut replaced = None;
         if let Some(old) = self.get_mut(replaces)
             && matches!(old.phase, ChildPhase::Active | ChildPhase::Standby { .. })
         {
+            replaced = Some((replaces, old.phase, old.until));
             // "The node that initiated the surviving rekeyed SA should delete the replaced SA" (RFC 7296 section 2.8.1).
             old.enter(match made_by {
                 Side::Us => ChildPhase::Closing,
                 Side::Peer => ChildPhase::Replaced,
             });
+        }
+        Some(Activation {
+            inbound,
+            standby,
+            replaced,
+        })
+    }
+
+    /// The fleet has not taken it: it is to be activated again at `retry`, and the one that it replaces sends until then. Not if
+    /// something else has become of either meanwhile.
+    pub(crate) fn undo_activation(&mut self, activation: Activation, retry: Instant) {
+        if let Some(child) = self.get_mut(activation.inbound)
+            && child.phase == ChildPhase::Active
+        {
+            child.phase = activation.standby;
+            child.until = Some(retry);
+        }
+        if let Some((inbound, phase, until)) = activation.replaced
+            && let Some(old) = self.get_mut(inbound)
+            && matches!(old.phase, ChildPhase::Closing | ChildPhase::Replaced)
+        {
+            old.phase = phase;
+            // Its own rekey waits for this one.
+            old.until = until.map(|until| until.max(retry));
         }
     }
 

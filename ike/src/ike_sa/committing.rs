@@ -1,6 +1,8 @@
 //! What follows from the end of a commit: a reply or a request leaves, and what was made is there or is not.
 
-use super::commits::{Deferred, Made, Replacement, Then, UnderWay};
+use std::time::Duration;
+
+use super::commits::{Before, Deferred, Made, Replacement, Then, UnderWay};
 use super::{Established, Fate, LINGER, Lifecycle};
 use crate::ike_sa::child_sas::ChildPhase;
 use crate::ike_sa::context::Context;
@@ -9,6 +11,9 @@ use crate::message::channel::{Exhausted, MessageKind};
 use crate::message::inbound::Arrived;
 use crate::wire::{self, ExchangeType, Notify, Payload};
 use crate::{Change, ChildRefusal, CommitId, CommitOutcome, Ending, Path};
+
+/// Until a child SA whose activation the fleet has not taken is activated again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 impl Established {
     /// Commits `changes`. Nothing else may be under way.
@@ -108,6 +113,10 @@ impl Established {
         let is_ours = !matches!(then, Then::Reply { .. });
         match made {
             Made::Nothing | Made::Refused => return Ok(()),
+            Made::Changes(before) => {
+                self.undo_changes(before, cx);
+                return Ok(());
+            }
             Made::PeerReplacement => self.state.forget_peer_replacement(|_| true),
             Made::Child(spi) => self.undo_child(spi, is_ours, cx),
             Made::Replacements(replacements) => {
@@ -137,6 +146,17 @@ impl Established {
         self.state.window.answer_instead(error);
         self.report(ChildRefusal::Fleet, cx.out);
         Ok(())
+    }
+
+    /// What the fleet has not taken is said again later: one commit speaks of several child SAs, and what is wrong with one of
+    /// them must not leave the others where they were.
+    fn undo_changes(&mut self, before: Before, cx: &mut Context<'_>) {
+        for activation in before.activations.into_iter().rev() {
+            self.state.children.undo_activation(activation, cx.now + AGAIN);
+        }
+        if let Some(outer) = before.outer {
+            self.mobility.undo_follow(&mut self.state.address, outer, cx.now);
+        }
     }
 
     fn undo_child(&mut self, spi: u32, is_ours: bool, cx: &mut Context<'_>) {

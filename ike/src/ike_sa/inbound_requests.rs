@@ -1,6 +1,6 @@
 //! The peer's requests, and our answers to them.
 
-use super::commits::{Made, Then};
+use super::commits::{Before, Made, Then};
 use super::create_child_sa::release_spi;
 use super::{Established, Fate, Lifecycle};
 use crate::fleet::qcd;
@@ -137,7 +137,8 @@ impl Established {
             && addresses.update
             && self.update_addresses(arrived, payloads, cx.out);
         let has_token = cx.tokens.is_some() && self.state.take_peer_token(qcd::given(payloads));
-        let (mut changes, spis) = self.delete_children(&request.deleted, cx);
+        let mut before = Before::default();
+        let (mut changes, spis) = self.delete_children(&request.deleted, &mut before, cx);
         let nat = NatDetection::new(arrived.path, arrived.message.header.spis);
         let mut reply = Vec::new();
         if addresses.detects_nat {
@@ -156,7 +157,7 @@ impl Established {
             true => self.release(arrived.path, false, cx),
             false => {
                 changes.push(self.put());
-                self.hold(arrived, changes, Made::Nothing, false, cx);
+                self.hold(arrived, changes, Made::Changes(before), false, cx);
             }
         }
         Ok(Fate::Stays)
@@ -164,7 +165,12 @@ impl Established {
 
     /// The peer has deleted these child SAs, named by the SPIs it received on; those not known are passed over. Returns
     /// what changes in the fleet, and the SPIs of the other direction for the answer (RFC 7296 section 1.4.1).
-    fn delete_children(&mut self, deleted: &[u32], cx: &mut Context<'_>) -> (Vec<Change>, Vec<u32>) {
+    fn delete_children(
+        &mut self,
+        deleted: &[u32],
+        before: &mut Before,
+        cx: &mut Context<'_>,
+    ) -> (Vec<Change>, Vec<u32>) {
         let (mut changes, mut answered, mut removed) = (Vec::new(), Vec::new(), Vec::new());
         for &outbound in deleted {
             let Some(child) = self.state.children.of_peer(outbound) else {
@@ -178,7 +184,8 @@ impl Established {
             }
             // The end of the replaced child SA tells that the peer is ready for its replacement (RFC 7296 section 2.8).
             let replacement = self.state.children.replacement_of(spi);
-            changes.extend(replacement.map(|replacement| self.activate(replacement)));
+            changes
+                .extend(replacement.map(|replacement| self.activate(replacement, &mut before.activations)));
             match phase {
                 ChildPhase::Active | ChildPhase::Standby { .. } if replacement.is_none() => {
                     removed.push(spi);

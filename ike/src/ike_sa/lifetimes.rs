@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Established;
-use super::commits::{Made, Then};
-use crate::ike_sa::child_sas::{ChildPhase, DueRequest};
+use super::commits::{Before, Made, Then};
+use crate::ike_sa::child_sas::{Activation, ChildPhase, DueRequest};
 use crate::ike_sa::context::Context;
 use crate::ike_sa::liveness::request_queue::{ReplacedSa, Request};
 use crate::{Change, ChildUpdate, Side};
@@ -33,21 +33,23 @@ impl Established {
 
     /// Activates the child SAs whose standby ends, removes those that have retired, and has all of them follow the peer.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
-        let mut changes = Vec::new();
+        let (mut changes, mut before) = (Vec::new(), Before::default());
         let standby = self.state.children.due_in_standby(cx.now);
         let retired = self.state.children.due_to_be_removed(cx.now);
         for spi in standby {
-            changes.push(self.activate(spi));
+            changes.push(self.activate(spi, &mut before.activations));
         }
         for spi in retired {
             changes.push(self.remove_child(spi, cx));
         }
+        let outer = self.state.address.outer();
         let moved = self.follow(cx.now);
+        before.outer = moved.is_some().then_some(outer);
         let is_to_be_recorded = self.liveness.is_record_due(self.state.next_request);
         if moved.is_some() || !changes.is_empty() || is_to_be_recorded {
             changes.extend(moved.into_iter().flatten());
             changes.push(self.put());
-            self.commit(changes, Then::Nothing, Made::Nothing, cx);
+            self.commit(changes, Then::Nothing, Made::Changes(before), cx);
         }
     }
 
@@ -113,9 +115,9 @@ impl Established {
         }
     }
 
-    /// The child SA, which was in standby, sends from now on.
-    pub(super) fn activate(&mut self, inbound_spi: u32) -> Change {
-        self.state.children.activate(inbound_spi);
+    /// The child SA, which was in standby, sends from now on. Notes how it was `before`.
+    pub(super) fn activate(&mut self, inbound_spi: u32, before: &mut Vec<Activation>) -> Change {
+        before.extend(self.state.children.activate(inbound_spi));
         Change::UpdateChild {
             inbound_spi,
             update: ChildUpdate::Activate,

@@ -216,6 +216,12 @@ impl Mobility {
         Some(outer)
     }
 
+    /// The fleet has not taken what [`Self::follow`] gave: for it the child SAs travel as `before`.
+    pub(super) fn undo_follow(&mut self, address: &mut PeerAddress, before: Outer, now: Instant) {
+        self.followed = Some(now);
+        address.set_outer(before);
+    }
+
     /// When the fleet is to hear of the peer's present address; `None` when it has.
     pub(super) fn follow_at(&self, address: &PeerAddress, last_heard: Instant) -> Option<Instant> {
         let is_due = !address.unchecked && address.outer() != address.wanted_outer();

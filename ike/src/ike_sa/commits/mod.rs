@@ -5,9 +5,11 @@ mod rate_limit;
 use std::time::Instant;
 
 use crate::fleet::qcd::Token;
+use crate::ike_sa::child_sas::Activation;
 use crate::ike_sa::liveness::message_id::NextMessageId;
 use crate::ike_sa::state::State;
 use crate::message::inbound::Arrived;
+use crate::negotiation::nat::Outer;
 use crate::{CommitId, Path};
 use rate_limit::RateLimit;
 
@@ -53,6 +55,8 @@ pub(super) enum Then {
 #[derive(Debug)]
 pub(super) enum Made {
     Nothing,
+    /// Nothing new: child SAs that are there send from now on, or travel in another way.
+    Changes(Before),
     /// Nothing either, since the peer has refused what we asked for: the exchange is to be forgotten.
     Refused,
     /// The peer has made an SA beside ours for the same purpose, whose fate is not known yet.
@@ -61,6 +65,14 @@ pub(super) enum Made {
     Child(u32),
     /// IKE SAs in the place of this one; the first has the child SAs.
     Replacements(Vec<Replacement>),
+}
+
+/// How it was before the child SAs were changed.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    pub(super) activations: Vec<Activation>,
+    /// How the child SAs travelled, if that has changed.
+    pub(super) outer: Option<Outer>,
 }
 
 /// An IKE SA that will take the place of another.
@@ -120,7 +132,7 @@ impl Commits {
         match under_way.then {
             Then::Ask => false,
             Then::Nothing => match under_way.made {
-                Made::Nothing | Made::PeerReplacement => true,
+                Made::Nothing | Made::Changes(_) | Made::PeerReplacement => true,
                 Made::Refused | Made::Child(_) | Made::Replacements(_) => false,
             },
             Then::Reply { last, .. } => !last,
@@ -131,7 +143,10 @@ impl Commits {
     pub(super) fn replacements(&self) -> impl Iterator<Item = &State> {
         let replacements = match self.under_way.as_deref().map(|under_way| &under_way.made) {
             Some(Made::Replacements(replacements)) => replacements.as_slice(),
-            Some(Made::Nothing | Made::Refused | Made::PeerReplacement | Made::Child(_)) | None => &[],
+            Some(
+                Made::Nothing | Made::Changes(_) | Made::Refused | Made::PeerReplacement | Made::Child(_),
+            )
+            | None => &[],
         };
         replacements.iter().map(|replacement| &replacement.state)
     }

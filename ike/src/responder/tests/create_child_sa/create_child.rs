@@ -108,6 +108,24 @@ fn rekeyed() -> (TestFleet, Initiator, u32, u32) {
 }
 
 #[test]
+fn an_activation_that_the_fleet_has_refused_comes_again() {
+    let (mut fleet, _, _, new) = rekeyed();
+    fleet.prompt = false;
+    fleet.responder.handle_child_used(fleet.now, new);
+    fleet.drain();
+    assert_activates(&fleet, new);
+    let commit = fleet.commits.pop().unwrap();
+    fleet.finish(commit.id, CommitOutcome::Refused);
+    fleet.prompt = true;
+    let before = fleet.commits.len();
+    fleet.wait(Duration::from_secs(4));
+    assert_eq!(fleet.commits.len(), before, "not at once");
+    fleet.wait(Duration::from_secs(2));
+    assert_eq!(fleet.commits.len(), before + 1);
+    assert_activates(&fleet, new);
+}
+
+#[test]
 fn another_child_sa_is_made_beside_the_first() {
     let (mut fleet, mut initiator) = connected(Customer::new(1));
     fleet.prompt = false;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::*;
-use crate::ChildUpdate;
+use crate::{ChildUpdate, CommitOutcome};
 
 #[test]
 fn a_customer_behind_a_nat_moves_to_port_4500() {
@@ -143,6 +143,28 @@ fn a_new_mapping_of_the_nat_is_followed_by_the_whole_fleet() {
     let (_, ours) = fleet.wait(Duration::from_secs(30)).remove(0);
     assert_eq!(ours.path.peer, after);
     assert_eq!(announced(&fleet).len(), 1);
+}
+
+/// It refuses a commit as a whole: for the sake of another child SA, perhaps, that was revoked just now.
+#[test]
+fn a_move_that_the_fleet_has_refused_is_told_again() {
+    let (mut fleet, mut initiator, before) = behind_nat();
+    fleet.prompt = false;
+    fleet.nat = Some([192, 0, 2, 100].into());
+    let probe = initiator.probe().unwrap();
+    fleet.deliver(&probe);
+    let id = fleet.commits.last().unwrap().id;
+    fleet.finish(id, CommitOutcome::Refused);
+    let after = SocketAddr::from(([192, 0, 2, 100], 14500));
+    assert_ne!(after, before);
+    let told = |fleet: &TestFleet| -> Vec<_> { announced(fleet).iter().map(|it| it.1).collect() };
+    assert_eq!(told(&fleet), [after]);
+
+    fleet.prompt = true;
+    fleet.wait(Duration::from_secs(1));
+    assert_eq!(told(&fleet), [after, after]);
+    fleet.wait(Duration::from_secs(10));
+    assert_eq!(told(&fleet).len(), 2, "the fleet knows");
 }
 
 /// Each move is a change in every kernel.
