@@ -127,7 +127,9 @@ fn stock(image: &Image, disk: &Path, console: &Path) -> Command {
         let file = file.display();
         command.arg("-drive");
         // Several machines read one image, and a user-mode kernel holds a lock on it that qemu would not start beside.
-        command.arg(format!("if=virtio,format=raw,readonly=on,file.locking=off,file={file}"));
+        command.arg(format!(
+            "if=virtio,format=raw,readonly=on,file.locking=off,file={file}"
+        ));
     }
     command.arg("-serial").arg(format!("file:{}", console.display()));
     command.args(["-chardev", "stdio,id=report,signal=off"]);
