@@ -187,9 +187,14 @@ impl Lab {
     }
 }
 
-/// One with the stock kernel that does two tasks at once; of those that have one processor each, two.
+/// One with the stock kernel, which is slow where it is emulated; of those that have one processor each, two.
 fn machines(tasks: &[Task]) -> Vec<(Kernel, usize)> {
-    let all = [(Kernel::Stock, 2), (Kernel::UserMode, 3), (Kernel::UserMode, 3)];
+    let stock = if has_hardware_support() { 2 } else { 1 };
+    let all = [
+        (Kernel::Stock, stock),
+        (Kernel::UserMode, 3),
+        (Kernel::UserMode, 3),
+    ];
     let is_wanted = |kernel| tasks.iter().any(|task| task.kernel == kernel);
     all.into_iter().filter(|(kernel, _)| is_wanted(*kernel)).collect()
 }
