@@ -20,7 +20,7 @@ use crate::scenarios::{Scenario, milliseconds, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "story",
     claim: "one tunnel, every edge: any of them answers, also when the network switches in mid-stream; revoked, it is gone everywhere",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

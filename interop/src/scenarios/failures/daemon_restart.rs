@@ -14,14 +14,14 @@ use crate::scenarios::steady::Steady;
 pub(crate) const PLAIN: Scenario = Scenario {
     name: "daemon-restart",
     claim: "an edge's daemon is killed and started again, or drained, and no packet is lost; it finds its SAs and its IKE SA again",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| play(reporter, Plan::default()),
 };
 
 pub(crate) const BEHIND_NAT: Scenario = Scenario {
     name: "daemon-restart-nat",
     claim: "the same behind a NAT: the socket that takes ESP out of UDP outlives the daemon",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| play(reporter, Plan::behind_nat()),
 };
 

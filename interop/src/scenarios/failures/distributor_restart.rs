@@ -14,7 +14,7 @@ use crate::scenarios::steady::Steady;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "distributor-restart",
     claim: "without a distributor no packet is lost; with it back, customers connect again",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

@@ -19,7 +19,7 @@ use crate::scenarios::steady::Steady;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "kernel-refusal",
     claim: "what a kernel refuses is shown in words with the remedy, and heals once the remedy is applied",
-    limit: Duration::from_secs(200),
+    limit: Duration::from_secs(480),
     run,
 };
 

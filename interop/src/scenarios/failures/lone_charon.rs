@@ -18,7 +18,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "lone-charon",
     claim: "a responder that shares nothing loses the tunnel when the network switches to another edge",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

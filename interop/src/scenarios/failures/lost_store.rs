@@ -14,7 +14,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "lost-store",
     claim: "a fleet that has lost its store answers a customer's check in the clear, with the token that only it can make",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

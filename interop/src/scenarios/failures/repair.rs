@@ -14,7 +14,7 @@ use crate::scenarios::steady::Steady;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "repair",
     claim: "an SA that is removed by hand from one kernel is back within the slow loop's period",
-    limit: Duration::from_secs(200),
+    limit: Duration::from_secs(480),
     run,
 };
 

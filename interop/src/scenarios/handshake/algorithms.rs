@@ -16,7 +16,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "algorithms",
     claim: "each cipher, PRF and group of IKE and each suite of ESP sets a tunnel up, and carries packets",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_secs(1200),
     run,
 };
 

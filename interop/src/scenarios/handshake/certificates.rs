@@ -17,14 +17,14 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const GOOD: Scenario = Scenario {
     name: "certificates",
     claim: "customers with RSA, ECDSA and Ed25519 certificates, below an intermediate authority too, get their tunnels",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_secs(1200),
     run: good,
 };
 
 pub(crate) const BAD: Scenario = Scenario {
     name: "bad-certificates",
     claim: "a revoked certificate and one of another authority are refused, and no kernel hears of an SA",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_secs(1200),
     run: bad,
 };
 

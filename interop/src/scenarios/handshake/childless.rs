@@ -13,7 +13,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "childless",
     claim: "a customer that authenticates first and asks for its child SA afterwards gets both",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

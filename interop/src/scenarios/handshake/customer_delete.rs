@@ -13,7 +13,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "customer-delete",
     claim: "a DELETE of a child SA takes it from every kernel and leaves the IKE SA; a DELETE of the IKE SA ends that too",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

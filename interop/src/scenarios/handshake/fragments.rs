@@ -14,7 +14,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "fragments",
     claim: "IKE_AUTH comes in fragments, each at another edge (RFC 7383); its answer leaves in fragments, and the tunnel works",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

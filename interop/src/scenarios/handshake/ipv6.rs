@@ -13,7 +13,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "ipv6",
     claim: "a tunnel over IPv6 carries both families through every edge, and is gone when revoked",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

@@ -17,14 +17,14 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const BY_CUSTOMER: Scenario = Scenario {
     name: "ml-kem",
     claim: "X25519, P-256 and P-384 with ML-KEM-768 and -1024 beside them set a tunnel up, which works at every edge; so do rekeys with them",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_secs(1200),
     run,
 };
 
 pub(crate) const BY_FLEET: Scenario = Scenario {
     name: "ml-kem-own",
     claim: "a customer that takes no rekey without ML-KEM is rekeyed by the fleet, and no packet is lost",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| {
         by_fleet(reporter, |stage| {
             let (hybrid, _) = HYBRIDS[0];

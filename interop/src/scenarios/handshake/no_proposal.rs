@@ -14,7 +14,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "no-proposal",
     claim: "without a common proposal the customer is told NO_PROPOSAL_CHOSEN, and no kernel hears of an SA",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

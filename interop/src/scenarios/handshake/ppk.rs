@@ -15,7 +15,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "ppk",
     claim: "a PPK (RFC 8784) that both sides have is used, with PSKs and certificates; who requires one gets no tunnel without",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_secs(1200),
     run,
 };
 

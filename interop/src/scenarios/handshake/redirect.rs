@@ -17,7 +17,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "redirect",
     claim: "a customer goes to the gateway that the operator names, in its session and when it comes anew, until that is taken back",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

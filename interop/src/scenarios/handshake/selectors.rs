@@ -14,7 +14,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "selectors",
     claim: "of what a customer proposes the child SA carries the protocol and ports that the operator allows, and nothing else",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

@@ -14,7 +14,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "twice",
     claim: "two edges get every IKE message: one of them negotiates, there is one SA, and the customer can end it",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

@@ -14,7 +14,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "virtual-ip",
     claim: "a customer that asks for an address gets its tunnel's, the same from whichever edge, and its packets pass",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

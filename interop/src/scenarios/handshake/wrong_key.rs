@@ -15,7 +15,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "wrong-key",
     claim: "a wrong key is answered with AUTHENTICATION_FAILED, and no kernel hears of an SA",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

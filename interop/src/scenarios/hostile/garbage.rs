@@ -18,7 +18,7 @@ use crate::scenarios::steady::Steady;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "garbage",
     claim: "malformed datagrams at every edge are counted and harm nobody",
-    limit: Duration::from_secs(240),
+    limit: Duration::from_secs(480),
     run,
 };
 

@@ -16,7 +16,7 @@ use crate::scenarios::{Scenario, milliseconds};
 pub(crate) const OF_THE_NAT: Scenario = Scenario {
     name: "nat-restart",
     claim: "the customer's NAT restarts and gives it another port: the kernels notice, every edge follows, the flow goes on",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| {
         let plan = Plan::behind_nat();
         run(reporter, plan, |stage| stage.network.restart_nat(0))
@@ -26,7 +26,7 @@ pub(crate) const OF_THE_NAT: Scenario = Scenario {
 pub(crate) const OF_THE_CUSTOMER: Scenario = Scenario {
     name: "mobike",
     claim: "the customer changes its address (MOBIKE): every edge follows, the flow goes on",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| run(reporter, Plan::default(), |stage| stage.network.move_customer(0)),
 };
 

@@ -14,7 +14,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "nat",
     claim: "behind a NAT strongSwan moves to port 4500, and ESP in UDP gets through every edge",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

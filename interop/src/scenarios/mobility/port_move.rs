@@ -13,7 +13,7 @@ use crate::scenarios::{Scenario, traffic};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "port-move",
     claim: "IKE_SA_INIT at one edge and all that follows at another: the tunnel comes up, and the customer can end it",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

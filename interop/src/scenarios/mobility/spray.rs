@@ -16,7 +16,7 @@ use crate::scenarios::{Scenario, milliseconds};
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "spray",
     claim: "with every packet at another edge, a tunnel comes up, carries traffic, answers dead-peer checks and ends",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run,
 };
 

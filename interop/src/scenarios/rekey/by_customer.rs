@@ -20,14 +20,14 @@ use crate::scenarios::steady::Steady;
 pub(crate) const PLAIN: Scenario = Scenario {
     name: "rekey",
     claim: "the customer rekeys its child SA, then its IKE SA, again and again: no packet is lost, and every edge has the new SA before the reply",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| by_customer(reporter, |_| {}),
 };
 
 pub(crate) const WITH_PFS: Scenario = Scenario {
     name: "rekey-pfs",
     claim: "the same with a key exchange of its own in each rekey of a child SA",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| by_customer(reporter, |connection| connection.esp.push_str("-x25519")),
 };
 

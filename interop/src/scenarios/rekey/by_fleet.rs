@@ -18,7 +18,7 @@ use crate::scenarios::steady::Steady;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "rekey-own",
     claim: "a customer that never rekeys is rekeyed by the fleet, and no packet is lost",
-    limit: Duration::from_secs(300),
+    limit: Duration::from_secs(600),
     run: |reporter| {
         by_fleet(reporter, |stage| {
             let (tunnel, charon) = stage.order(0, Outer::V4)?;

@@ -20,7 +20,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "crowd",
     claim: "two hundred customers who connect at once are all served by every edge",
-    limit: Duration::from_secs(600),
+    limit: Duration::from_secs(1200),
     run,
 };
 

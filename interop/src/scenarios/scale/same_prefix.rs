@@ -15,7 +15,7 @@ use crate::scenarios::Scenario;
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "same-prefix",
     claim: "two customers with the same inner prefix, each in a network namespace of its own, do not meet",
-    limit: Duration::from_secs(240),
+    limit: Duration::from_secs(480),
     run,
 };
 
