@@ -16,7 +16,7 @@ use crate::guest::network::{ANYCAST, DISTRIBUTOR, Network, management};
 use crate::report::place;
 
 /// For one command, or one start, in an emulated machine on a busy one.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The distributor's port.
 const PORT: u16 = 7400;

@@ -22,7 +22,7 @@ pub(crate) const SCENARIO: Scenario = Scenario {
     run,
 };
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 fn run(reporter: &mut Reporter) -> Result<()> {
     let network = Network::build(Plan::default())?;
